@@ -1,8 +1,8 @@
 """A stateful NewsLeopard to test against: in process, or as a server on loopback.
 
-It shares no code with the client: both sides write the wire by hand, so that they cannot
-share a mistake. What the documentation leaves open is decided in one place each, by
-``Switches``; the assumptions are listed in ``docs/emulator.md``.
+It shares no code with the client: both sides write the wire format by hand, because shared code
+would share its mistakes. ``Switches`` decides each point that the documentation leaves open, and
+``docs/emulator.md`` lists the assumptions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ except ModuleNotFoundError as _missing:
     if (_missing.name or "").partition(".")[0] != "starlette":
         raise
     raise ModuleNotFoundError(
-        "the emulator and rehearsals need starlette, which an extra brings: "
+        "the emulator and rehearsals need starlette; install it with "
         'pip install "newsleopard-async[emulator]"',
         name=_missing.name,
     ) from None

@@ -24,33 +24,33 @@ from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard, 
 __all__ = ["Emulator", "account_of"]
 
 BASE_URL: Final = "https://api.newsleopard.com"
-"""The platform's own, so that a program under test needs no other; in process nothing leaves."""
+"""The platform's own, so a program under test needs no other; in process, no request leaves."""
 
 STORAGE_URL: Final = "https://storage.newsleopard.example"
-"""Chosen: another host than the API's, as the platform has it; the name can never exist."""
+"""Chosen: another host than the API's, as on the platform, under a domain that never exists."""
 
 WEBHOOK_PERIOD_S: Final = 0.25
-"""Chosen: a webhook is at most so late, and a server that has none to send does next to nothing."""
+"""Chosen: a webhook is at most 0.25 s late; a server without webhooks makes 4 checks a second."""
 
 
 class Emulator(Controls, Inspection, Snapshots):
-    """A NewsLeopard of your own: stateful, deterministic, and without a way to the real one.
+    """A NewsLeopard of your own: stateful, deterministic, and never connected to the real one.
 
     Args:
-        api_keys: The keys that it knows, or None for any; all belong to one account.
+        api_keys: The valid keys, or None to accept any key; all belong to one account.
         profile: ``documented``, or ``vendor-2026``, the platform of the vendor's notes.
-        clock: Its time; by default the machine's, which can be held and moved.
-        seed: What codes and readers' behaviour are drawn from.
-        switches: Options in the place of the profile's.
-        balance: Mails that the account may send.
-        base_url: Where the API is, in process.
-        storage_url: Where the storage is, in process.
-        latency_s: What each exchange takes on the clock, in process.
-        webhook_transport: What webhooks go out over; sockets by default.
-        webhook_hosts: Names of hosts that webhooks go to, beside loopback.
+        clock: The clock; by default an `EmulatorClock` that follows the machine's.
+        seed: The seed of all codes and of the readers' behaviour.
+        switches: Options that replace those of the profile.
+        balance: How many mails the account can still send.
+        base_url: The URL of the API, in process.
+        storage_url: The URL of the storage, in process.
+        latency_s: Seconds that each exchange takes on the clock, in process.
+        webhook_transport: The transport that sends webhooks; sockets by default.
+        webhook_hosts: Names of hosts that receive webhooks, in addition to loopback.
 
     Raises:
-        ValueError: there is no such profile, or a host is more than a name.
+        ValueError: the profile is unknown, or a host is not a bare name.
     """
 
     def __init__(
@@ -69,9 +69,10 @@ class Emulator(Controls, Inspection, Snapshots):
         webhook_hosts: Collection[str] = (),
     ) -> None:
         if profile not in get_args(Profile):
-            raise ValueError(f"{profile!r} is none of {', '.join(get_args(Profile))}")
+            known = ", ".join(get_args(Profile))
+            raise ValueError(f"profile: must be one of {known}, not {profile!r}")
         if isinstance(api_keys, str):
-            raise ValueError("api_keys: a text is a sequence of letters; write [key]")  # noqa: TRY004
+            raise ValueError("api_keys: must be a sequence of keys; write [key]")  # noqa: TRY004
         self._board = SwitchBoard(PROFILES[profile] if switches is None else switches, profile)
         self._account = Account(
             clock=clock or EmulatorClock(),
@@ -89,30 +90,30 @@ class Emulator(Controls, Inspection, Snapshots):
         self.app: Starlette = build_app(self._account, lifespan=self._lifespan)
 
     def transport(self) -> EmulatorTransport:
-        """Return an httpx transport that reaches this emulator, API and storage, in process."""
+        """Return an httpx transport that sends requests to this emulator, in process."""
         return EmulatorTransport(self._account, self.app)
 
     @property
     def clock(self) -> Clock:
-        """Its time."""
+        """The clock of the emulator."""
         return self._account.clock
 
     @property
     def profile(self) -> Profile:
-        """The profile that it was made with, or that the state has which was put in its place."""
+        """The profile that the emulator was created with, or the profile of the restored state."""
         return self._board.profile
 
     @property
     def switches(self) -> Switches:
-        """The options as they stand now."""
+        """The current options."""
         return self._board.on
 
     def switch(self, **changes: Any) -> None:
-        """Change options, by the names of ``Switches``, from the present on.
+        """Change options, by the names of ``Switches``. Later requests follow the new options.
 
         Raises:
-            TypeError: there is no such switch.
-            ValueError: a switch does not know the word.
+            TypeError: a switch does not exist.
+            ValueError: a switch cannot have the value.
         """
         with self._account.changing():
             self._account.catch_up()
@@ -120,7 +121,7 @@ class Emulator(Controls, Inspection, Snapshots):
 
     @property
     def changes(self) -> int:
-        """How often its state has changed, by requests, by tests or in time; never goes back.
+        """How often requests, tests or time have changed the state; it never decreases.
 
         Requests that only read do not count.
         """
@@ -128,7 +129,7 @@ class Emulator(Controls, Inspection, Snapshots):
 
     @property
     def latency_s(self) -> float:
-        """What each exchange takes on the clock, in process."""
+        """Seconds that each exchange takes on the clock, in process."""
         return self._account.latency_s
 
     @latency_s.setter
@@ -137,27 +138,27 @@ class Emulator(Controls, Inspection, Snapshots):
 
     @property
     def base_url(self) -> str:
-        """Where the API is."""
+        """The URL of the API."""
         return self._account.base_url
 
     @property
     def storage_url(self) -> str:
-        """Where presigned URLs point."""
+        """The URL of the storage, which presigned URLs begin with."""
         return self._account.storage.base_url
 
     def move_to(self, base_url: str, *, storage_url: str) -> None:
-        """Let API and storage be elsewhere, such as at the address that a server listens on."""
+        """Move API and storage to other URLs, such as the address that a server listens on."""
         self._account.base_url = base_url
         self._account.storage.base_url = storage_url
 
     async def deliver_webhooks(
         self, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> tuple[Delivery, ...]:
-        """Deliver the webhooks that are due, once each; a server does so by itself.
+        """Deliver the webhooks that are due, once each; a server does this automatically.
 
         Args:
-            transport: What they go out over, such as ``httpx.ASGITransport(app)`` to an application
-                in this process; by default what the emulator was made with.
+            transport: The transport to send over, such as ``httpx.ASGITransport(app)`` for an
+                application in this process; by default the emulator's ``webhook_transport``.
         """
         with self._account.lock:
             now = self._account.catch_up()
@@ -182,5 +183,5 @@ class Emulator(Controls, Inspection, Snapshots):
 
 
 def account_of(emulator: Emulator) -> Account:
-    """Return the state of an emulator: for what is built upon it in this package."""
+    """Return the state of an emulator, for the parts of this package that build upon it."""
     return emulator._account  # noqa: SLF001  # tests and programs have no use for it

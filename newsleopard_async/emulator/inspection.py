@@ -1,4 +1,4 @@
-"""What is so: for tests to compare with what a client believes."""
+"""The state of an emulator as tests read it, to compare it with the client's results."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ __all__ = ["Inspection", "why_none_of"]
 
 
 class Inspection:
-    """The state at the clock's present; looking at it changes nothing."""
+    """The state at the clock's present time; reading it changes nothing."""
 
     _account: Account
 
     @contextmanager
     def _present(self) -> Iterator[datetime]:
-        """Hold everything still at the clock's present; a server may run in another thread."""
+        """Lock the state at the clock's present time; a server can run in another thread."""
         with self._account.lock:
             yield self._account.catch_up()
 
     @contextmanager
     def _changed(self) -> Iterator[datetime]:
-        """Do the same for a change, which counts."""
+        """Lock the state at the clock's present time for a change, and count the change."""
         with self._account.changing():
             yield self._account.catch_up()
 
     @property
     def submitted(self) -> int:
-        """How many campaigns were accepted."""
+        """The number of campaigns that were accepted."""
         return len(self._account.campaigns.all)
 
     @property
     def mailings(self) -> int:
-        """How many mailings went out by now; a campaign may be sent twice (T123)."""
+        """The number of mailings so far; a campaign can be sent twice (T123)."""
         return sum(item.mailings for item in self.campaigns)
 
     @property
     def automation_events(self) -> tuple[EventRecord, ...]:
-        """The events for automation scripts, in order, with those who were taken."""
+        """The events for automation scripts, in order, with the accepted recipients."""
         with self._present():
             return tuple(self._account.automation.events)
 
@@ -75,20 +75,20 @@ class Inspection:
 
     @property
     def excluded(self) -> frozenset[str]:
-        """The addresses that bounced, unsubscribed or complained by now."""
+        """The addresses that bounced, unsubscribed or complained so far."""
         book = self._account.book
         with self._present() as now:
             return frozenset(map(book.addresses.__getitem__, book.exclusions.by(now)))
 
     @property
     def imports(self) -> tuple[ImportJob, ...]:
-        """The imports, in the order in which they were asked for."""
+        """The imports, in the order in which they were requested."""
         with self._present():
             return tuple(self._account.imports.jobs.values())
 
     @property
     def outbox(self) -> Outbox:
-        """The mails sent by now, rendered when they are looked at; an empty one says why."""
+        """The mails sent so far, rendered when they are read; an empty outbox has the reason."""
         with self._present() as now:
             campaigns = self._account.campaigns.all
             waves = [wave for item in campaigns.values() for wave in item.waves]
@@ -98,7 +98,7 @@ class Inspection:
 
     @property
     def balance(self) -> int:
-        """Mails that the account may still send."""
+        """How many mails the account can still send."""
         with self._present():
             return self._account.campaigns.balance
 
@@ -109,40 +109,40 @@ class Inspection:
 
     @property
     def requests(self) -> tuple[RequestRecord, ...]:
-        """The last 10,000 requests that arrived, in order; of each body the first 64 KB."""
+        """The last 10,000 requests that arrived, in order, with the first 64 KB of each body."""
         return self._account.log.last()
 
     @property
     def listeners(self) -> Listeners:
-        """Who is told of each request once it has ended, such as ``listeners.add(print)``."""
+        """Functions that are called after each request has ended: ``listeners.add(print)``."""
         return self._account.listeners
 
     def count(self, operation: str) -> int:
-        """Count all requests of an operation that arrived."""
+        """Return the number of requests of an operation that arrived."""
         return self._account.log.count(operation)
 
     @property
     def leaked_keys(self) -> tuple[str, ...]:
-        """Every API key that was sent to the storage; there should be none."""
+        """The API keys that were sent to the storage; a correct client sends none."""
         return tuple(self._account.storage.leaked_keys)
 
     @property
     def webhooks(self) -> tuple[Delivery, ...]:
-        """Every webhook that was tried, or refused for its host."""
+        """The webhooks that were sent, and those that were refused because of their host."""
         return tuple(self._account.webhooks.deliveries)
 
     def exclude(self, email: str) -> None:
-        """Let an address be excluded (無效會員) from now on."""
+        """Exclude an address (無效會員)."""
         with self._changed() as now:
             self._account.book.exclude(email.strip().lower(), now)
 
     def add_template(self, name: str, html: str) -> Template:
-        """Add a template, which the API then shows (T132)."""
+        """Add a template, which the API then lists (T132)."""
         with self._changed():
             return self._account.templates.add(name, html)
 
     def add_segment(self, name: str) -> ContactList:
-        """Add a list of type 1, which fills itself: it holds every contact at each look (T62)."""
+        """Add a list of type 1, which contains every contact of the account at any time (T62)."""
         account = self._account
         with self._changed() as now:
             return account.book.create_list(account.codes.sn(), name, now, is_segment=True)
@@ -156,12 +156,12 @@ class Inspection:
 
 
 def _render(campaigns: Mapping[str, Campaign], wave: Wave, index: int) -> Mail:
-    """Render a mail of a state that may not be the emulator's any more."""
+    """Render a mail from the campaigns of one state, which a restore can have replaced since."""
     return render_mail(wave, index, variants=campaigns[wave.campaign_sn].body.variants)
 
 
 def why_none_of(account: Account, now: datetime) -> Unsent:
-    """Say of an account from which no mail has gone out why."""
+    """Return why no mail of an account has been sent."""
     return why_unsent(
         tuple(account.campaigns.all.values()),
         imports=account.imports.jobs.values(),

@@ -1,4 +1,4 @@
-"""The mails of the sample account: HTML that looks well on a phone and on a desk."""
+"""The mails of the sample account: HTML that is readable on a phone and on a desktop."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ background:{color};color:#fff;text-decoration:none;border-radius:999px;">{button
 </html>
 """
 
-_WIDTH: Final = 600
-_HEIGHT: Final = 150
+_WIDTH: Final = 600  # the width of the mail's table
+_HEIGHT: Final = 150  # chosen: a quarter of the width
 
 
 def mail(
@@ -55,7 +55,7 @@ def mail(
     color: str = "#2f5d50",
     link: str = "https://www.example.com/shop",
 ) -> str:
-    """Write a mail: a picture, a title, paragraphs and a button."""
+    """Return the HTML of a mail: a picture, a title, paragraphs and a button."""
     return _PAGE.format(
         title=title,
         preheader=preheader,
@@ -69,18 +69,18 @@ def mail(
 
 
 def _banner(color: str) -> str:
-    """Draw a picture that fades from a color to white, as a URL that holds it."""
+    """Return a data URL with a picture that fades from a color to white."""
     red, green, blue = bytes.fromhex(color.removeprefix("#"))
     row = bytes(
         value + (255 - value) * x // _WIDTH for x in range(_WIDTH) for value in (red, green, blue)
     )
-    head = struct.pack(">IIBBBBB", _WIDTH, _HEIGHT, 8, 2, 0, 0, 0)  # 8 bits of each, RGB
+    head = struct.pack(">IIBBBBB", _WIDTH, _HEIGHT, 8, 2, 0, 0, 0)  # RGB, 8 bits per channel
     pixels = zlib.compress((b"\0" + row) * _HEIGHT, 9)
     png = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", pixels) + _chunk(b"IEND")
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _chunk(kind: bytes, content: bytes = b"") -> bytes:
-    """Write a part of a PNG: its length, kind, content and check sum."""
+    """Return a chunk of a PNG: length, kind, content and checksum."""
     check = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)

@@ -1,4 +1,4 @@
-"""An account to look at: a day of a shop in Taiwan, asked for over the emulator's own wire."""
+"""A sample account: one day of a shop in Taiwan, created by requests to the emulator."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from newsleopard_async.emulator.switches import Switches
 __all__ = ["SAMPLE_S", "build_sample"]
 
 SAMPLE_S: Final = 86_400.0
-"""How much time passes in the sample: a day, so that mails are opened and a test is decided."""
+"""Seconds that pass in the sample: a day, so that mails are opened and a test is decided."""
 
 TAIPEI: Final = timezone(timedelta(hours=8))
 TAIPEI_CODE: Final = 21
 ANY_DATE: Final = datetime(2026, 1, 1, tzinfo=UTC)
-"""Of a campaign for now, only the form of the date counts."""
+"""The date of an immediate campaign; the platform only checks its form."""
 SENDER: Final = {"fromName": "山嵐選物", "fromAddress": "service@example.com"}
 
 SURNAMES: Final = (
@@ -47,6 +47,8 @@ ENOUGH: Final = 10_000
 VIPS: Final = 80
 MEMBERS: Final = 300
 SUBSCRIBERS: Final = 60
+"""Chosen: lists of three sizes, large enough that all kinds of events happen."""
+
 TESTERS: Final = ("test1@example.com", "test2@example.com", "test3@example.com")
 
 BAD_ROWS: Final = (
@@ -55,19 +57,19 @@ BAD_ROWS: Final = (
     ("lin.dup@example.com", "林重要", "金卡", "無", "台中勤美"),
     ("chen.short@example.com", "陳少欄", "一般"),
 )
-"""Rows that an import rejects, each for another reason."""
+"""Rows that an import rejects, each for a different reason."""
 
 
 async def build_sample(emulator: Emulator, *, api_key: str = "test-key") -> None:
     """Fill an account with lists, contacts, imports, campaigns, a report and a template.
 
-    On an `EmulatorClock` a day passes, `SAMPLE_S`; on any other clock no time does, and mails are
-    then not opened yet. The switches are as before afterwards,
-    and so is a balance that is too small for the day.
+    On an `EmulatorClock` a day passes, `SAMPLE_S`. On any other clock no time passes, so no mail is
+    opened. Afterwards the switches are restored, and the balance too if it was too small for the
+    day.
 
     Args:
-        emulator: Whose account; it is best a new one.
-        api_key: A key that it accepts.
+        emulator: The emulator with the account, which should be new.
+        api_key: A key that the emulator accepts.
     """
     clock = emulator.clock if isinstance(emulator.clock, EmulatorClock) else None
     with _quick(emulator, clock), _held(clock):
@@ -82,7 +84,7 @@ async def build_sample(emulator: Emulator, *, api_key: str = "test-key") -> None
 
 @contextmanager
 def _quick(emulator: Emulator, clock: EmulatorClock | None) -> Iterator[None]:
-    """Let the platform answer as the story expects, and at any rate."""
+    """Set the switches and the balance that the story needs, without rate limits."""
     before = emulator.switches
     usual = Switches(
         requests_per_s=None,
@@ -107,7 +109,7 @@ def _quick(emulator: Emulator, clock: EmulatorClock | None) -> Iterator[None]:
 
 @contextmanager
 def _held(clock: EmulatorClock | None) -> Iterator[None]:
-    """Hold a clock, and let it run on afterwards if it ran."""
+    """Hold a clock, and run it again afterwards if it was running."""
     runs = clock is not None and not clock.is_held
     if clock is not None:
         clock.hold()
@@ -183,13 +185,13 @@ class _Story:
         kind = "testing" if is_test else "normal"
         content = body["content"]
         if not self._emulator.switches.vendor_limits:
-            # Only the vendor's notes have a field for it.
+            # The preheader is only a field of the vendor's notes.
             content = {name: text for name, text in content.items() if "preheader" not in name}
         sent = {**body, "content": content}
         return str((await self._call("POST", f"/v1/campaign/{kind}/submit", sent))["sn"])
 
     async def _call_off(self, lists: Mapping[str, str]) -> None:
-        """Submit what never goes out: its readers leave before, or somebody pauses it."""
+        """Submit two campaigns that are never sent: one without readers, and one that is paused."""
         self._pass_until(hours=2)
         at = self._begin + timedelta(hours=3)
         await self._submit(_plain("系統測試信", [lists["內部測試"]], at=at))
@@ -213,26 +215,26 @@ class _Story:
         return answer.json() if answer.content else None
 
     def _pass_until(self, *, hours: float) -> None:
-        """Let time pass until so long after the begin."""
+        """Advance the clock to so many hours after the beginning."""
         if self._clock is not None:
             left = self._begin + timedelta(hours=hours) - self._clock.now()
             self._clock.advance(max(0.0, left.total_seconds()))
 
 
 def _people(count: int) -> Iterator[tuple[str, ...]]:
-    """Make up people, the same ones each time."""
+    """Yield invented people, the same ones each time."""
     choice = random.Random("sample")  # noqa: S311 - reproducible on purpose
     for number in range(1, count + 1):
         surname, family = choice.choice(SURNAMES)
-        name, given = choice.choice(NAMES)
+        name, first = choice.choice(NAMES)
         [level] = choice.choices(LEVELS, weights=(6, 3, 2, 1))
         points = str(choice.randrange(0, 5_000, 10))
-        email = f"{given}.{family}{number:03d}@example.com"
+        email = f"{first}.{family}{number:03d}@example.com"
         yield email, surname + name, level, points, choice.choice(SHOPS)
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:
-    """Write rows whose cells need no quotes."""
+    """Return rows as CSV; their cells need no quotes."""
     return "".join(",".join(row) + "\n" for row in (COLUMNS, *rows))
 
 
@@ -244,7 +246,7 @@ def _body(
     at: datetime | None = None,
     sender: Mapping[str, str] = SENDER,
 ) -> dict[str, Any]:
-    """Write the body of a submit, for now or for an instant."""
+    """Return the body of a submit, immediate or scheduled."""
     instant = (at or ANY_DATE).astimezone(UTC)
     schedule = {
         "type": 0 if at is None else 1,
@@ -330,7 +332,7 @@ def _new_products(version: str) -> str:
 
 
 def _tomorrow(lists: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """Write a campaign for ten o'clock of the day after the sample, as it is in Taipei."""
+    """Return a campaign for ten o'clock, Taipei time, on the day after the sample."""
     day = (now.astimezone(TAIPEI) + timedelta(days=1, hours=1)).date()
     at = datetime.combine(day, time_of_day(10), tzinfo=TAIPEI)
     return _plain("每週選物電子報", [lists["電子報訂閱"]], at=at)

@@ -32,9 +32,9 @@ __all__ = ["check_public_url", "is_host", "running", "serve"]
 
 _LINGER_FORMAT: Final = "hh" if sys.platform == "win32" else "ii"
 GRACE_S: Final = 0.4
-"""Chosen: how long a stop waits for answers, so that all of it takes less than a second."""
+"""Chosen: how long a stop waits for answers, so that the whole stop takes less than a second."""
 _LONGEST_STOP_S: Final = 5
-"""Chosen: uvicorn's own limit, which is never reached unless an event loop is stuck."""
+"""Chosen: uvicorn's own limit. A stop only takes so long if an event loop is stuck."""
 
 
 async def serve(
@@ -48,27 +48,27 @@ async def serve(
     control: ControlOptions | None = None,
     state: StateFile | None = None,
 ) -> None:
-    """Serve until cancelled, and stop in good order then; needs asyncio.
+    """Serve until cancelled, and then stop in good order; needs asyncio.
 
-    Presigned URLs point at this server meanwhile, under the name by which it was asked. No signal
-    handler is touched.
+    While the server runs, presigned URLs point to it, under the host name of the request. Signal
+    handlers stay as they are.
 
     Args:
-        emulator: What to serve.
+        emulator: The emulator to serve.
         host: Address to listen on.
-        port: Port to listen on; 0 for any that is free.
-        ready: Called with the base URL once requests are taken.
-        public_url: What this server is reached by, such as the address of a proxy before it; it
-            is then the base URL, and all presigned URLs point there.
-        on_request: Called with the record of each request of the API and its storage once it has
+        port: Port to listen on; 0 for any free one.
+        ready: Called with the base URL as soon as the server accepts requests.
+        public_url: The URL that clients use, such as that of a proxy before this server. It
+            becomes the base URL, and all presigned URLs begin with it.
+        on_request: Called with the record of each request of the API and its storage after it has
             ended, in the thread of the server; it must not block.
         control: Who may use the page at ``/`` and the control API below ``/_emulator/``; by
-            default this machine alone.
-        state: Where changes of the emulator's state are kept meanwhile. What it holds is loaded by
-            its `load_into`, before this.
+            default only this machine.
+        state: The file that stores changes of the emulator's state. Call its `load_into` before
+            this function to load the stored state.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the server cannot listen on the address.
         ValueError: ``public_url`` is not an http or https URL.
     """
     public_url = None if public_url is None else check_public_url(public_url)
@@ -98,7 +98,7 @@ def running(
     control: ControlOptions | None = None,
     state: StateFile | None = None,
 ) -> Iterator[str]:
-    """Serve in a thread of its own for as long as the context lasts; yields the base URL."""
+    """Serve in a separate thread for as long as the context lasts; yields the base URL."""
 
     async def task(*, task_status: TaskStatus[str]) -> None:
         await serve(
@@ -122,12 +122,12 @@ def running(
 
 @asynccontextmanager
 async def _saving(emulator: Emulator, state: StateFile | None) -> AsyncIterator[None]:
-    """Save changes until the server has ended, and then what its last requests changed."""
+    """Save changes until the server has ended, including the changes of its last requests."""
     if state is None:
         yield
         return
     async with anyio.create_task_group() as tasks:
-        # Whoever cancels the server must not end this before it.
+        # A cancellation of the server must not end the saving before the server.
         until_ended = anyio.CancelScope(shield=True)
 
         async def save() -> None:
@@ -162,17 +162,20 @@ def check_public_url(url: str) -> str:
     """Return a URL without a slash at its end.
 
     Raises:
-        ValueError: it is not an http or https URL, or has more than a host, port and path.
+        ValueError: the URL is not http or https, or has more than a host, port and path.
     """
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     if scheme not in {"http", "https"} or not is_host(host) or re.search(r"[\s?#]", path):
-        raise ValueError(f"{url!r} is not a URL such as https://emulator.example.com")
+        raise ValueError(
+            f"{url!r} is not a URL such as https://emulator.example.com; "
+            "use http or https, and no query"
+        )
     return f"{scheme}://{host}{slash}{path}".rstrip("/")
 
 
 def is_host(text: str) -> bool:
-    """Say whether a text is a host, by name or address, with or without a port."""
+    """Return whether a text is a host, by name or address, with or without a port."""
     found = _HOST.fullmatch(text)
     if found is None or len(text) > _LONGEST_HOST or int(found[2] or 1) not in _PORTS:
         return False
@@ -199,7 +202,7 @@ async def _serve_on(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # who asks is who is connected
+        proxy_headers=False,  # access depends on the address of the connection
         timeout_graceful_shutdown=_LONGEST_STOP_S,
     )
     server = _EmbeddedServer(config, ready)
@@ -219,9 +222,10 @@ async def _run(server: uvicorn.Server, listener: socket.socket, outer: anyio.Can
 
 
 class _EmbeddedServer(uvicorn.Server):
-    """A server that leaves the signals to whoever embeds it, says when it listens, and stops soon.
+    """A server that handles no signals, calls ``ready`` when it listens, and stops quickly.
 
-    A request that hangs, a stream of events or a slow download never ends by itself.
+    A stop ends the requests, because a fault that hangs, a stream of events or a slow download
+    would delay it.
     """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
@@ -251,7 +255,7 @@ class _EmbeddedServer(uvicorn.Server):
 
 
 def _protocol_for(clock: Clock, *, names_origin: bool) -> type[H11Protocol]:
-    """Make a protocol whose requests carry a link to their connection, and the origin asked."""
+    """Create a protocol that adds to each request a link to its connection, and its origin."""
 
     class LinkedProtocol(H11Protocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -267,7 +271,7 @@ def _protocol_for(clock: Clock, *, names_origin: bool) -> type[H11Protocol]:
                 try:
                     await app({**scope, "extensions": extensions}, receive, send)
                 except asyncio.CancelledError:
-                    # Only a server that stops does so, and the connection is closed already.
+                    # Only a stop of the server cancels, and then the connection is closed already.
                     return
 
             return linked
@@ -276,14 +280,14 @@ def _protocol_for(clock: Clock, *, names_origin: bool) -> type[H11Protocol]:
 
 
 def _origin_of(scope: Scope) -> str | None:
-    """Return the origin that a request names; None if it names none that a URL could hold."""
+    """Return the origin from a request's ``Host``; None if it is not a host."""
     host = next((value for name, value in scope["headers"] if name == b"host"), b"")
     text = host.decode("latin-1")
     return f"http://{text}" if is_host(text) else None
 
 
 class _ServerLink:
-    """A connection of the server."""
+    """The link of a request to a connection of the server."""
 
     def __init__(self, protocol: H11Protocol, receive: Receive, clock: Clock) -> None:
         self._protocol = protocol
@@ -291,14 +295,14 @@ class _ServerLink:
         self._clock = clock
 
     async def wait(self, seconds: float) -> None:
-        """Keep the client waiting."""
+        """Delay the answer."""
         await self._clock.sleep(seconds)
 
     async def drop(self, *, abruptly: bool) -> None:
-        """Close the connection, and return once it is closed."""
+        """Close the connection, and wait until it is closed."""
         transport = self._protocol.transport
         if abruptly:
-            # Without lingering, closing resets the connection.
+            # With a linger time of 0, closing resets the connection.
             transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER_FORMAT, 1, 0)
             )

@@ -1,4 +1,4 @@
-"""The state of an emulator put aside and put back, in memory."""
+"""Snapshots of an emulator's state, in memory."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ __all__ = ["Snapshots"]
 
 
 class Snapshots:
-    """States by name; each holds everything but the clock.
+    """Snapshots by name; each contains the whole state except the clock.
 
-    That is also the switches, the faults, the log of requests and their counts, the limits, and
-    the source of codes: after a restore, the same calls get the same answers. The keys, the
-    addresses, the latency and the webhooks' transport belong to the emulator, and stay.
+    It includes the switches, the faults, the log of requests and their counts, the limits, and
+    the source of codes, so the same calls get the same answers after a restore. The keys, the
+    URLs, the latency and the webhooks' transport belong to the emulator and do not change.
 
-    The clock goes on. If it has gone on since the snapshot, what was due meanwhile happens at
-    once after the restore, each thing at its own instant. Hold the clock if this is not wanted.
+    The clock continues. After a restore, each change that became due since the snapshot happens
+    immediately, with its own instant. Hold the clock to prevent this.
     """
 
     _account: Account
     _kept: dict[str, AccountState]
 
     def reset(self) -> None:
-        """Be as it was made: empty, with its switches, balance and seed, and nothing to go wrong.
+        """Reset the emulator to its initial switches, balance and seed, without data or faults.
 
-        The clock, the addresses and the snapshots stay. What was handed out before, such as a
-        campaign or the outbox, stays as it was.
+        The clock, the URLs and the snapshots stay. Objects that were returned before, such as a
+        campaign or the outbox, do not change.
         """
         self._account.reset()
 
     @property
     def snapshots(self) -> tuple[str, ...]:
-        """The names of the states that were put aside, in order."""
+        """The names of the snapshots, in order."""
         return tuple(self._kept)
 
     def snapshot(self, name: str) -> None:
-        """Put the state aside; one of the same name is replaced.
+        """Save the state as a snapshot, and replace one of the same name.
 
         Raises:
             ValueError: the name is empty.
         """
         if not name:
-            raise ValueError("a snapshot needs a name")
+            raise ValueError("name: must not be empty")
         kept = capture_state(self._account)
         self._kept.pop(name, None)
         self._kept[name] = kept
 
     def restore(self, name: str) -> None:
-        """Put a state back, as often as you like.
+        """Restore the state of a snapshot, which can be restored again.
 
         Raises:
-            LookupError: there is no such snapshot.
+            LookupError: the snapshot does not exist.
         """
         restore_state(self._account, self._named(name))
 
     def forget_snapshot(self, name: str) -> None:
-        """Give up a state that was put aside.
+        """Delete a snapshot.
 
         Raises:
-            LookupError: there is no such snapshot.
+            LookupError: the snapshot does not exist.
         """
         self._named(name)
         self._kept.pop(name, None)
@@ -71,6 +71,8 @@ class Snapshots:
     def _named(self, name: str) -> AccountState:
         found = self._kept.get(name)
         if found is None:
-            there = f"there are {', '.join(map(repr, self._kept))}" if self._kept else "take one"
-            raise LookupError(f"there is no snapshot {name!r}; {there}")
+            known = (
+                f"choose one of {', '.join(map(repr, self._kept))}" if self._kept else "take one"
+            )
+            raise LookupError(f"there is no snapshot {name!r}; {known}")
         return found

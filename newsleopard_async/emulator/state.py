@@ -1,12 +1,12 @@
-"""The state of an emulator in a file, kept over a restart.
+"""The state of an emulator in a file, so that it outlives a restart.
 
-The file is an SQLite database. The newest state takes the place of the one before in one
-transaction, so that a process that is killed leaves the last whole state. The bytes of files are
-stored once each, by their digest, and go when no state needs them any more. While the file is
-open, it is locked: two emulators at one file would each undo what the other did.
+The file is an SQLite database. One transaction replaces the old state by the new one, so a
+process that is killed leaves the last whole state. The bytes of each file are stored once, by
+their digest, and deleted when the state no longer needs them. While the file is open, it is
+locked, because two emulators on one file would undo each other's changes.
 
-A state can be read by the code that wrote it, and by no other: its form is that of the classes.
-A file that cannot be used is refused with a `StateError`, and is never overwritten.
+Only the version that wrote a state can read it, because its format follows the classes. If a file
+cannot be used, `StateError` is raised, and the file is never overwritten.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from newsleopard_async.emulator.platform.clock import MOST_ADVANCE_S, Clock, Emu
 __all__ = ["StateError", "StateFile", "keep_saving"]
 
 APPLICATION_ID: Final = 0x4E4C_656D
-"""SQLite's mark of whose file it is: "NLem"; chosen."""
+"""SQLite's mark of the program that owns a file. Chosen: "NLem" in ASCII."""
 
 TABLES: Final = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -58,16 +58,16 @@ PART_BYTES: Final = 1_000_000
 """Chosen: a file of any size is stored and read in constant memory; SQLite takes up to 1 GB."""
 
 BUSY_S: Final = 0.5
-"""Chosen: how long to wait for an emulator that is about to end and still holds the file."""
+"""Chosen: enough for an emulator that is about to end to release the file."""
 
 POLL_S: Final = 0.25
-"""Chosen: how often to look whether there is anything to save; a look costs nothing."""
+"""Chosen: the seconds between two checks for changes; a check only compares two numbers."""
 
 QUIET_S: Final = 1.0
-"""Chosen: so long after the last request a change is saved, so that a burst is saved once."""
+"""Chosen: a change is saved 1 s after the last request, so a burst of requests is saved once."""
 
 LONGEST_S: Final = 30.0
-"""Chosen: a change waits no longer than this while requests go on coming."""
+"""Chosen: a change is saved after 30 s at most, even if requests never stop."""
 
 _DISTRIBUTION: Final = "newsleopard-async"
 
@@ -75,20 +75,20 @@ logger: Final = logging.getLogger("newsleopard_async.emulator")
 
 
 class StateError(Exception):
-    """A state file cannot be used; the text says why, and what to do."""
+    """A state file cannot be used; the text has the reason and the way out."""
 
 
 class StateFile:
     """The state of one emulator in a file.
 
-    Contacts, mails and requests are in there as they are, API keys are not. A new file can be
-    read and written by its owner only.
+    Contacts, mails and requests are stored in plain form, API keys are not stored. Only its owner
+    can read and write a new file.
 
     Args:
-        path: The file; it is made if there is none.
+        path: The file; it is created if it does not exist.
 
     Attributes:
-        saved: How far the emulator was when it was saved or loaded last; None before that.
+        saved: The emulator's activity at the last save or load; None before that.
 
     Raises:
         StateError: the file is not a state, or another emulator uses it.
@@ -122,12 +122,12 @@ class StateFile:
         self.close()
 
     def close(self) -> None:
-        """Let others use the file."""
+        """Release the file for other emulators."""
         with self._lock:
             self._database.close()
 
     def load_into(self, emulator: Emulator) -> bool:
-        """Give an emulator the state of the file; False if it is new, and holds none.
+        """Load the state of the file into an emulator; return False if the file is new.
 
         An `EmulatorClock` that is behind the state moves forward to it.
 
@@ -146,20 +146,20 @@ class StateFile:
             return True
 
     def save(self, emulator: Emulator) -> None:
-        """Put the emulator's present state in the place of the one in the file.
+        """Replace the state in the file by the emulator's present one.
 
-        It may be called in any thread; the emulator is held up only while its state is put
-        aside, not while that is written.
+        It may be called in any thread. The emulator is blocked while its state is captured, but
+        not while the file is written.
 
         Raises:
-            StateError: the file cannot be written, such as for want of space.
+            StateError: the file cannot be written, for example because the disk is full.
         """
         activity = _activity_of(emulator)
         kept = capture_state(account_of(emulator), hide_keys=True)
         with self._lock, self._refusing():
             if _identity(self.path) != self._identity:
                 raise StateError(
-                    f"{self.path} was removed or replaced, and the state is no longer saved; "
+                    f"{self.path} was removed or replaced, so the state is no longer saved; "
                     "start the emulator again"
                 )
             with self._transaction("IMMEDIATE"):
@@ -169,16 +169,16 @@ class StateFile:
     # The database
 
     def _make(self) -> None:
-        """Make a file that is its owner's alone, unless there is one."""
+        """Create a file that only its owner can read, unless the file exists."""
         if not self.path.parent.is_dir():
-            raise StateError(f"{self.path}: there is no folder {self.path.parent}; make it first")
+            raise StateError(f"{self.path}: the folder does not exist; create {self.path.parent}")
         if self.path.is_dir():
             raise StateError(f"{self.path} is a folder; name a file in it, such as emulator.db")
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def _open(self) -> None:
-        """Lock the file, until it is closed, and see whether it is ours."""
+        """Lock the file until it is closed, and check that it is a state."""
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         with self._transaction("EXCLUSIVE"):
             (mark,) = self._database.execute("PRAGMA application_id").fetchone()
@@ -204,7 +204,7 @@ class StateFile:
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Say of each failure what to do about it."""
+        """Turn each failure into a `StateError` with the way out."""
         try:
             yield
         except sqlite3.Error as error:
@@ -245,7 +245,7 @@ class StateFile:
         for digest in there - kept.blobs.keys():
             self._database.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
         for digest in kept.blobs.keys() - there:
-            # An empty file has one part, so that it is there at all.
+            # An empty file has one empty part, so that its digest is stored.
             parts = kept.blobs[digest].read_chunks(PART_BYTES) if kept.blobs[digest].size else [b""]
             for number, part in enumerate(parts):
                 self._database.execute("INSERT INTO blobs VALUES (?, ?, ?)", (digest, number, part))
@@ -264,9 +264,9 @@ class StateFile:
             now = datetime.fromisoformat(about["now"])
             monotonic_s = float(about["monotonic_s"])
         except (KeyError, ValueError) as error:
-            raise BadState("it does not say when it was written") from error
+            raise BadState("the time of its writing is missing") from error
         if check.result(now, monotonic_s) != about.get("check"):
-            raise BadState("its check sum is wrong")
+            raise BadState("its checksum is wrong")
         blobs = {digest: self._read_blob(digest) for digest in self._digests()}
         return decode_rows(rows, blobs=blobs, now=now, monotonic_s=monotonic_s)
 
@@ -277,17 +277,17 @@ class StateFile:
             writer.write(content)
         blob = writer.close()
         if blob.digest != digest:
-            raise BadState("the check sum of a file in it is wrong")
+            raise BadState("the checksum of a file in it is wrong")
         return blob
 
 
 def _bring_up(clock: Clock, now: datetime) -> None:
-    """Move a clock forward to an instant, if it can be; until then the state would stand still."""
+    """Move an `EmulatorClock` forward to an instant; before it, the state would not change."""
     while isinstance(clock, EmulatorClock) and clock.now() < now:
         clock.advance(min(MOST_ADVANCE_S, (now - clock.now()).total_seconds()))
 
 
-_WAY_OUT: Final = "to begin anew, move the file away or name another one"
+_WAY_OUT: Final = "to start with an empty state, move the file away or name another one"
 
 
 def _explained(path: Path, error: sqlite3.Error) -> str:
@@ -298,11 +298,11 @@ def _explained(path: Path, error: sqlite3.Error) -> str:
         return f"{path} is not a state of the emulator; {_WAY_OUT}"
     if code.startswith("SQLITE_CORRUPT"):
         return f"{path} is damaged ({error}); {_WAY_OUT}"
-    return f"{path} cannot be used: SQLite says {str(error)!r}; make room, or name another file"
+    return f"{path} cannot be used (SQLite: {error}); free disk space, or name another file"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Identify a file independently of its name; None if there is none."""
+    """Return what identifies a file independently of its name; None if it does not exist."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -311,14 +311,14 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 class _Checksum:
-    """Numbers the rows of a state, and sums them up."""
+    """Numbers the rows of a state, and computes their checksum."""
 
     def __init__(self) -> None:
         self._sum = hashlib.sha256()
         self._numbers: dict[str, int] = {}
 
     def take(self, name: str, content: bytes) -> int:
-        """Add a row, and return its number among those of its name."""
+        """Add a row, and return its number among the rows of the same name."""
         number = self._numbers.get(name, 0)
         self._numbers[name] = number + 1
         self._sum.update(f"{name} {number} {len(content)}\n".encode())
@@ -326,7 +326,7 @@ class _Checksum:
         return number
 
     def result(self, now: datetime, monotonic_s: float) -> str:
-        """Return the check sum."""
+        """Return the checksum of all rows and both times."""
         whole = self._sum.copy()
         whole.update(f"{now.isoformat()} {monotonic_s!r}".encode())
         return whole.hexdigest()
@@ -342,7 +342,7 @@ def _version() -> str:
 
 @cache
 def _code() -> str:
-    """Return a digest of the code whose classes a state consists of."""
+    """Return a digest of the code that defines the classes of a state."""
     found = hashlib.sha256(_version().encode())
     package = Path(switches.__file__).parent
     for path in sorted([*package.glob("platform/*.py"), Path(switches.__file__)]):
@@ -356,11 +356,11 @@ def _code() -> str:
 
 @attrs.frozen
 class _Activity:
-    """A point in an emulator's life.
+    """How active an emulator has been.
 
     Attributes:
-        changes: How much has changed.
-        requests: How much was asked for.
+        changes: The number of changes so far.
+        requests: The number of requests so far.
     """
 
     changes: int
@@ -373,14 +373,14 @@ def _activity_of(emulator: Emulator) -> _Activity:
 
 @attrs.define
 class _SaveSchedule:
-    """When to save: once it is quiet, and now and then if it never is."""
+    """Decides when to save: after the requests pause, and every 30 s if they never do."""
 
     seen: _Activity | None = None
     seen_s: float = 0.0
     waits_since_s: float | None = None
 
     def is_due(self, activity: _Activity, saved: _Activity | None, now_s: float) -> bool:
-        """Return whether to save now, in seconds of a clock that never goes back."""
+        """Return whether to save now; ``now_s`` is the time of a monotonic clock."""
         if activity != self.seen:
             self.seen, self.seen_s = activity, now_s
         if saved is not None and activity.changes == saved.changes:
@@ -395,10 +395,10 @@ class _SaveSchedule:
 
 
 async def keep_saving(emulator: Emulator, state: StateFile) -> None:
-    """Save changes until cancelled, and once more then.
+    """Save changes until cancelled, and a last time when cancelled.
 
-    A state is saved once nothing was asked for a second, and at the latest 30 s after a change:
-    a process that is killed loses that much. What cannot be saved is logged, and tried again.
+    A state is saved after one second without requests, and at most 30 s after a change. A process
+    that is killed loses the changes since then. A save that fails is logged, and tried again.
     """
     schedule = _SaveSchedule()
     try:
@@ -416,4 +416,4 @@ async def _save(emulator: Emulator, state: StateFile) -> None:
     try:
         await anyio.to_thread.run_sync(state.save, emulator)
     except StateError as error:
-        logger.error("the state is not saved: %s", error)  # noqa: TRY400 - it says everything
+        logger.error("the state is not saved: %s", error)  # noqa: TRY400 - the text has the reason

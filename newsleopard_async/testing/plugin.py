@@ -1,17 +1,16 @@
 """Fixtures of pytest: an emulator, a client on it, a clock, and a server (docs/testing.md).
 
-Pytest loads this file in every run of everybody who has the package, with or without the extra
-``emulator``. So it imports nothing but pytest, which is there by then; the fixtures load what they
-need. They are plain functions, so that they serve tests on asyncio and on trio, whichever plugin
-runs these.
+If the package is installed, every run of pytest loads this file, with or without the extra
+``emulator``. So it only imports modules that pytest has imported before, and each fixture imports
+the rest. The fixtures are plain functions, so they work for tests on asyncio and on trio, with any
+plugin that runs these.
 
-It has no assertion that pytest would have to rewrite, and may have been imported before:
-PYTEST_DONT_REWRITE.
+Pytest need not rewrite this file, because it has no assertion: PYTEST_DONT_REWRITE.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -37,20 +36,20 @@ MARKER: Final = "newsleopard"
 OPTIONS: Final = ("profile", "switches", "balance", "seed", "api_keys")
 MARKER_LINE: Final = (
     f"{MARKER}({', '.join(f'{name}=…' for name in OPTIONS)}): options of the test's NewsLeopard "
-    "emulator; switches is a mapping of names to values"
+    "emulator; give switches as a mapping of names to values"
 )
 
 KEY: Final = "test-key"
 SHOWN_REQUESTS: Final = 10
-"""Chosen: an import and a campaign are about as many requests, and they fit on a screen."""
+"""Chosen: an import and a campaign need about 10 requests, and 10 lines fit on a screen."""
 
 EXTRA: Final = ("starlette", "uvicorn", "jinja2")
 """The libraries of the extra ``emulator``."""
 
 _EMULATORS: Final[dict[str, dict[str, Emulator]]] = {}
-"""The emulators that tests use, by node and by fixture, until these are torn down.
+"""The emulators in use, by node and by fixture, until the fixture is torn down.
 
-A stash of pytest would do, but old versions have none, and would not start for want of it.
+It is not a stash of pytest, because old versions of pytest without stashes would fail to start.
 """
 
 
@@ -70,7 +69,7 @@ class NewsLeopardServer:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, so that ``--strict-markers`` takes it."""
+    """Register the marker, so that ``--strict-markers`` accepts it."""
     config.addinivalue_line("markers", MARKER_LINE)
 
 
@@ -84,7 +83,7 @@ def newsleopard_clock() -> ManualClock:
 
 @pytest.fixture
 def newsleopard_held_clock() -> ManualClock:
-    """Return a clock that stands still until the test calls its ``advance``."""
+    """Return a clock that only moves when the test calls its ``advance``."""
     from newsleopard_async.testing.clock import ManualClock
 
     return ManualClock(auto_advance=False)
@@ -92,10 +91,12 @@ def newsleopard_held_clock() -> ManualClock:
 
 @pytest.fixture
 def newsleopard_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """Return an emulator in process, on the clock that the test asks for; the key is test-key."""
+    """Return an emulator in process, on the clock that the test requests; the key is test-key."""
     names = {"newsleopard_clock", "newsleopard_held_clock"}.intersection(request.fixturenames)
     if len(names) > 1:
-        raise pytest.UsageError(f"{request.node.nodeid}: an emulator has one clock: {names}")
+        raise pytest.UsageError(
+            f"{request.node.nodeid}: an emulator has one clock; request only one of {names}"
+        )
     clock = request.getfixturevalue(names.pop() if names else "newsleopard_clock")
     yield from _registered(request, "newsleopard_emulator", _build(request, clock=clock))
 
@@ -107,10 +108,9 @@ def newsleopard(
     _newsleopard_own_state: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> NewsLeopard:
-    """Return a client on the emulator, which shares neither runs nor limits with any other.
+    """Return a client of the emulator, which does not share runs or limits with other clients.
 
-    It may be entered with ``async with``, or be used as it is: it holds no connection that would
-    have to be closed.
+    ``async with`` is not necessary, because the client has no connection to close.
     """
     from newsleopard_async import NewsLeopard
     from newsleopard_async.stores import FileStore
@@ -130,7 +130,7 @@ def newsleopard_server(
 ) -> Iterator[NewsLeopardServer]:
     """Serve an emulator on a free port of the loopback, on the machine's clock.
 
-    The environment names its URL and key, for the program under test and those that it starts.
+    Environment variables contain its URL and key, for the program under test and its subprocesses.
     """
     emulator = _build(request)
     try:
@@ -148,9 +148,9 @@ def newsleopard_server(
 
 @pytest.fixture
 def _newsleopard_own_state(tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
-    """Give the test limits and runs of its own, and no key of the real platform.
+    """Separate the test's limits and runs from others, and remove keys of the real platform.
 
-    A test may undo its own patches meanwhile.
+    It has its own ``MonkeyPatch``, because a test can undo the patches of the fixture.
     """
     with pytest.MonkeyPatch.context() as patch:
         for name in ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY", "NEWSLEOPARD_BASE_URL"):
@@ -180,7 +180,7 @@ def _build(request: pytest.FixtureRequest, **more: Any) -> Emulator:
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return what the markers say; that of the test goes before those of its class and module."""
+    """Return the options of the markers; the test's marker overrides its class's and module's."""
     __tracebackhide__ = True
     options: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers(MARKER))):
@@ -196,43 +196,43 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _check_names(
-    request: pytest.FixtureRequest, what: str, given: Mapping[str, Any], known: tuple[str, ...]
+    request: pytest.FixtureRequest, kind: str, names: Iterable[str], known: tuple[str, ...]
 ) -> None:
     __tracebackhide__ = True
-    for name in given:
+    for name in names:
         if name not in known:
             import difflib
 
             # A hundred switches are too many to read.
             close = difflib.get_close_matches(name, known) if len(known) > len(OPTIONS) else known
             raise pytest.UsageError(
-                f"{request.node.nodeid}: @pytest.mark.{MARKER} has no {what} {name!r}"
-                + (f"; there is {', '.join(close)}" if close else "")
+                f"{request.node.nodeid}: @pytest.mark.{MARKER} has no {kind} {name!r}"
+                + (f"; use {', '.join(close)}" if close else "")
             )
 
 
 def _fail_without_extra(missing: ModuleNotFoundError) -> NoReturn:
-    """Fail with the sentence that names the extra, or with what else is missing."""
+    """Fail with the command to install the extra; raise the error if the extra cannot help."""
     __tracebackhide__ = True
     library = (missing.name or "").partition(".")[0]
     if library not in EXTRA:
         raise missing
     pytest.fail(
-        f"the fixtures of NewsLeopard's emulator need {library}, which an extra brings: "
+        f"the fixtures of NewsLeopard's emulator need {library}; install it with "
         'pip install "newsleopard-async[emulator]"',
         pytrace=False,
     )
 
 
 def _key(request: pytest.FixtureRequest) -> str:
-    """Return the first key that the test's emulator knows."""
+    """Return the first key of the test's emulator."""
     return str([*(_options(request).get("api_keys") or ()), KEY][0])
 
 
 def _registered(
     request: pytest.FixtureRequest, name: str, emulator: Emulator
 ) -> Iterator[Emulator]:
-    """Keep an emulator with its test for as long as the fixture lives."""
+    """Store an emulator for the report of its test until the fixture is torn down."""
     node = request.node.nodeid
     _EMULATORS.setdefault(node, {})[name] = emulator
     yield emulator
@@ -241,7 +241,7 @@ def _registered(
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """Show what happened at the emulator below a test that failed."""
+    """Add the emulator's last requests to the report of a test that failed."""
     outcome = yield
     report: pytest.TestReport = outcome.get_result()
     if report.failed:
@@ -250,10 +250,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 
 
 def _summary(emulator: Emulator) -> str:
-    """Write the last requests, the pending faults, and the outbox in short."""
+    """Return the last requests, the pending faults, and the outbox in short."""
     try:
         requests = emulator.requests
-        lines = [f"the clock stands at {emulator.clock.now():%Y-%m-%d %H:%M:%S} UTC"]
+        lines = [f"the clock is at {emulator.clock.now():%Y-%m-%d %H:%M:%S} UTC"]
         left_out = len(requests) - SHOWN_REQUESTS
         lines += [f"… {left_out} requests before these"] if left_out > 0 else []
         lines += [_line(each) for each in requests[-SHOWN_REQUESTS:]] or ["no request arrived"]
@@ -263,7 +263,7 @@ def _summary(emulator: Emulator) -> str:
         ]
         return "\n".join([*lines, repr(emulator.outbox)])
     except Exception as error:  # noqa: BLE001  # a report must not break the run
-        return f"it cannot be shown: {error!r}"
+        return f"the emulator cannot be shown: {error!r}"
 
 
 def _line(record: RequestRecord) -> str:

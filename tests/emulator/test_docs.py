@@ -62,7 +62,7 @@ def test_switch_can_be_set_at_any_time() -> None:
 
 def test_keys_are_not_a_text() -> None:
     """Each letter would be a key, and the key itself would be refused."""
-    with pytest.raises(ValueError, match="api_keys: a text is a sequence of letters"):
+    with pytest.raises(ValueError, match=r"api_keys: .* write"):
         Emulator(api_keys="test-key")
 
 

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 WAY_OUT = (
-    "the emulator and rehearsals need starlette, which an extra brings: "
+    "the emulator and rehearsals need starlette; install it with "
     'pip install "newsleopard-async[emulator]"'
 )
 SHOW = """

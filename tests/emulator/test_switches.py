@@ -35,7 +35,7 @@ async def test_word_that_a_switch_does_not_know_is_refused(value: object) -> Non
     """A switch that takes one of a few words names itself and the words."""
     emulator, _ = make()
 
-    with pytest.raises(ValueError, match=r"code_field: .* is none of code, errorCode"):
+    with pytest.raises(ValueError, match="code_field: must be one of code, errorCode"):
         emulator.switch(code_field=value)
 
 
@@ -286,7 +286,7 @@ async def test_ids_of_templates_may_be_numbers() -> None:
 
 async def test_words_of_a_switch_are_checked_at_the_start() -> None:
     """A word that does not exist is refused before an emulator is made."""
-    with pytest.raises(ValueError, match="date_form: 'unix' is none of documented, offset"):
+    with pytest.raises(ValueError, match="date_form: must be one of documented, offset"):
         Switches(date_form="unix")  # type: ignore[arg-type]  # the word is wrong on purpose
 
 

@@ -315,7 +315,7 @@ async def test_advance_backwards_or_without_end_is_refused(seconds: float) -> No
     """Time moves forward by a finite amount or not at all."""
     clock = ManualClock()
 
-    with pytest.raises(ValueError, match="cannot move"):
+    with pytest.raises(ValueError, match="seconds: "):
         clock.advance(seconds)
 
 
