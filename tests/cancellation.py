@@ -1,6 +1,6 @@
-"""One rig for cancellation: work is run anew for each of its awaits, and cancelled there.
+"""Cancel work at each of its awaits: it runs again for each await, and is cancelled there.
 
-An await is counted when the work is resumed: then it is cancelled, which it meets at its next
+An await is counted when the work is resumed. It is then cancelled, and notices this at its next
 await. What work does in tasks of its own has no such awaits; there, a test touches the trigger.
 """
 
@@ -33,7 +33,7 @@ Work = Coroutine[Any, Any, Any]
 _SAMPLE: Final = 2
 """Chosen: enough points for a quick test to meet each part of a pipeline."""
 _MOST: Final = 20 if "CI" in os.environ else None
-"""Where somebody waits, so many of all points, spread evenly: all of them took 45 s of the CPU."""
+"""The number of points if `CI` is set, spread evenly: all of them took 45 s of the CPU."""
 
 
 @attrs.define
@@ -41,9 +41,9 @@ class Trigger:
     """Counts the points at which work can be cancelled, and cancels it at one of them.
 
     Attributes:
-        at: At which, counted from 0; None lets it run to the end.
-        cancel: How; set once the work runs.
-        passed: How many there were so far.
+        at: The index of the point; None runs the work to its end.
+        cancel: The function that cancels; set when the work runs.
+        passed: The number of points until now.
     """
 
     at: int | None = None
@@ -90,8 +90,8 @@ class Way:
     """A way of cancelling.
 
     Attributes:
-        backend: The event loop that has it.
-        run: Runs work, tells the trigger how to cancel it, and returns its result, or None.
+        backend: The event loop that supports it.
+        run: Runs work, sets the trigger's `cancel`, and returns the result, or None.
     """
 
     name: str
@@ -113,7 +113,7 @@ in_every_way: Final = pytest.mark.parametrize("way", _WAYS, ids=str)
 def _some_or_all() -> Iterator[Any]:
     for way in _WAYS:
         yield pytest.param(way, _SAMPLE, id=f"{way}-some")
-        # A timeout of asyncio cancels the task, as the way before it does.
+        # A timeout of asyncio cancels the task, like the way above.
         marks = pytest.mark.soak if way is _TIMEOUT else pytest.mark.matrix
         yield pytest.param(way, _MOST, id=f"{way}-all", marks=marks)
 
@@ -123,7 +123,7 @@ at_some_or_all_awaits: Final = pytest.mark.parametrize(("way", "most"), list(_so
 
 
 def each_point(run: Callable[[Trigger], object], most: int | None = None) -> int:
-    """Run something to its end, then anew for each point; return how many points it has.
+    """Run work to its end, then again for each point; return the number of its points.
 
     Args:
         run: Runs it once, to be cancelled by the trigger.
@@ -142,7 +142,7 @@ def each_point(run: Callable[[Trigger], object], most: int | None = None) -> int
 
 
 def run_once(way: Way, work: Callable[[], Work], trigger: Trigger) -> Any:
-    """Run work in an event loop of its own, cancelled at one of its awaits."""
+    """Run work in a separate event loop, cancelled at one of its awaits."""
 
     async def main() -> Any:
         return await cancelled_by(trigger, way, work())
@@ -174,7 +174,7 @@ def _counted(work: Work, on_resume: Callable[[], None]) -> Generator[Any, Any, A
             return end.value
         try:
             value = yield wanted
-        except BaseException as error:  # noqa: BLE001  # passed on, whatever it is
+        except BaseException as error:  # noqa: BLE001  # any error is passed on
             resume = lambda error=error: work.throw(error)  # type: ignore[misc]  # noqa: E731
         else:
             resume = lambda value=value: work.send(value)  # type: ignore[misc]  # noqa: E731
@@ -182,24 +182,24 @@ def _counted(work: Work, on_resume: Callable[[], None]) -> Generator[Any, Any, A
 
 @contextlib.contextmanager
 def _leaving_nothing() -> Iterator[None]:
-    """Fail if a task runs, or a file is open, that was not there before."""
+    """Fail if a task runs, or a file is open, that did not exist before."""
     before = (_tasks(), open_files())
     yield
     assert (_tasks(), open_files()) == before
 
 
 def _tasks() -> int:
-    """Count the tasks, but for the one in which the clock runs on trio."""
+    """Count the tasks, except the task of the clock on trio."""
     return sum("_TrioDriver" not in (task.name or "") for task in anyio.get_running_tasks())
 
 
 def open_files() -> list[str]:
-    """Name the files that this process has open, where the system tells."""
+    """Return the names of the open files of this process, if the system lists them."""
     folder = Path("/proc/self/fd")
     if not folder.is_dir():
         return []
     targets = []
     for each in folder.iterdir():
-        with contextlib.suppress(OSError):  # what the look itself had open
+        with contextlib.suppress(OSError):  # opened by this function itself
             targets.append(str(each.readlink()))
     return [target for target in targets if target.startswith("/") and "/dev/" not in target]

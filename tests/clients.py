@@ -1,4 +1,4 @@
-"""What the tests of the whole client share: an emulator or a script behind a checked wire."""
+"""Helpers for tests of the whole client: an emulator or a script behind checked requests."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def checkpoint_of(error: NewsLeopardError) -> Checkpoint:
 
 
 def files_in(folder: Path) -> list[str]:
-    """Name what is in a folder, sorted."""
+    """Return the sorted names in a folder."""
     return sorted(each.name for each in folder.iterdir())
 
 
@@ -67,7 +67,7 @@ def csv_of(rows: int) -> str:
 
 @attrs.frozen(kw_only=True)
 class SentRequest:
-    """A request to the API, as it went out.
+    """A request to the API, as it was sent.
 
     Attributes:
         operation: Its name in openapi.yaml; empty for one that openapi.yaml does not allow.
@@ -97,14 +97,15 @@ def _schema(profile: Profile) -> RequestSchema:
 def _operation(
     profile: Profile, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes
 ) -> str:
-    """Return what a request calls, if it may; of ten requests nine were sent before."""
+    """Return the operation of a request, if it is allowed; cached, as requests repeat."""
     return _schema(profile).check(method, url, headers, body)
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):
-    """Passes everything on, and notes each API request that openapi.yaml does not allow.
+    """Passes all requests on, and records each API request that openapi.yaml does not allow.
 
-    A mismatch is kept for `check`: an exception here would be a lost reply to the client.
+    A mismatch is stored for `check`, because an exception here would be a lost reply for the
+    client.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         self._mismatches: list[RequestMismatch] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Note a request and pass it on."""
+        """Record a request and pass it on."""
         self.all_requests += 1
         if request.url.host == self._host:
             await self._note(request)
@@ -152,7 +153,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         except RequestMismatch as mismatch:
             if mismatch.problems != NO_SUCH_OPERATION:
                 raise
-        # Any platform may be asked whether it has a later endpoint (T18).
+        # The client may try a later endpoint on any platform (T18).
         return _operation("vendor-2026", method, url, headers, body)
 
     def count(self, operation: str) -> int:
@@ -167,7 +168,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
 @attrs.frozen(kw_only=True)
 class Bench:
-    """A client, the emulator that it talks to, and the time of both."""
+    """A client, its emulator, and the clock of both."""
 
     nl: NewsLeopard
     emulator: Emulator
@@ -175,7 +176,7 @@ class Bench:
     wire: CheckedTransport
 
     def unchecked(self, limits: RateLimits | None = None) -> NewsLeopard:
-        """Make another client, whose requests may be what openapi.yaml does not allow."""
+        """Create another client, which may send requests that openapi.yaml does not allow."""
         return NewsLeopard(
             KEY,
             http_transport=self.emulator.transport(),
@@ -184,7 +185,7 @@ class Bench:
         )
 
     async def make_list(self, rows: int = 3, name: str = "會員") -> ListSn:
-        """Make a list with members."""
+        """Create a list with members."""
         sn = await self.nl.contacts.create_list(name)
         if rows:
             await self.nl.contacts.import_text(csv_of(rows), sn)
@@ -194,7 +195,7 @@ class Bench:
     async def send(
         self, *, rows: int = 50, name: str = "會員", then_s: float = 86_400
     ) -> CampaignSn:
-        """Send a campaign to a new list, and let a day pass."""
+        """Send a campaign to a new list, and advance the clock by a day."""
         ready = with_lists(CAMPAIGN, [await self.make_list(rows, name)])
         sn = await self.nl.campaigns.submit(ready)
         await self.clock.sleep(then_s)
@@ -210,7 +211,7 @@ async def connected(
     store: Store | None = None,
     **options: Any,
 ) -> AsyncIterator[Bench]:
-    """Connect a client to an emulator, and check at the end what went over the wire.
+    """Connect a client to an emulator, and check its requests at the end.
 
     Args:
         clock: Time of both; a new one by default.
@@ -234,7 +235,7 @@ async def connected(
 
 @attrs.frozen
 class Reply:
-    """An answer of a script; bytes go out as they are, anything else as JSON."""
+    """An answer of a script; bytes are sent unchanged, any other value as JSON."""
 
     content: Any = b""
     status: int = 200
@@ -248,14 +249,14 @@ class Reply:
 
 
 class _ScriptedTransport(httpx.AsyncBaseTransport):
-    """Answers from a list, and notes whoever comes after its end."""
+    """Answers from a list, and records requests after its end."""
 
     def __init__(self, replies: Sequence[Reply | Exception]) -> None:
         self.left = list(replies)
         self.unanswered = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Give the next answer, once all of the request has come."""
+        """Return the next answer, after the whole request has arrived."""
         await request.aread()
         await anyio.lowlevel.checkpoint()
         if not self.left:
@@ -282,7 +283,7 @@ async def scripted(
     retry: RetryPolicy | None = None,
     profile: Profile = "documented",
 ) -> AsyncIterator[Script]:
-    """Connect a client to a server that gives these answers, all of which must be asked for."""
+    """Connect a client to a server with these answers, all of which must be requested."""
     clock = ManualClock()
     server = _ScriptedTransport(replies)
     host = urlsplit(BASE_URL).hostname or ""

@@ -1,4 +1,4 @@
-"""What holds for every test: the named event loop really runs, and nothing leaves the loopback."""
+"""Rules for every test: the named event loop really runs, and nothing leaves the loopback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytest_plugins = ("tests.servers",)
 # grammars take 3 s of the CPU in every process.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # so Python says: not installed
 
-# A busy machine is slow and not wrong; and a run for everybody must not fail by luck.
+# Slowness of a busy machine is not a failure, and a shared run must not fail at random.
 settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile("soak", deadline=None, print_blob=True)
 settings.load_profile("project")
@@ -52,14 +52,14 @@ _LOOPBACK_NAMES = ("", "localhost")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Pass over a module that is slow as a whole if only quick tests run."""
+    """Skip a module that is slow as a whole if only quick tests run."""
     if config.getoption("markexpr") != "quick" or collection_path.suffix != ".py":
         return None
     return True if _IS_SLOW.search(collection_path.read_text(encoding="utf-8")) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test that is not marked by how long it takes; in a soak, multiply the examples.
+    """Mark each test without a mark of duration as quick; in a soak, multiply the examples.
 
     It is quick. Its second run, on trio, is slow: a test for which the event loop matters is
     marked quick, and then both are.
@@ -72,9 +72,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 on_trio.append(item)
             item.add_marker("slow" if item in on_trio[-1:] else "quick")
     if "CI" in os.environ:
-        # Somebody waits. The grids are of many neighbours, of which every seventh one is run; of
-        # the second runs every sixteenth one; and every third one of the cases of a slow test, and
-        # of what stands beside the tower.
+        # In CI, people wait. A part of the tests is enough, because neighbours in a grid are
+        # similar: every seventh of a grid, every sixteenth of the second runs, and every third of
+        # the cases of a slow test and of the tests beside the tower.
         grid = [item for item in items if item.get_closest_marker("matrix")]
         left_out = {*grid}.difference(every_seventh(grid))
         left_out.update(each for place, each in enumerate(on_trio) if place % 16)
@@ -90,9 +90,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def every_seventh(grid: Sequence[T]) -> list[T]:
-    """Choose every seventh case, moved on by one in each seven.
+    """Choose every seventh case, shifted by one in each seven.
 
-    Otherwise one column only would be tried of a grid that has seven.
+    Otherwise only one column of a grid with seven columns would be tried.
     """
     return [case for place, case in enumerate(grid) if (place + place // 7) % 7 == 0]
 
@@ -114,17 +114,17 @@ def but_every_third(slow: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 def waited_for(examples: int) -> int:
-    """Return how many examples a slow test makes up by itself; fewer where somebody waits."""
+    """Return how many examples a slow test generates; fewer if `CI` is set."""
     return math.ceil(_WAITED_FOR_SHARE * examples) if "CI" in os.environ else examples
 
 
 def _tests_of(items: Iterable[pytest.Item]) -> set[Any]:
-    """Return the functions of tests, each of which may be run with many parameters."""
+    """Return the functions of tests, which can have many parameters."""
     return {getattr(item, "obj", None) for item in items}
 
 
 def _change_examples(tests: Iterable[Any], factor: float) -> None:
-    """Multiply the examples of those tests for which hypothesis makes up examples."""
+    """Multiply the examples of the tests for which hypothesis generates examples."""
     for test in tests:
         chosen = getattr(test, "_hypothesis_internal_use_settings", None)
         if chosen is not None:
@@ -136,8 +136,8 @@ def _change_examples(tests: Iterable[Any], factor: float) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fail a quick test that is not quick, by the time of the CPU: a busy machine counts less.
 
-    The first test whose examples hypothesis makes up pays for the tables of Unicode in a clean
-    clone, which take seconds while coverage is measured; so these are not judged.
+    In a clean clone the first hypothesis test builds the tables of Unicode, which takes seconds
+    under coverage; so hypothesis tests are not checked.
     """
     began = _cpu_s()
     yield
@@ -152,25 +152,25 @@ def _is_soak(config: pytest.Config) -> bool:
 
 
 def _cpu_s() -> float:
-    """Return the seconds of CPU that this process has had.
+    """Return the CPU seconds of this process, without its children.
 
-    Those of its children would count for whichever test runs when a server of others ends.
+    The seconds of a shared server would count for the test that runs when the server ends.
     """
     return sum(os.times()[:2])
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Name the event loop that a test marked ``anyio`` runs on."""
+    """Return the name of the event loop of a test marked ``anyio``."""
     return str(request.param)
 
 
 @pytest.fixture(autouse=True)
 def _named_event_loop_runs(request: pytest.FixtureRequest) -> None:
-    """Fail an async test that runs on another library than the one it names.
+    """Fail an async test that does not run on the library that it names.
 
-    In auto mode, pytest-asyncio takes over tests that are parametrised for trio, and they
-    pass on asyncio without a word.
+    In auto mode, pytest-asyncio runs tests that are parametrised for trio, and they pass silently
+    on asyncio.
     """
     expected = _expected_library(request)
     if expected is None:
@@ -184,7 +184,7 @@ def _named_event_loop_runs(request: pytest.FixtureRequest) -> None:
 
 
 def _expected_library(request: pytest.FixtureRequest) -> str | None:
-    """Read off the test which library it wants; None for a test that is not async."""
+    """Return the library that a test requires; None for a test that is not async."""
     if "anyio_backend" in request.fixturenames:
         backend = request.getfixturevalue("anyio_backend")
         return str(backend if isinstance(backend, str) else backend[0])
@@ -192,7 +192,7 @@ def _expected_library(request: pytest.FixtureRequest) -> str | None:
 
 
 def _undecorated(test: Any) -> Any:
-    """Undo what this file and anyio's plugin put around a hypothesis test for the last backend."""
+    """Remove the wrappers of this file and of anyio's plugin from a hypothesis test."""
     test = getattr(test, "_anyio_original_func", test)
     return getattr(test, "_unchecked", test)
 
@@ -214,7 +214,7 @@ def _checked(test: Any, expected: str) -> Any:
 
 @pytest.fixture(scope="session")
 def _states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Name a folder for each test's runs; it is made by the test that keeps any."""
+    """Return the path of a folder for each test's runs; a test that stores runs creates it."""
     states = tmp_path_factory.mktemp("states")
     return (states / str(number) for number in itertools.count())
 
@@ -232,15 +232,15 @@ def _settings_of_the_machine_are_gone(
     for name in _PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    # Tests run beside each other with one key.
+    # Tests run at the same time with one key.
     monkeypatch.setenv("NEWSLEOPARD_QUOTA", "process")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_certificates_are_read() -> Iterator[None]:
-    """Trust nobody, here and in the programs that tests start: nothing leaves the loopback.
+    """Trust no certificate, here and in the programs that tests start: nothing leaves the loopback.
 
-    To read those of the machine takes 50 ms, for every client.
+    Reading the certificates of the machine takes 50 ms for every client.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SSL_CERT_FILE", raising=False)
@@ -253,9 +253,9 @@ class LeftLoopbackError(AssertionError):
 
 
 class _LoopbackGuard:
-    """An audit hook: it sees every connection of the process, whichever library makes it.
+    """An audit hook, which is called for every connection of the process, with any library.
 
-    Hooks cannot be taken out again, so this one is switched on and off.
+    Hooks cannot be removed, so this one is switched on and off.
     """
 
     def __init__(self) -> None:
@@ -282,14 +282,14 @@ sys.addaudithook(_GUARD)
 
 @pytest.fixture(autouse=True, scope="session")
 def _nothing_leaves_the_loopback() -> Iterator[None]:
-    """Make every connection or look-up beyond the loopback fail, for the whole run."""
+    """Make every connection or lookup outside the loopback fail, for the whole run."""
     _GUARD.is_on = True
     yield
     _GUARD.is_on = False
 
 
 def is_loopback(host: str | bytes | None) -> bool:
-    """Tell whether a host, a name or an address, is this machine as seen from itself."""
+    """Return whether a host, by name or address, is the loopback."""
     name = host.decode("ascii", "replace") if isinstance(host, bytes) else host or ""
     if name.lower() in _LOOPBACK_NAMES:
         return True

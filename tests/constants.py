@@ -1,4 +1,4 @@
-"""What means the same in all tests: a key, a sender, mailings, a list, a time, a place."""
+"""Values with the same meaning in all tests: key, sender, campaigns, list, time, folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 ROOT: Final = Path(__file__).parents[1]
 """The repository."""
 START: Final = datetime(2026, 1, 5, 2, tzinfo=UTC)
-"""When the clocks of tests begin."""
+"""The time at which the clocks of tests begin."""
 KEY: Final = "k3y-Th4t-Nobody-May-See"
 LIST_NAME: Final = "會員"
 SENDER: Final = Sender("電子豹", "service@example.com")

@@ -1,4 +1,4 @@
-"""An observer of a request that must not be repeated, which notes what it is told."""
+"""An observer of a request that must not be repeated, which records its calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def _nothing(said: str) -> None:
 
 @attrs.define
 class RecordingObserver:
-    """Notes in order that a request is sent, and that it was accepted or failed.
+    """Records in order that a request is sent, and that it was accepted or failed.
 
     Attributes:
         told: ``on_sending``; then ``on_accepted`` with what it gave, or ``on_failed`` with the
@@ -30,15 +30,15 @@ class RecordingObserver:
     hook: Callable[[str], Awaitable[None]] = _nothing
 
     async def on_sending(self) -> None:
-        """Note that it is about to be sent."""
+        """Record that it is about to be sent."""
         await self._note("on_sending")
 
     async def on_accepted(self, model: Any) -> None:
-        """Note what it gave."""
+        """Record the result."""
         await self._note(f"on_accepted {model}")
 
     async def on_failed(self, error: NewsLeopardError) -> None:
-        """Note how it failed."""
+        """Record the error."""
         await self._note(f"on_failed {type(error).__name__}")
 
     async def _note(self, said: str) -> None:

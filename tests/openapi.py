@@ -15,7 +15,7 @@ _PATH = Path(__file__).with_name("openapi.yaml")
 
 @functools.cache
 def openapi() -> Any:
-    """Return the whole of openapi.yaml; whoever changes something takes a copy."""
-    # libyaml reads it five times as fast, where it is there.
+    """Return the whole of openapi.yaml; copy it before you change it."""
+    # libyaml reads it five times as fast, if it is installed.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(_PATH.read_text(encoding="utf-8"), loader)  # noqa: S506  # both are safe

@@ -1,4 +1,4 @@
-"""Whether data is plain: what ``json.dumps`` takes, of exactly these types."""
+"""Check that data is plain: values that ``json.dumps`` accepts, of exactly these types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SCALARS = (str, int, float, bool, type(None))
 
 
 def assert_exactly_plain(data: object, path: str = "$") -> None:
-    """Fail on a value that is no JSON, or of a subclass of JSON's types."""
+    """Fail on a value that is not JSON, or has a subclass of JSON's types."""
     if path == "$":
         json.dumps(data, allow_nan=False)
     if type(data) is dict:

@@ -1,4 +1,4 @@
-"""Whether a request is one that the documentation allows: openapi.yaml, read strictly.
+"""Check that the documentation allows a request: openapi.yaml, read strictly.
 
 Rules beyond plain JSON Schema:
 
@@ -29,7 +29,7 @@ __all__ = ["NO_SUCH_OPERATION", "Profile", "RequestMismatch", "RequestSchema"]
 Profile = Literal["documented", "vendor-2026"]
 
 NO_SUCH_OPERATION = ("no such operation",)
-"""The problems of a request that a profile does not have."""
+"""The problems of an operation that a profile does not have."""
 
 _BASE = "urn:newsleopard:openapi"
 _METHODS = ("get", "put", "post", "delete", "patch")
@@ -40,7 +40,7 @@ class RequestMismatch(AssertionError):
     """A request that the documentation does not allow.
 
     Attributes:
-        problems: Everything that is wrong with it.
+        problems: All problems of the request.
     """
 
     def __init__(self, request: str, problems: Iterable[str]) -> None:
@@ -92,7 +92,7 @@ class RequestSchema:
         """Check one request and return the id of the operation that it calls.
 
         Raises:
-            RequestMismatch: with everything that is wrong.
+            RequestMismatch: with all problems.
         """
         path = urlsplit(url).path
         found = self._find(method, path)
@@ -187,7 +187,7 @@ class RequestSchema:
         )
 
     def _followed(self, node: Any) -> Any:
-        """Follow a reference that stands in the place of a parameter or a body."""
+        """Follow a reference that replaces a parameter or a body."""
         while isinstance(node, dict) and "$ref" in node:
             node = self._registry.resolver().lookup(node["$ref"]).contents
         return node
@@ -229,7 +229,7 @@ def _at(document: Any, reference: str) -> Any:
 
 
 def _absolute(node: Any) -> Any:
-    """Copy the document with references that hold wherever a part of it is used by itself."""
+    """Copy the document with references that also work in a separate part of it."""
     if isinstance(node, list):
         return [_absolute(child) for child in node]
     if isinstance(node, dict):
@@ -261,7 +261,7 @@ def _is_json(media_type: str) -> bool:
 
 
 def _leaves(error: Any) -> Iterator[Any]:
-    """Show, of an either-or, why the branch that came nearest does not hold."""
+    """Return why the closest branch of an `anyOf` or `oneOf` does not match."""
     if not error.context:
         yield error
         return

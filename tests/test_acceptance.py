@@ -1,4 +1,4 @@
-"""What the whole must show: the rate at a real server, a large import, one pipeline over HTTP."""
+"""The whole client: its rate at a real server, a large import, one pipeline over HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RATE = 10
 
 
 class Arrivals:
-    """A server on loopback that answers at once, and notes when each request arrived."""
+    """A server on loopback that answers immediately, and records when each request arrived."""
 
     def __init__(self) -> None:
         self.at_s: list[float] = []
@@ -49,14 +49,14 @@ async def _read_head(stream: anyio.abc.SocketStream) -> bool:
 
 
 def violations(at_s: Sequence[float], *, count: int, period_s: float) -> int:
-    """Count the requests that had ``count`` others less than a period before them."""
+    """Count the requests with at least ``count`` others in the period before them."""
     return sum(late - early < period_s for early, late in zip(at_s, at_s[count:], strict=False))
 
 
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_real_server_sees_ten_a_second_and_never_more() -> None:
-    """No sliding second has an eleventh request, and nearly every place is used."""
+    """No sliding second has an eleventh request, and nearly every slot is used."""
     arrivals = Arrivals()
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(anyio.abc.SocketAttribute.local_port)
@@ -75,7 +75,7 @@ async def test_real_server_sees_ten_a_second_and_never_more() -> None:
 
 
 async def _call_for_ever(nl: NewsLeopard) -> None:
-    """Have more calls waiting than can go, so that only the limit holds them back."""
+    """Start more calls than the limit allows, so that only the limit delays them."""
 
     async def call() -> None:
         while True:
@@ -87,7 +87,7 @@ async def _call_for_ever(nl: NewsLeopard) -> None:
 
 
 def test_violations_are_counted() -> None:
-    """The measure itself: an eleventh request within a second is one."""
+    """The measure counts an eleventh request within a second."""
     even = [number * 0.1 for number in range(30)]
     assert violations(even, count=10, period_s=0.99) == 0
     assert violations([0.0, *even], count=10, period_s=0.99) == 1
@@ -95,7 +95,7 @@ def test_violations_are_counted() -> None:
 
 
 def documented(emulator: Emulator) -> list[RequestRecord]:
-    """Leave out what a send asks for that the published platform does not have."""
+    """Remove the requests of a send to endpoints that the published platform does not have."""
     return [each for each in emulator.requests if each.operation != "get_balance"]
 
 
@@ -138,7 +138,7 @@ QUICK = Polling(first_s=0.05, factor=1.2, max_s=0.2, deadline_s=30, settle_s=2)
 
 @pytest.mark.anyio
 async def test_pipeline_runs_over_real_http(tmp_path: Path) -> None:
-    """Sockets, presigned URLs and streams, end to end, with connections of our own."""
+    """Sockets, presigned URLs and streams work end to end, with our own connections."""
     limits = RateLimits(windows=[(10, 1), (10_000, 86_400)])
     with platform() as (url, emulator):
         async with NewsLeopard(KEY, base_url=url, rate_limits=limits) as nl:

@@ -1,4 +1,4 @@
-"""A submit that was handed to the socket runs to its answer, whatever cancels its caller."""
+"""A submit that was handed to the socket waits for its answer, even if its caller is cancelled."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ANSWER_AFTER_S = 10.0
 
 
 class Story:
-    """A submit that is answered after ten seconds, and what happens in which order."""
+    """A submit that is answered after ten seconds, and the order of its events."""
 
     def __init__(self, *steps: Step, **options: Any) -> None:
         self.clock = ManualClock()
@@ -68,7 +68,7 @@ class Story:
             await self.clock.sleep(1)
 
     async def submit(self) -> object:
-        """Submit; note how it ended."""
+        """Submit, and record how it ended."""
         try:
             return await self.api.call(SUBMIT, observer=self.observer)
         except BaseException as error:
@@ -86,7 +86,7 @@ WHOLE_STORY = ["on_sending", "answered", "on_accepted c0de"]
 
 @pytest.mark.anyio
 async def test_uncancelled_submit_returns_its_code(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is logged where the caller sees the answer itself."""
+    """Nothing is logged if the caller gets the answer."""
     story = Story()
 
     assert await story.submit() == "c0de"
@@ -97,7 +97,7 @@ async def test_uncancelled_submit_returns_its_code(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.anyio
 async def test_submit_in_a_cancelled_scope_lands_first(caplog: pytest.LogCaptureFixture) -> None:
-    """The answer is awaited and stored, and then the scope's cancellation goes on."""
+    """The answer is awaited and stored, and then the scope's cancellation continues."""
     story = Story()
 
     with story.clock.deadline(5) as scope:
@@ -117,7 +117,7 @@ async def test_submit_in_a_cancelled_scope_lands_first(caplog: pytest.LogCapture
 async def test_submit_in_a_cancelled_task_group_lands_first(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A sibling's failure does not cut the answer off."""
+    """A sibling's failure does not prevent the answer."""
     story = Story()
 
     async def fail() -> None:
@@ -138,7 +138,7 @@ async def test_submit_in_a_cancelled_task_group_lands_first(
 async def test_cancellation_while_landing_does_not_cut_it_off(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Between the answer and its being stored is no gap."""
+    """A cancellation between the answer and its storing loses nothing."""
     story = Story()
 
     with story.clock.deadline(10.5):
@@ -152,7 +152,7 @@ async def test_cancellation_while_landing_does_not_cut_it_off(
 async def test_cancelled_submit_without_an_answer_ends_at_its_bound(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A silent server cannot keep a cancelled caller for longer than submit_s."""
+    """A silent server delays a cancelled caller for at most submit_s."""
     clock = ManualClock()
 
     api = make_api(Scripted(never), clock=clock)
@@ -178,7 +178,7 @@ async def test_cancelled_submit_without_an_answer_ends_at_its_bound(
 async def test_log_says_how_a_cancelled_submit_ended(
     step: Step, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever the end, it is in the log, and nothing is repeated for a caller who left."""
+    """Any outcome is logged, and nothing is repeated for a cancelled caller."""
     story = Story(step)
 
     with story.clock.deadline(5) as scope:
@@ -190,7 +190,7 @@ async def test_log_says_how_a_cancelled_submit_ended(
 
 
 def failing_at(said: str) -> RecordingObserver:
-    """Make an observer whose disk is full when it is told this."""
+    """Create an observer whose disk is full at this event."""
 
     async def fail(now_said: str) -> None:
         if now_said.startswith(said):
@@ -200,7 +200,7 @@ def failing_at(said: str) -> RecordingObserver:
 
 
 def hanging_at(said: str) -> RecordingObserver:
-    """Make an observer that never comes back from being told this."""
+    """Create an observer that never returns from this event."""
 
     async def hang(now_said: str) -> None:
         if now_said.startswith(said):
@@ -211,7 +211,7 @@ def hanging_at(said: str) -> RecordingObserver:
 
 @pytest.mark.anyio
 async def test_code_that_cannot_be_stored_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """A store that fails after the answer hides it neither from the caller nor from the log."""
+    """If a store fails after the answer, the caller and the log still get the answer."""
     story = Story()
     story.observer = failing_at("on_accepted")
 
@@ -226,7 +226,7 @@ async def test_code_that_cannot_be_stored_is_in_the_log(caplog: pytest.LogCaptur
 async def test_code_that_cannot_be_stored_for_a_cancelled_caller_is_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The cancellation goes on, and what the caller does not see is said."""
+    """The cancellation continues, and the outcome is logged."""
     story = Story()
     story.observer = failing_at("on_accepted")
 
@@ -241,7 +241,7 @@ async def test_code_that_cannot_be_stored_for_a_cancelled_caller_is_in_the_log(
 async def test_failure_that_cannot_be_stored_is_still_the_news(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The caller hears of the lost reply, and not of the disk."""
+    """The caller gets the lost reply, and not the error of the disk."""
     story = Story(httpx.ReadError("x"))
     story.observer = failing_at("on_failed")
 
@@ -255,7 +255,7 @@ async def test_failure_that_cannot_be_stored_is_still_the_news(
 async def test_store_that_hangs_after_the_answer_hides_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It keeps the caller for no longer than submit_s."""
+    """It delays the caller for at most submit_s."""
     story = Story()
     story.observer = hanging_at("on_accepted")
 
@@ -269,7 +269,7 @@ async def test_store_that_hangs_after_the_answer_hides_nothing(
 
 @pytest.mark.anyio
 async def test_intent_that_cannot_be_stored_keeps_from_sending() -> None:
-    """Unstored, a crash would leave nothing to look the campaign up from."""
+    """Without a stored intent the campaign could not be looked up after a crash."""
     story = Story()
     story.observer = failing_at("on_sending")
 
@@ -282,7 +282,7 @@ async def test_intent_that_cannot_be_stored_keeps_from_sending() -> None:
 
 @pytest.mark.anyio
 async def test_store_that_hangs_before_the_hand_over_keeps_from_sending() -> None:
-    """That is said after submit_s."""
+    """This is logged after submit_s."""
     story = Story()
     story.observer = hanging_at("on_sending")
 
@@ -307,7 +307,7 @@ async def test_unreadable_acceptance_does_not_land(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.anyio
 async def test_submit_in_line_for_a_slot_is_cancelled_at_once() -> None:
-    """What was not handed over yet is not sent, and its place goes to the next one."""
+    """A request that was not handed over is not sent, and its slot is released."""
     story = Story(limits=RateLimits(windows=((1, 100.0),)))
     await story.submit()
 
@@ -324,7 +324,7 @@ async def test_submit_in_line_for_a_slot_is_cancelled_at_once() -> None:
 
 @pytest.mark.anyio
 async def test_submit_in_backoff_is_cancelled_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Between two attempts nothing is in flight."""
+    """A cancellation between two attempts takes effect immediately."""
     story = Story(answer(429, headers={"Retry-After": "30"}), ACCEPTED)
 
     with story.clock.deadline(20) as scope:
@@ -340,7 +340,7 @@ async def test_submit_in_backoff_is_cancelled_at_once(caplog: pytest.LogCaptureF
 async def test_submit_in_line_for_a_connection_is_cancelled_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Waiting for a place in the pool is not yet being sent."""
+    """A request that waits for a connection of the pool is not sent yet."""
     monkeypatch.setattr("newsleopard_async.transport.pools._CONNECTIONS", 1)
     story = Story()
 
@@ -357,7 +357,7 @@ async def test_submit_in_line_for_a_connection_is_cancelled_at_once(
 
 @pytest.mark.anyio
 async def test_submit_of_a_cancelled_caller_does_not_begin() -> None:
-    """Cancelled before, it is as if it had not been called."""
+    """A call that was cancelled before its start has no effect."""
     story = Story()
 
     with anyio.CancelScope() as scope:
@@ -369,7 +369,7 @@ async def test_submit_of_a_cancelled_caller_does_not_begin() -> None:
 
 @pytest.mark.anyio
 async def test_work_of_a_cancelled_caller_does_not_begin() -> None:
-    """The last look is right before the hand-over."""
+    """The last check is right before the hand-over."""
     begun: list[object] = []
 
     async def work() -> object:
@@ -388,7 +388,7 @@ async def test_work_of_a_cancelled_caller_does_not_begin() -> None:
 async def test_whatever_must_not_be_repeated_lands_first(
     request_: Request[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A list or an export in flight is worth waiting for, as a submit is."""
+    """A sent list creation or export waits for its answer, like a submit."""
     story = Story()
 
     with story.clock.deadline(5) as scope:
@@ -400,10 +400,10 @@ async def test_whatever_must_not_be_repeated_lands_first(
 
 
 class Connecting:
-    """Our own connections, as far as a test is concerned: they connect for ever.
+    """Represents our own connections in a test: they never finish connecting.
 
     Attributes:
-        events: What they say of the request's way before that.
+        events: The trace events before that.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *events: str) -> None:
@@ -430,7 +430,7 @@ CONNECT, LEAVE = "connection.connect_tcp.started", "http11.send_request_headers.
 async def test_submit_that_is_connecting_is_cancelled_at_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing has left: the observer hears that, and so takes its intent back."""
+    """Nothing was sent: the observer is notified, and removes its intent."""
     story = Connecting(monkeypatch, CONNECT)
 
     with story.clock.deadline(5) as scope:
@@ -447,7 +447,7 @@ async def test_submit_that_is_connecting_is_cancelled_at_once(
 async def test_export_that_is_connecting_gives_its_hour_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What was not sent counts as nothing, so that the next one goes."""
+    """A request that was not sent does not count, so the next one can be sent."""
     story = Connecting(monkeypatch, CONNECT)
 
     for _ in range(2):
@@ -463,7 +463,7 @@ async def test_export_that_is_connecting_gives_its_hour_back(
 async def test_submit_that_may_have_left_runs_to_its_end(
     events: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A connection that says nothing of its steps may have done any of them."""
+    """A connection without trace events has possibly sent the request."""
     story = Connecting(monkeypatch, *events)
 
     with story.clock.deadline(5) as scope:
@@ -480,7 +480,7 @@ async def test_submit_that_may_have_left_runs_to_its_end(
 async def test_cancelled_submit_does_not_leave_any_more(
     next_step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cancellation that comes before the first byte keeps it from leaving."""
+    """A cancellation before the first byte prevents the request."""
     clock, observer, left = ManualClock(), RecordingObserver(), []
 
     async def handle(_: object, request: httpx.Request) -> httpx.Response:
@@ -503,7 +503,7 @@ async def test_cancelled_submit_does_not_leave_any_more(
 
 @pytest.mark.anyio
 async def test_observer_that_swallows_the_cancellation_sends_nothing() -> None:
-    """The last look is at the hand-over itself."""
+    """The last check is at the hand-over itself."""
     story = Story()
 
     async def swallow(said: str) -> None:
@@ -523,7 +523,7 @@ async def test_observer_that_swallows_the_cancellation_sends_nothing() -> None:
 
 @pytest.mark.anyio
 async def test_submit_whose_intent_is_being_stored_is_cancelled_at_once() -> None:
-    """What may have been stored meanwhile is taken back."""
+    """An intent that was possibly stored in the meantime is removed."""
     story = Story()
     story.observer = hanging_at("on_sending")
 
@@ -538,7 +538,7 @@ async def test_submit_whose_intent_is_being_stored_is_cancelled_at_once() -> Non
 
 @pytest.mark.anyio
 async def test_error_of_ours_after_the_hand_over_is_an_unknown_outcome() -> None:
-    """Whatever the reading of an answer refuses, the campaign may go out."""
+    """If an answer cannot be read, the campaign is possibly sent."""
     story = Story(UnexpectedResponse("too large", status=200))
 
     with pytest.raises(OutcomeUnknown, match="too large"):
@@ -549,7 +549,7 @@ async def test_error_of_ours_after_the_hand_over_is_an_unknown_outcome() -> None
 
 @pytest.mark.anyio
 async def test_error_of_the_work_goes_to_the_caller() -> None:
-    """Without a cancellation there is nothing before it."""
+    """Without a cancellation the caller gets the error."""
 
     async def work() -> None:
         raise LookupError
@@ -560,7 +560,7 @@ async def test_error_of_the_work_goes_to_the_caller() -> None:
 
 @pytest.mark.anyio
 async def test_cancellation_goes_before_an_error_of_the_work() -> None:
-    """A caller who would handle the error does not go on either."""
+    """A caller that handles the error is also cancelled."""
     clock = ManualClock()
     went_on: list[object] = []
 
@@ -589,7 +589,7 @@ async def test_work_runs_to_its_result() -> None:
 
 
 def test_trio_needs_no_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where asyncio was never loaded, nothing looks for a task of it."""
+    """If asyncio was never loaded, no code searches for a task of it."""
     monkeypatch.setitem(sys.modules, "asyncio", None)
 
     found = trio.run(partial(in_thread, lambda: "done"))
@@ -599,7 +599,7 @@ def test_trio_needs_no_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.anyio
 async def test_listing_gives_all_or_one_after_another() -> None:
-    """Each use begins anew, and one that is left half done closes what gives the items."""
+    """Each loop starts from the beginning, and an unfinished loop closes its generator."""
     closed = []
 
     async def give() -> AsyncGenerator[int, None]:

@@ -1,4 +1,4 @@
-"""A submit in flight against asyncio's own ways to cancel, which pass any scope of anyio."""
+"""A sent submit under asyncio's own cancellation, which ignores all scopes of anyio."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ACCEPTED = json_answer(200, {"sn": "c0de"})
 
 
 class Pestered:
-    """A submit on asyncio whose answer comes only once its caller was cancelled."""
+    """A submit on asyncio whose answer comes only after its caller was cancelled."""
 
     def __init__(self, *, times: int = 1) -> None:
         self.transport = Scripted(self._handle)
@@ -59,19 +59,19 @@ class Pestered:
         return await ACCEPTED(request)
 
     async def submit(self) -> object:
-        """Submit from whatever task this runs in."""
+        """Submit from the current task."""
         self.caller = asyncio.current_task()
         return await self.api.call(SUBMIT, observer=self.observer)
 
     async def cancel(self) -> None:
-        """Cancel the caller, as often as it takes."""
+        """Cancel the caller, as often as necessary."""
         assert self.caller is not None
         for _ in range(self.times):
             self.caller.cancel()
             await asyncio.sleep(0)
 
     def check(self, caplog: pytest.LogCaptureFixture) -> None:
-        """Assert that the request ran to its answer once, and that no task is left."""
+        """Assert that the request got its answer once, and that no task is left."""
         assert len(self.transport.sent) == 1
         assert self.observer.told == ["on_sending", "on_accepted c0de"]
         assert [said for said in warnings_in(caplog) if "c0de" in said] == warnings_in(caplog)
@@ -81,7 +81,7 @@ class Pestered:
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_cancelled_task_lands_first(times: int, caplog: pytest.LogCaptureFixture) -> None:
-    """Asyncio cancels the task itself, past any scope of anyio, and may do so again."""
+    """Asyncio cancels the task directly, without a scope of anyio, and can repeat this."""
     pestered = Pestered(times=times)
     started = asyncio.Event()
     pestered.when_started = started.set
@@ -111,7 +111,7 @@ async def test_asyncio_timeout_lands_first(caplog: pytest.LogCaptureFixture) -> 
 async def test_wait_for_lands_first(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """asyncio.wait_for is no other case; an hour passes once the request has left."""
+    """asyncio.wait_for is not a special case; an hour passes after the request has left."""
     pestered, loop, passed_s = Pestered(), asyncio.get_running_loop(), [0.0]
     real_time = loop.time
     monkeypatch.setattr(loop, "time", lambda: real_time() + passed_s[0])
@@ -142,7 +142,7 @@ async def test_asyncio_task_group_lands_first(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_cancellation_goes_before_an_error_of_the_work() -> None:
-    """Asyncio cancels once: were that lost, no timeout would fire for who handles the error."""
+    """Asyncio cancels only once: without it a caller that handles the error gets no timeout."""
     seen: list[object] = []
     gate = asyncio.Event()
 
@@ -185,7 +185,7 @@ async def test_debug_mode_shows_nothing_of_what_a_thread_gave(
 
 
 class TornDown:
-    """A submit whose event loop ends: every task is cancelled, that of the request, too."""
+    """A submit whose event loop ends: every task is cancelled, including the request's task."""
 
     def __init__(self, step: Step, hook: Callable[[str], Awaitable[None]] | None = None) -> None:
         self.transport = Scripted(step)
@@ -194,7 +194,7 @@ class TornDown:
         self.reached = asyncio.Event()
 
     async def run(self, *, with_caller: bool = True) -> BaseException | None:
-        """Submit, cancel all tasks once the test's step is reached, and return the error."""
+        """Submit, cancel all tasks at the test's step, and return the error."""
         request = attrs.evolve(SUBMIT, look_for="for the campaign 'adv [nl-1]'")
         caller = asyncio.create_task(self.api.call(request, observer=self.observer))
         await self.reached.wait()
@@ -206,7 +206,7 @@ class TornDown:
 
 
 def hang_at(torn: list[TornDown], wanted: str) -> Callable[[str], Awaitable[None]]:
-    """Make an observer that hangs when it is told this, and says so."""
+    """Create an observer that blocks at this event, and reports this."""
 
     async def hang(said: str) -> None:
         if said.startswith(wanted):
@@ -242,7 +242,7 @@ async def test_end_of_the_loop_in_flight_says_what_to_look_for(
 
 
 async def test_end_of_the_request_alone_is_an_unknown_outcome() -> None:
-    """A caller who was not cancelled must not take it for a cancellation."""
+    """A caller that was not cancelled must not get a cancellation."""
     torn: list[TornDown] = []
     torn.append(TornDown(never(torn)))
 
@@ -277,7 +277,7 @@ async def test_end_of_the_loop_while_storing_leaves_the_code_in_the_log(
 async def test_end_of_the_process_in_flight_says_what_to_look_for(
     end: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing can be awaited any more, and the log is all there is."""
+    """Nothing can be awaited any more, so the outcome is only in the log."""
 
     async def handle(request: httpx.Request) -> httpx.Response:
         raise end
@@ -294,7 +294,7 @@ async def test_end_of_the_process_in_flight_says_what_to_look_for(
 
 
 async def test_steps_of_a_foreign_transport_do_not_take_back_that_it_has_the_request() -> None:
-    """Nobody knows what it does with a request, whatever it says of its steps."""
+    """The steps of a foreign transport are unknown, even if it emits trace events."""
     api = make_api(Scripted())
     attempt = api._attempt(SUBMIT, None, api._call(SUBMIT))
     slot = await attempt.limiter.acquire()
@@ -312,7 +312,7 @@ async def test_steps_of_a_foreign_transport_do_not_take_back_that_it_has_the_req
 @pytest.mark.parametrize("when", ["before", "in flight", "after"])
 @pytest.mark.parametrize("request_", [READ, SUBMIT], ids=str)
 async def test_hook_does_not_swallow_a_cancellation(request_: Request[Any], when: str) -> None:
-    """Asyncio strikes once; the call is cancelled all the same, and nothing is sent twice."""
+    """Asyncio cancels once; the call is still cancelled, and nothing is sent twice."""
     at: list[asyncio.Task[Any]] = []
 
     async def handle(request: httpx.Request) -> httpx.Response:
@@ -344,14 +344,14 @@ async def test_hook_does_not_swallow_a_cancellation(request_: Request[Any], when
 
 
 async def cancelled_elsewhere(*_: object) -> None:
-    """Await what somebody has cancelled, in a task that nobody has."""
+    """Await a cancelled future, in a task that is not cancelled."""
     future = asyncio.get_running_loop().create_future()
     future.cancel()
     await future
 
 
 async def test_hook_that_awaits_what_was_cancelled_before_it_sends_fails() -> None:
-    """The caller's task, which nobody has cancelled, does not end without a word."""
+    """The caller's task, which was not cancelled, gets an error."""
 
     async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
         await cancelled_elsewhere()
@@ -365,7 +365,7 @@ async def test_hook_that_awaits_what_was_cancelled_before_it_sends_fails() -> No
 async def test_hook_that_awaits_what_was_cancelled_after_an_answer_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The result stands."""
+    """The result does not change."""
 
     async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
         await call_next(attempt)
@@ -390,7 +390,7 @@ async def test_progress_callback_that_awaits_what_was_cancelled_harms_nothing(
 
 
 async def test_progress_callback_does_not_swallow_a_cancellation() -> None:
-    """Asyncio strikes once; nothing is submitted all the same."""
+    """Asyncio cancels once; still nothing is submitted."""
 
     async def swallow(event: Event) -> None:
         if event.step == "submit":

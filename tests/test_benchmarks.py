@@ -1,10 +1,10 @@
-"""What the benchmarks read from arrivals: nothing is measured here."""
+"""The benchmarks compute their figures from arrivals correctly; nothing is measured here."""
 
 from __future__ import annotations
 
 import pytest
 
-# They are no part of the wheel, of which some tests are run alone.
+# The wheel does not contain them, and some tests run with only the wheel.
 pytest.importorskip("benchmarks.quota")
 
 from benchmarks.quota.figures import contended, jain, overfull, use
@@ -34,14 +34,14 @@ def test_use_leaves_out_the_first_ten() -> None:
 
 
 def test_jain_is_one_if_all_have_the_same() -> None:
-    """One that has all of four has a quarter of the fairness."""
+    """If one of four has everything, the fairness is a quarter."""
     assert jain([7, 7, 7, 7]) == 1.0
     assert jain([28, 0, 0, 0]) == 0.25
     assert jain([0, 0]) == 1.0
 
 
 def test_contention_ends_with_the_last_arrival_of_the_first_to_finish() -> None:
-    """What the others send afterwards, alone, says nothing of fairness; nor do those left out."""
+    """Requests after the first member's end, and excluded members, do not count."""
     arrivals = [(1.0, 0), (2.0, 1), (3.0, 0), (4.0, 1), (5.0, 1), (0.5, 2)]
 
     assert contended(arrivals, (0, 1)) == [2, 1]

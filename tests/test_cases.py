@@ -1,4 +1,4 @@
-"""Cases that one test goes through are named where they fail."""
+"""A failed case of a test with many cases is named."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.cases import case
 
 
 def test_error_names_its_case() -> None:
-    """Also where nothing was raised that should have been, which is no Exception."""
+    """This includes a missing error, which pytest does not raise as an Exception."""
     with pytest.raises(AssertionError) as wrong, case("a", 1):
         raise AssertionError
     with pytest.raises(pytest.fail.Exception) as missing, case("b"), pytest.raises(KeyError):

@@ -83,7 +83,7 @@ async def test_every_room_of_the_face_speaks_to_the_api() -> None:
 
 
 async def test_storage_goes_without_the_key(tmp_path: Path) -> None:
-    """Upload and download share nothing with the API but the client's settings."""
+    """Upload and download share only the client's settings with the API."""
     async with serve(answering(http(200, b"EMAIL\n"))) as server:
         ticket = json_answer(200, {"import_sn": "i", "url": f"{server.url}/key?sig=1"})
         async with NewsLeopard(KEY, base_url=server.url, http_transport=Scripted(ticket)) as asking:
@@ -138,7 +138,7 @@ async def test_derived_client_shares_everything_but_its_options() -> None:
 def test_runs_are_kept_below_the_users_state_folder_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The default store is made when it is first asked for, and makes no file before a run."""
+    """The default store is created at its first use, and writes no file before a run."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
     own, given = NewsLeopard(KEY), FileStore(tmp_path / "runs")
@@ -154,7 +154,7 @@ def test_runs_are_kept_below_the_users_state_folder_unless_told_otherwise(
 
 
 def test_store_that_does_not_compare_is_refused_at_once() -> None:
-    """Two runs over one would send two campaigns."""
+    """Two runs with such a store would send two campaigns."""
 
     class Plain:
         async def load(self) -> None: ...
@@ -171,7 +171,7 @@ def test_store_that_does_not_compare_is_refused_at_once() -> None:
 
 
 async def test_closing_a_derived_client_closes_nothing() -> None:
-    """It lives as long as the client that it was made from."""
+    """It works as long as the client that created it."""
     nl = NewsLeopard(KEY, http_transport=Scripted(NO_LISTS))
 
     async with nl.with_options(retry=RetryPolicy(max_attempts=1)):
@@ -192,7 +192,7 @@ async def test_closing_a_client_closes_the_derived_ones() -> None:
 
 
 async def test_leaving_the_block_closes_the_client() -> None:
-    """A transport of the caller's stays open."""
+    """The caller's transport stays open."""
     transport = Scripted(NO_LISTS)
 
     async with NewsLeopard(KEY, http_transport=transport) as nl:
@@ -204,7 +204,7 @@ async def test_leaving_the_block_closes_the_client() -> None:
 
 
 def test_no_key_is_refused_at_once() -> None:
-    """Not at the first call, which may come hours later."""
+    """The error comes at construction, because the first call can be hours later."""
     with pytest.raises(ConfigurationError, match="NEWSLEOPARD_API_KEY"):
         NewsLeopard()
 
@@ -217,7 +217,7 @@ def test_bad_base_url_is_refused_at_once(address: str) -> None:
 
 
 def test_plain_http_has_to_be_asked_for() -> None:
-    """And then it is the caller's to answer for."""
+    """Then the caller is responsible for it."""
     nl = NewsLeopard(KEY, base_url="http://10.0.0.1", allow_http=True)
 
     assert repr(nl) == "<NewsLeopard http://10.0.0.1>"
@@ -225,7 +225,7 @@ def test_plain_http_has_to_be_asked_for() -> None:
 
 @pytest.mark.parametrize("address", [None, "http://api.example.com"])
 def test_refused_set_up_shows_no_key(address: str | None) -> None:
-    """Neither in the error nor in the frames that a reporter of errors prints."""
+    """The key is not in the error, and not in the frames that an error reporter prints."""
     with pytest.raises(ConfigurationError) as caught:
         NewsLeopard(f"{KEY}密", base_url=address)
 
@@ -237,7 +237,7 @@ def test_refused_set_up_shows_no_key(address: str | None) -> None:
 
 
 def test_repr_and_parts_show_no_key() -> None:
-    """A client that is printed shows where it goes, and not how."""
+    """The `repr` of a client shows its base URL, but no key."""
     nl = NewsLeopard(KEY)
 
     assert KEY not in f"{nl!r} {nl} {vars(nl)}"
@@ -257,7 +257,7 @@ WALKERS: dict[str, Callable[[Any], object]] = {
 
 
 def everything_in(value: object) -> Iterator[object]:
-    """Walk objects by attributes, slots, items and properties, as far as ours go."""
+    """Visit objects by attributes, slots, items and properties, if they are our own."""
     left, seen = [value], set[int]()
     while left:
         each = left.pop()
@@ -275,7 +275,7 @@ def everything_in(value: object) -> Iterator[object]:
 
 
 async def test_whatever_walks_a_client_finds_no_key() -> None:
-    """Reporters of errors, debuggers and loggers walk objects by their fields."""
+    """Error reporters, debuggers and loggers read the fields of objects."""
     transport = Scripted(NO_LISTS, json_answer(200, {"sn": "c0de"}))
     async with NewsLeopard(KEY, http_transport=transport) as nl:
         await nl.contacts.list_lists()
@@ -308,7 +308,7 @@ ECHO = (
 )
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 409, 500])
 async def test_no_error_shows_what_a_server_echoes(status: int, body: object) -> None:
-    """Not in its message, nor in an attribute; words and numbers stay."""
+    """The key is not in its message and not in an attribute; words and numbers stay."""
     transport = Scripted(json_answer(status, body))
     retry = RetryPolicy(max_attempts=1)
     async with NewsLeopard(KEY, http_transport=transport, retry=retry) as nl:

@@ -1,4 +1,4 @@
-"""How much time has passed, whatever stood still meanwhile."""
+"""The elapsed time is correct, even if one of the clocks stops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from newsleopard_async.testing import ManualClock
 
 
 class Steps(ManualClock):
-    """A clock whose readings a test moves one by one; without ``uptime`` if that is None."""
+    """A clock whose readings a test sets separately; without ``uptime`` if that is None."""
 
     def __init__(self, uptime_s: float | None = 0.0) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Steps(ManualClock):
 def test_longest_of_what_the_clocks_say_counts(
     wall_s: float, monotonic_s: float, uptime_s: float | None, elapsed_s: float
 ) -> None:
-    """A time that is taken too long costs an attempt; one that is too short costs a campaign."""
+    """If the time is too long, it costs an attempt; if it is too short, a campaign."""
     clock = Steps(None if uptime_s is None else 100.0)
     watch = Stopwatch.start(clock)
 
@@ -70,7 +70,7 @@ def test_clock_of_a_caller_needs_no_uptime() -> None:
 def test_uptime_of_the_system_is_there_or_is_none(
     platform: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no clock counts the machine's sleep, nothing that does not is taken for it."""
+    """If no clock counts the sleep of the machine, no other clock replaces it."""
     monkeypatch.setattr(sys, "platform", platform)
 
     uptime_s = SystemClock().uptime()

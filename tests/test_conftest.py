@@ -1,4 +1,4 @@
-"""The guards of conftest.py do guard."""
+"""The checks of conftest.py work."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ async def test_asyncio_test_runs_on_asyncio() -> None:
 @given(st.just(0))
 @settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_property_runs_on_the_named_backend(anyio_backend: str, number: int) -> None:
-    """A hypothesis test is run, and checked, on each of the two."""
+    """A hypothesis test runs, and is checked, on both event loops."""
     assert sniffio.current_async_library() == anyio_backend
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="no variable names the folder there")
 def test_runs_of_a_test_are_kept_in_a_folder_of_its_own() -> None:
-    """Never among those of whoever runs the tests, and no test sees another's."""
+    """They are never in the user's own folder, and no test reads the runs of another test."""
     folder = FileStore().folder
 
     assert "states" in str(folder)
@@ -59,7 +59,7 @@ def test_runs_of_a_test_are_kept_in_a_folder_of_its_own() -> None:
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 5, 7, 14, 23])
 def test_every_column_of_a_grid_is_tried(columns: int) -> None:
-    """Every seventh case is run where somebody waits, and of those none is always the same."""
+    """In CI every seventh case runs, and all columns of a grid are tried."""
     grid = [(row, column) for row in range(7 * columns) for column in range(columns)]
 
     chosen = every_seventh(grid)
@@ -69,7 +69,7 @@ def test_every_column_of_a_grid_is_tried(columns: int) -> None:
 
 
 def test_each_slow_test_keeps_a_case() -> None:
-    """Somebody waits, and no slow test is left out as a whole."""
+    """In CI no slow test is left out as a whole."""
     cases: list[Any] = [mock.Mock(obj=name) for name in "aaabaaccb"]
 
     left_out: list[Any] = but_every_third(cases)
@@ -80,7 +80,7 @@ def test_each_slow_test_keeps_a_case() -> None:
 
 @pytest.mark.parametrize(("factor", "expected"), [(20, 2_000), (1 / 3, 34), (0.001, 1)])
 def test_examples_are_multiplied(factor: float, expected: int) -> None:
-    """A soak runs more of them, and a run that somebody waits for fewer, but one at least."""
+    """A soak runs more examples, and a run in CI fewer, but at least one."""
 
     @settings(max_examples=100)
     @given(st.just(0))
@@ -110,7 +110,7 @@ def test_trio_test_that_runs_on_asyncio_fails() -> None:
 
 
 def test_every_test_is_checked(request: pytest.FixtureRequest) -> None:
-    """No test has to ask for the check."""
+    """No test must request the check."""
     assert "_named_event_loop_runs" in request.fixturenames
 
 
@@ -122,7 +122,7 @@ def test_loopback_is_recognised(host: Any) -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "10.0.0.1", "api.example.com"])
 def test_other_hosts_are_recognised(host: str) -> None:
-    """Private addresses are other machines too."""
+    """Private addresses are also other machines."""
     assert not is_loopback(host)
 
 
@@ -140,6 +140,6 @@ def test_look_up_of_a_foreign_name_fails() -> None:
 
 @pytest.mark.anyio
 async def test_connection_beyond_the_loopback_fails_in_async_code() -> None:
-    """The guard holds below the event loops too."""
+    """The check also works below the event loops."""
     with pytest.RaisesGroup(LeftLoopbackError, flatten_subgroups=True):
         await anyio.connect_tcp("192.0.2.1", 80)

@@ -1,4 +1,4 @@
-"""Text that steers no terminal, and tracebacks without the variables of our frames."""
+"""Texts that cannot control a terminal, and tracebacks without the variables of our frames."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ SECRET = "hu" + "sh"
     ],
 )
 def test_what_steers_or_hides_is_written_out(text: str, expected: str) -> None:
-    """People's names stay as they are, also characters that this Python does not know."""
+    """People's names do not change, even with characters that this Python does not have."""
     assert shown(text) == expected
     expected.encode()
 
 
 def test_errors_show_no_steering_characters() -> None:
-    """Names of files and words of the server are in them, and they go to terminal and log."""
+    """They contain file names and texts of the server, and are printed and logged."""
     refused = InvalidRequest([Problem("a\nb", "rule", "\x1b[2J.csv is a folder")])
     other = NewsLeopardError("\x1b]0;owned\x07", 3)
 
@@ -50,7 +50,7 @@ def test_errors_show_no_steering_characters() -> None:
 
 
 def variables_of(error: BaseException) -> str:
-    """Return what a reporter prints of all frames but this file's test functions."""
+    """Return an error report of all frames, except this file's test functions."""
     found: list[str] = []
     left = [traceback.TracebackException.from_exception(error, capture_locals=True)]
     while left:
@@ -74,7 +74,7 @@ def broken(kind: type[Exception], text: str) -> Exception:
 
 
 def fail(text: str) -> None:
-    """Raise a group, with a cause and a context; each error has frames of its own."""
+    """Raise a group, with a cause and a context; each error has its own frames."""
     several = ExceptionGroup("several", [broken(ValueError, text)])
     try:
         raise broken(OSError, text)
@@ -104,7 +104,7 @@ async def iterated(text: str, *, number: int = 0) -> AsyncIterator[int]:
 
 
 async def use(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    """Call whatever it is to its end."""
+    """Run a function, a coroutine function or an async generator to its end."""
     result = function(*args, **kwargs)
     del args, kwargs
     if hasattr(result, "__aiter__"):
@@ -116,7 +116,7 @@ async def use(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
 
 @pytest.mark.parametrize("function", [called, awaited, iterated])
 async def test_variables_of_frames_below_are_gone(function: Callable[..., Any]) -> None:
-    """Those of causes, contexts and grouped errors too; file, line and function stay."""
+    """Frames of causes, contexts and grouped errors are cleared; file, line and function stay."""
     with pytest.raises(ExceptionGroup) as caught:
         await use(function, SECRET)
 
@@ -126,7 +126,7 @@ async def test_variables_of_frames_below_are_gone(function: Callable[..., Any]) 
 
 @pytest.mark.parametrize("function", [called, awaited, iterated])
 async def test_arguments_that_do_not_fit_are_not_shown(function: Callable[..., Any]) -> None:
-    """Python's own refusal has no frame of the function, and so none with its arguments."""
+    """Python's own refusal has no frame of the function, so no frame contains its arguments."""
     with pytest.raises(TypeError, match="nothing") as caught:
         await use(function, SECRET, nothing=1)
 
@@ -134,7 +134,7 @@ async def test_arguments_that_do_not_fit_are_not_shown(function: Callable[..., A
 
 
 def finished(mine: str) -> None:
-    """Raise with a variable of the caller's own."""
+    """Raise with the caller's own variable."""
     raise LookupError(len(mine))
 
 
@@ -142,7 +142,7 @@ def finished(mine: str) -> None:
 async def test_error_that_the_caller_handles_keeps_its_variables(
     function: Callable[..., Any],
 ) -> None:
-    """It is the context of ours, and none of our business."""
+    """The caller's error is the context of our error, and is not changed."""
     handled: list[BaseException] = []
     try:
         finished("mine")
@@ -162,7 +162,7 @@ async def forever() -> None:
 
 
 async def test_who_waits_for_what_was_cancelled_goes_on() -> None:
-    """The error that led to a cancellation may be its context; its frames have not ended."""
+    """The error before a cancellation can be its context; its frames have not ended."""
     with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012 - it is the group that is tested
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(forever)
@@ -174,7 +174,7 @@ async def test_who_waits_for_what_was_cancelled_goes_on() -> None:
 
 
 async def test_what_is_decorated_is_as_it_was() -> None:
-    """Its name, its result, and what it is closed by."""
+    """Its name, its result, and its closing do not change."""
     closed: list[bool] = []
 
     @hides_variables

@@ -1,4 +1,4 @@
-"""The examples of the README and the documentation run, as they stand."""
+"""The examples of the README and the documentation run unchanged."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def _examples() -> Iterator[Any]:
             r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
         )
         for number, code in enumerate(blocks, start=1):
-            # To make the tables of durable sends takes a second, as to begin and end a worker does.
+            # Creating the tables of durable sends takes a second, and so does running a worker.
             marks = [pytest.mark.slow] if "Durable(" in code else []
             yield pytest.param(code, id=f"{page.name}-{number}", marks=marks)
 
 
 @pytest.fixture
 def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
-    """Put an emulator in the platform's place, and the files that the examples read."""
+    """Replace the platform by an emulator, and create the files that the examples read."""
     clock = ManualClock()
     emulator = Emulator(api_keys=["test-key"], clock=clock, switches=Switches(later_endpoints=True))
     emulator.add_template("範本", "<html><body>${NAME} 您好</body></html>")
@@ -56,7 +56,7 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulat
 
     monkeypatch.setattr(newsleopard_async, "NewsLeopard", Emulated)
     monkeypatch.setenv("NEWSLEOPARD_API_KEY", "test-key")
-    # An example may set OpenTelemetry up, which a program can do only once.
+    # An example can set OpenTelemetry up, which a program can do only once.
     for module, kind in ((trace, "tracer"), (metrics, "meter")):
         found = f"get_{kind}_provider"
         monkeypatch.setattr(module, found, getattr(module, found))
@@ -77,7 +77,7 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulat
 
 @pytest.mark.parametrize("code", list(_examples()))
 def test_example_runs(code: str, emulator: Emulator) -> None:
-    """An example runs to its end, by itself, in a folder with the files it names."""
+    """Each example runs separately to its end, in a folder with the files that it names."""
     exec(compile(code, "<example>", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own
 
     assert emulator.submitted <= 1
@@ -88,11 +88,11 @@ def test_example_runs(code: str, emulator: Emulator) -> None:
 async def test_table_of_sources_is_what_comes_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every source of the page is tried with its library, and gives what the page says."""
+    """Every source of the page is tried with its library, with the result on the page."""
     from benchmarks.sources import table
 
     monkeypatch.chdir(tmp_path)
-    # Postgres comes in a package for Linux, and has a test of its own.
+    # Postgres is in a package for Linux, and has a separate test.
     without_postgres = await table(but=("asyncpg",))
 
     page = (ROOT / "docs" / "sources.md").read_text("utf-8")
@@ -103,7 +103,7 @@ async def test_table_of_sources_is_what_comes_of_them(
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_table_of_what_a_key_allows_is_what_is_counted() -> None:
-    """Every kind of send of the page is sent, and takes as many requests as the page says."""
+    """Every send of the page is tried, and takes the number of requests on the page."""
     from benchmarks.allowance import table
 
     page = (ROOT / "docs" / "durable.md").read_text("utf-8")
@@ -112,9 +112,9 @@ async def test_table_of_what_a_key_allows_is_what_is_counted() -> None:
 
 
 def test_files_for_running_workers_give_a_submit_the_time_to_end() -> None:
-    """What ends a worker waits for as long as that may take, and knows where its health is."""
+    """The stop timeouts are longer than a submit, and the health port is the same everywhere."""
     examples = ROOT / "docs" / "examples"
-    # The same key may come several times.
+    # The same key can occur several times.
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.read(examples / "newsleopard-worker.service", "utf-8")
     deployment = yaml.safe_load((examples / "newsleopard-worker.yaml").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""The errors are a tree, keep their facts across processes, and are documented."""
+"""The errors are a tree, have the same attributes in other processes, and are documented."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_error_stands_in_the_tree_of_the_module() -> None:
 
 
 def test_invalid_request_is_a_value_error_with_all_problems() -> None:
-    """Whoever catches ValueError gets it too, and its text names every field."""
+    """`except ValueError` also catches it, and its text names every field."""
     error = errors.InvalidRequest(
         [errors.Problem("a", "required", "is missing"), errors.Problem("b", "type", "is text")]
     )
@@ -72,7 +72,7 @@ def test_invalid_request_is_a_value_error_with_all_problems() -> None:
 
 
 def field_error(fields: int, rules: int = 1, omitted: int = 0) -> errors.FieldError:
-    """Make an error of so many fields."""
+    """Create an error with this number of fields."""
     invalid = {f"f{number}": tuple(f"R{rule}" for rule in range(rules)) for number in range(fields)}
     return errors.FieldError("no", status=400, invalid_fields=invalid, omitted_fields=omitted)
 
@@ -89,7 +89,7 @@ def field_error(fields: int, rules: int = 1, omitted: int = 0) -> errors.FieldEr
     ],
 )
 def test_text_of_a_field_error_names_its_fields(error: errors.FieldError, expected: str) -> None:
-    """The first ones, and how many there are beside them."""
+    """It shows the first fields, and the number of the other ones."""
     assert str(error) == expected
 
 
@@ -105,7 +105,7 @@ def test_text_of_a_field_error_names_its_fields(error: errors.FieldError, expect
 def test_text_of_an_insufficient_balance_has_its_numbers(
     recipients: int | None, remaining: int | None, expected: str
 ) -> None:
-    """As far as the server gave them."""
+    """It shows the numbers that the server sent."""
     error = errors.InsufficientBalance("no", status=400, recipients=recipients, remaining=remaining)
 
     assert str(error).partition(";")[0] == expected
@@ -126,7 +126,7 @@ def test_text_of_an_insufficient_balance_has_its_numbers(
 def test_free_account_is_mentioned_unless_the_balance_explains_the_refusal(
     recipients: int | None, remaining: int | None, mentioned: bool
 ) -> None:
-    """It may send 50 mails a day (T27), whatever is left of its balance."""
+    """It may send 50 mails per day (T27), with any balance."""
     error = errors.InsufficientBalance("no", status=400, recipients=recipients, remaining=remaining)
 
     assert ("free account" in str(error)) is mentioned
@@ -165,7 +165,7 @@ def test_error_that_explains_one_without_an_answer_can_be_copied() -> None:
 
 
 def test_error_in_the_place_of_another_keeps_its_answer() -> None:
-    """The id to quote to the vendor outlives an error that explains more; also in a copy."""
+    """An error that replaces another one, and a copy, also have the id to quote to the vendor."""
     answered = errors.ServerError("the server failed", status=500)
     answered.request_id, answered.headers = "r-1", {"x-cache": "Error"}
 

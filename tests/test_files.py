@@ -1,4 +1,4 @@
-"""Folders of our own: where the system wants them, private, and nobody else's."""
+"""Our own folders: at the place of the system, private, and owned by the user."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_state_is_kept_where_the_system_wants_it(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each system names a folder for what a user's programs must remember."""
+    """Each system has a folder for the state of a user's programs."""
     for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -58,7 +58,7 @@ def test_user_without_a_home_folder_has_no_state_folder(monkeypatch: pytest.Monk
 
 @posix
 def test_folders_that_are_made_are_for_their_owner_only(tmp_path: Path) -> None:
-    """Those above the last one, too; one that is there stays as it is."""
+    """Parent folders are also private; an existing folder does not change."""
     tmp_path.chmod(0o755)
 
     for _ in range(2):
@@ -70,7 +70,7 @@ def test_folders_that_are_made_are_for_their_owner_only(tmp_path: Path) -> None:
 
 @posix
 def test_link_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
-    """It may lead to a folder of somebody else's."""
+    """It can lead to a folder of another user."""
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
 
     with pytest.raises(NotADirectoryError, match="it is a link"):

@@ -1,4 +1,4 @@
-"""Importing the library stays cheap: names are loaded when they are used, and no extra is."""
+"""Importing the library stays cheap: names are loaded at their first use, and no extra is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAZY = (
     "newsleopard_async.testing",
     "newsleopard_async.workflows",
 )
-"""The packages whose names are loaded when they are used."""
+"""The packages whose names are loaded at their first use."""
 
 MOST_OWN_MODULES = 70
 """Of ours, behind a client that has made a call. Counted, since a time depends on the machine."""
@@ -38,7 +38,7 @@ anyio.run(main)
 
 
 def loaded_by(code: str) -> frozenset[str]:
-    """Run code in a fresh interpreter, and name every module that this loads."""
+    """Run code in a new interpreter, and return the names of all loaded modules."""
     # Coverage measures subprocesses by loading itself into them.
     unmeasured = {name: text for name, text in os.environ.items() if "COV" not in name}
     run = subprocess.run(
@@ -54,7 +54,7 @@ def loaded_by(code: str) -> frozenset[str]:
 
 @pytest.fixture(scope="module")
 def loaded() -> frozenset[str]:
-    """Make one call, and name every module that this loads."""
+    """Call an endpoint once, and return the names of all loaded modules."""
     return loaded_by(ONE_CALL)
 
 
@@ -78,13 +78,13 @@ def test_call_loads_nothing_optional(loaded: frozenset[str], name: str) -> None:
     ["cli", "downloads", "durable", "emulator", "rehearsal", "testing", "webhooks", "workflows"],
 )
 def test_call_loads_no_room_that_it_does_not_use(loaded: frozenset[str], room: str) -> None:
-    """The pipelines, and what stands beside the tower, are loaded if they are used."""
+    """The pipelines, and the rooms beside the tower, are loaded only if they are used."""
     assert f"newsleopard_async.{room}" not in loaded
 
 
 @pytest.mark.slow
 def test_client_stays_within_its_budget(loaded: frozenset[str]) -> None:
-    """The number of our modules behind a call does not creep up."""
+    """The number of our modules behind a call does not grow."""
     own = [name for name in loaded if name.partition(".")[0] == "newsleopard_async"]
 
     assert len(own) <= MOST_OWN_MODULES, sorted(own)
@@ -92,7 +92,7 @@ def test_client_stays_within_its_budget(loaded: frozenset[str]) -> None:
 
 @pytest.mark.slow
 def test_importing_the_package_loads_nothing_else_of_ours() -> None:
-    """Each name is loaded when it is first used."""
+    """Each name is loaded at its first use."""
     own = {name for name in loaded_by("import newsleopard_async") if "newsleopard" in name}
 
     assert own == {"newsleopard_async", "newsleopard_async.lazy"}
@@ -100,7 +100,7 @@ def test_importing_the_package_loads_nothing_else_of_ours() -> None:
 
 @pytest.mark.slow
 def test_plugin_of_pytest_loads_nothing_else_of_ours() -> None:
-    """Pytest loads it in every run of everybody who has the package."""
+    """Pytest loads it in every run of every user of the package."""
     without = loaded_by("import pytest")
 
     names = loaded_by("import pytest, newsleopard_async.testing.plugin") - without
@@ -113,7 +113,7 @@ def test_plugin_of_pytest_loads_nothing_else_of_ours() -> None:
 
 @pytest.mark.slow
 def test_names_for_tests_need_no_pytest() -> None:
-    """Whoever runs tests with something else has the clock all the same."""
+    """A test with another test tool can also use the clock."""
     loaded = loaded_by(
         "import sys; sys.modules['pytest'] = None\nfrom newsleopard_async.testing import *"
     )
@@ -124,7 +124,7 @@ def test_names_for_tests_need_no_pytest() -> None:
 
 @pytest.mark.slow
 def test_importing_durable_sends_loads_no_engine() -> None:
-    """The engine is loaded when it is first asked; a web process opens the database alone."""
+    """The engine is loaded at its first use; a web process opens only the database."""
     own = "from newsleopard_async.durable import"
     named = loaded_by(f"{own} Durable, Send, SendSpec, SendState, SendStatus, Worker, WorkerStatus")
     opened = loaded_by(
@@ -154,7 +154,7 @@ def test_pipeline_loads_what_it_calls_before_it_begins() -> None:
 
 
 def imported_for_type_checkers(package: str) -> list[tuple[str, str]]:
-    """Name what the block for type checkers of a package imports, each with its module."""
+    """Return the names that a package imports for type checkers, each with its module."""
     path = Path(importlib.import_module(package).__file__ or "")
     [block] = [
         node
@@ -172,7 +172,7 @@ def imported_for_type_checkers(package: str) -> list[tuple[str, str]]:
 @pytest.mark.source_tree
 @pytest.mark.parametrize("package", LAZY)
 def test_lists_of_names_agree(package: str) -> None:
-    """What type checkers see, what is exported, and what can be loaded are the same names."""
+    """Type checkers, the exports and the loader have the same names."""
     module = importlib.import_module(package)
     listed: dict[str, tuple[str, ...]] = module._MODULES
     loadable = [
@@ -187,7 +187,7 @@ def test_lists_of_names_agree(package: str) -> None:
 
 @pytest.mark.parametrize("package", LAZY)
 def test_every_name_can_be_loaded_and_is_listed(package: str) -> None:
-    """``dir`` shows the names before they are loaded, and each is there."""
+    """``dir`` shows the names before they are loaded, and each exists."""
     module = importlib.import_module(package)
 
     assert set(module.__all__) <= set(dir(module))
@@ -195,7 +195,7 @@ def test_every_name_can_be_loaded_and_is_listed(package: str) -> None:
 
 
 def test_module_among_the_names_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks the package for its pipelines gets them, imported before or not."""
+    """The package has its pipelines as an attribute, imported before or not."""
     package = importlib.import_module("newsleopard_async")
     monkeypatch.delattr(package, "workflows", raising=False)
 
@@ -204,7 +204,7 @@ def test_module_among_the_names_is_loaded(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("package", LAZY)
 def test_unknown_name_is_an_attribute_error(package: str) -> None:
-    """A name that is not there is refused as any other module refuses it."""
+    """An unknown name raises the same error as in any other module."""
     module = importlib.import_module(package)
 
     with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'send_twice'"):
@@ -213,7 +213,7 @@ def test_unknown_name_is_an_attribute_error(package: str) -> None:
 
 @pytest.mark.parametrize("package", LAZY)
 def test_no_module_has_the_name_of_a_function(package: str) -> None:
-    """Else the import of the module would put it in the function's place."""
+    """Otherwise the import of the module would replace the function."""
     module = importlib.import_module(package)
     folder = Path(module.__file__ or "").parent
     functions = {name for name in module.__all__ if callable(getattr(module, name))}
@@ -222,7 +222,7 @@ def test_no_module_has_the_name_of_a_function(package: str) -> None:
 
 
 def test_missing_dependency_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not taken for a name that the package does not have."""
+    """Its error is not confused with a missing name of the package."""
     package = importlib.import_module("newsleopard_async")
     monkeypatch.delattr(package, "client", raising=False)
     monkeypatch.setitem(sys.modules, "newsleopard_async.client", None)

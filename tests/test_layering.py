@@ -1,4 +1,4 @@
-"""Imports in the package point downwards only, and the edges keep their libraries to themselves."""
+"""Imports in the package only point downwards, and only the edges import their libraries."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ EDGES = {
 """Which modules of the tower alone may import a library; a name covers what starts with it."""
 
 OPTIONAL = ("uvicorn", "rich", "click")
-"""What stands behind an extra is not for the tower."""
+"""The tower must not import the libraries of an extra."""
 
 
 DECLARED = {
@@ -90,15 +90,15 @@ DECLARED = {
 }
 """What may be imported at all: for the core, and what each room may have beyond that.
 
-Something that another package happens to bring is not there on every interpreter.
-h11 and httpcore come with httpx at any time, markupsafe with jinja2; trio, pytest, pydantic_core
-and the web frameworks are there where they are used.
+A library that comes only with another package is not installed on every interpreter. h11 and
+httpcore come with httpx at any time, markupsafe with jinja2; trio, pytest, pydantic_core and the
+web frameworks are installed if they are used.
 """
 
 
 @attrs.frozen
 class Import:
-    """One import: who imports what, both as dotted names, and where."""
+    """One import: the importing and the imported module, as dotted names, and the line."""
 
     importer: str
     imported: str
@@ -109,7 +109,7 @@ class Import:
 
 
 def imports_of(module: str, source: str, *, modules: frozenset[str] = frozenset()) -> list[Import]:
-    """Read every import of a module, those inside functions too.
+    """Read every import of a module, including imports inside functions.
 
     Args:
         modules: The modules that exist, to tell ``from package import module`` from a name.
@@ -149,7 +149,7 @@ def room_of(module: str) -> str:
 
 
 def violation(found: Import) -> str | None:
-    """Return what is wrong with an import, or None."""
+    """Return the problem of an import, or None."""
     room = room_of(found.importer)
     if found.imported.split(".")[0] != PACKAGE:
         return _foreign_violation(room, found)
@@ -192,7 +192,7 @@ def modules() -> dict[str, Path]:
 
 @cache
 def all_imports() -> tuple[Import, ...]:
-    """Read every import of the package, but for those that only name types."""
+    """Read every import of the package, except imports for type checkers."""
     paths = modules()
     return tuple(
         found
@@ -202,7 +202,7 @@ def all_imports() -> tuple[Import, ...]:
 
 
 def source_of(module: str, path: Path) -> str:
-    """Read a module, without its block for type checkers if it may have one that looks up."""
+    """Read a module, without its block for type checkers if the block may import upwards."""
     source = path.read_text(encoding="utf-8")
     if room_of(module) != NAMES_TYPES and path.name != "__init__.py":
         return source
@@ -210,7 +210,7 @@ def source_of(module: str, path: Path) -> str:
 
 
 def without_types(source: str) -> str:
-    """Empty the blocks that no program runs; what stands in an ``else`` stays."""
+    """Empty the blocks that no program runs; an ``else`` stays."""
     tree = ast.parse(source)
     for node in tree.body:
         if is_for_type_checkers(node):
@@ -219,26 +219,26 @@ def without_types(source: str) -> str:
 
 
 def is_for_type_checkers(node: ast.stmt) -> TypeGuard[ast.If]:
-    """Tell whether a statement begins with a block that no program runs."""
+    """Return whether a statement begins with a block that no program runs."""
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def test_every_import_points_downwards() -> None:
-    """No module imports a room above its own, nor a library that is another's to use."""
+    """No module imports a room above its own, or a library of another room."""
     wrong = [f"{found}: {problem}" for found in all_imports() if (problem := violation(found))]
 
     assert wrong == []
 
 
 def test_no_file_imports_itself_by_way_of_others() -> None:
-    """There is no circle between files, inside a room or across rooms."""
+    """Files never import each other in a circle, inside a room or across rooms."""
     assert circles(all_imports()) == []
 
 
 def circles(imports: Iterable[Import]) -> list[str]:
-    """Return the modules that are left when all that import nothing left are taken away.
+    """Return the modules in circles of imports, and the modules that import them.
 
-    Those are the circles, and what imports them.
+    All modules without an import of a remaining module are removed, until none is left.
     """
     left: dict[str, set[str]] = {}
     for found in imports:
@@ -251,7 +251,7 @@ def circles(imports: Iterable[Import]) -> list[str]:
 
 
 def test_what_stands_beside_the_types_is_read() -> None:
-    """Only the block for type checkers is passed over, not its ``else``."""
+    """Only the block for type checkers is ignored, not its ``else``."""
     source = "if TYPE_CHECKING:\n    import a\nelse:\n    import b"
 
     [found] = imports_of(f"{PACKAGE}.errors", without_types(source))
@@ -260,7 +260,7 @@ def test_what_stands_beside_the_types_is_read() -> None:
 
 
 def test_names_are_loaded_later_by_one_module_only() -> None:
-    """An import by a text would be seen by no other test here."""
+    """No other test here would find an import by a text."""
     users = [m for m, path in modules().items() if "import_module" in path.read_text("utf-8")]
 
     assert users == [f"{PACKAGE}.lazy"]
@@ -275,7 +275,7 @@ def test_planted_circle_is_found() -> None:
 
 
 def test_every_library_is_declared() -> None:
-    """Nothing is imported that the project does not require, whatever is installed here."""
+    """Only required libraries are imported, even if others are installed here."""
     wrong = [
         str(found)
         for module, path in modules().items()
@@ -287,7 +287,7 @@ def test_every_library_is_declared() -> None:
 
 
 def is_declared(found: Import) -> bool:
-    """Tell whether an import is ours, the standard library's, or in the project's metadata."""
+    """Return whether an import is our own, of the standard library, or required by the project."""
     library = found.imported.split(".")[0]
     inner = found.importer.removeprefix(PACKAGE).lstrip(".")
     allowed = (
@@ -301,14 +301,14 @@ def is_declared(found: Import) -> bool:
     [("emulator.app", "typing_extensions"), ("client", "starlette"), ("cli.demo", "pygments")],
 )
 def test_undeclared_library_is_found(module: str, library: str) -> None:
-    """A library that is merely there is reported."""
+    """A library that is installed but not required is reported."""
     [found] = imports_of(f"{PACKAGE}.{module}", f"import {library}")
 
     assert not is_declared(found)
 
 
 def test_every_room_has_its_level() -> None:
-    """A new room must be given a level, or a place beside the tower."""
+    """A new room must have a level, or be listed beside the tower."""
     rooms = {room_of(module) for module in modules()} - {""}
 
     assert rooms <= {*LEVELS, *BESIDE}
@@ -348,7 +348,7 @@ def test_every_room_has_its_level() -> None:
     ],
 )
 def test_planted_violation_is_found(module: str, source: str) -> None:
-    """The check sees a wrong import wherever and however it is written."""
+    """The check finds a wrong import at any place and in any form."""
     known = frozenset({*modules(), f"{PACKAGE}.workflows", f"{PACKAGE}.clock"})
 
     found = imports_of(f"{PACKAGE}.{module}".rstrip("."), source, modules=known)
@@ -372,7 +372,7 @@ def test_planted_violation_is_found(module: str, source: str) -> None:
     ],
 )
 def test_proper_import_is_let_through(module: str, source: str) -> None:
-    """What the rules allow is not reported."""
+    """An allowed import is not reported."""
     known = frozenset({*modules(), f"{PACKAGE}.workflows"})
 
     found = imports_of(f"{PACKAGE}.{module}".rstrip("."), source, modules=known)

@@ -1,4 +1,4 @@
-"""A variable switches the log on, and a program's own log that fails breaks nothing."""
+"""A variable enables the log, and a failing log of the program does not stop a call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.transport.scripted import SUBMIT, Scripted, answer, make_api
 
 
 class Broken(logging.Handler):
-    """Fails at every record, and does not see to it itself."""
+    """Fails at every record, and does not handle the error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Fail."""
@@ -44,13 +44,13 @@ def with_filter(logger: logging.Logger) -> None:
 
 
 def with_factory(_: logging.Logger) -> None:
-    """Build records by what fails."""
+    """Use a factory of records that fails."""
     logging.setLogRecordFactory(fail)
 
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
-    """Give the library's logger at DEBUG, and put everything back."""
+    """Yield the library's logger at DEBUG, and restore everything."""
     logger, factory = logging.getLogger("newsleopard_async"), logging.getLogRecordFactory()
     before = (logger.level, list(logger.handlers), list(logger.filters))
     logger.setLevel(logging.DEBUG)
@@ -67,7 +67,7 @@ async def test_log_that_fails_hides_no_campaign_that_was_accepted(
     logger: logging.Logger,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The caller gets the code, the checkpoint notes it, and stderr says what failed."""
+    """The caller gets the code, the checkpoint stores it, and stderr shows the error."""
     break_it(logger)
     transport, observer = Scripted(answer(200, b'{"sn": "c0de"}')), RecordingObserver()
 
@@ -84,7 +84,7 @@ def test_log_that_fails_may_be_silent(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where the program does not want to hear of it, or nothing can be written."""
+    """This is true if the program suppresses such errors, or stderr cannot be written."""
     logger.addHandler(Broken())
     with monkeypatch.context() as patch:
         if quiet == "raiseExceptions":
@@ -100,7 +100,7 @@ def test_log_that_fails_may_be_silent(
 
 
 def test_record_names_the_line_that_logs(caplog: pytest.LogCaptureFixture) -> None:
-    """And the error that is being handled."""
+    """The error that is being handled is also cleared."""
     try:
         int("it")
     except ValueError:
@@ -116,7 +116,7 @@ def test_record_names_the_line_that_logs(caplog: pytest.LogCaptureFixture) -> No
 
 @pytest.fixture
 def alone() -> Iterator[logging.Logger]:
-    """Give the library's logger, alone with its own handlers, and restore it."""
+    """Yield the library's logger with only its own handlers, and restore it."""
     logger = logging.getLogger("newsleopard_async")
     before = (logger.level, list(logger.handlers), logger.propagate)
     logger.propagate = False
@@ -126,8 +126,8 @@ def alone() -> Iterator[logging.Logger]:
 
 
 def make_first_client(logger: logging.Logger) -> None:
-    """Make a client, which reads the environment, where nobody takes what is logged."""
-    logger.handlers.clear()  # pytest puts its own there when a test begins
+    """Create a client, which reads the environment, in a program without log handlers."""
+    logger.handlers.clear()  # pytest adds its own at the beginning of a test
     NewsLeopard(KEY)
 
 
@@ -147,7 +147,7 @@ def test_variable_switches_the_log_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """To stderr, from its level on, once for however many clients."""
+    """Lines of this level or higher go to stderr, once for any number of clients."""
     monkeypatch.setenv("NEWSLEOPARD_LOG", word)
     make_first_client(alone)
     NewsLeopard(KEY)
@@ -165,7 +165,7 @@ def test_variable_switches_the_log_on(
 def test_log_stays_as_it_is_without_the_variable(
     alone: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if it is there and empty."""
+    """An empty variable counts as missing."""
     before = (alone.level, list(alone.handlers))
     for value in ("", "  "):
         monkeypatch.setenv("NEWSLEOPARD_LOG", value)
@@ -177,7 +177,7 @@ def test_log_stays_as_it_is_without_the_variable(
 def test_program_that_sets_up_its_log_later_sees_no_line_twice(
     alone: logging.Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What its handlers take is theirs alone; what they leave is still written."""
+    """Lines with a handler of the program are not written again; other lines are still written."""
     monkeypatch.setenv("NEWSLEOPARD_LOG", "debug")
     make_first_client(alone)
     own = logging.StreamHandler(io.StringIO())
@@ -197,7 +197,7 @@ def test_program_that_sets_up_its_log_later_sees_no_line_twice(
 def test_log_is_on_again_after_a_set_up_that_disables_it(
     alone: logging.Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The standard library's own does so with every logger that it does not name."""
+    """The standard library does this with every logger that the configuration does not name."""
     monkeypatch.setenv("NEWSLEOPARD_LOG", "debug")
     monkeypatch.setattr(alone, "disabled", True)
     make_first_client(alone)
@@ -219,7 +219,7 @@ def test_log_that_cannot_be_written_breaks_nothing(
 
 
 def test_unknown_word_is_refused(alone: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names the variable and the words, and not what it is set to."""
+    """The message contains the variable and the allowed words, but not its value."""
     monkeypatch.setenv("NEWSLEOPARD_LOG", KEY)
 
     with pytest.raises(ConfigurationError) as caught:

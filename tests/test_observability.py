@@ -1,4 +1,4 @@
-"""The page on logs, traces and metrics says what the code does."""
+"""The page on logs, traces and metrics agrees with the code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if not PAGE.exists():
 
 @pytest.mark.slow
 def test_page_shows_what_the_traced_send_prints() -> None:
-    """The log and the trace on the page are those of the command beside them."""
+    """The command on the page prints the log and the trace on the page."""
     quiet = {name: value for name, value in os.environ.items() if "COV" not in name}
     run = subprocess.run(
         [sys.executable, EXAMPLE],
@@ -46,12 +46,12 @@ def _first_cells(head: str) -> set[str]:
 
 
 def test_page_lists_every_field_of_the_log() -> None:
-    """A field of a record is documented, and there is no other one."""
+    """Exactly the fields of records are documented."""
     assert _first_cells("field") == set(re.findall(r'"(nl_\w+)"', inspect.getsource(calls)))
 
 
 def test_page_lists_every_attribute_of_spans() -> None:
-    """An attribute of a span or of an event in one is documented, and there is no other one."""
+    """Exactly the attributes of spans and their events are documented."""
     sources = "".join(inspect.getsource(each) for each in (telemetry, spans, progress))
     names = re.findall(r'"((?:error|http|newsleopard|server|url)\.[\w.]+)"', sources)
 

@@ -1,4 +1,4 @@
-"""What is installed is what the project promises."""
+"""The installed package has the promised requirements, types and commands."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def requirements(extra: str | None = None) -> set[str]:
 
 
 def test_core_requires_six_packages() -> None:
-    """The core brings these and nothing else, tzdata only on Windows."""
+    """The core requires only these, and tzdata only on Windows."""
     assert requirements() == CORE
 
 
 def test_extras_are_those_of_the_design() -> None:
-    """Each extra brings the libraries of its room; the command line serves the emulator too."""
+    """Each extra requires the libraries of its room; `cli` includes the emulator."""
     check = {"email-validator"}
     emulator = {"jinja2", "starlette", "uvicorn"}
 
@@ -107,7 +107,7 @@ def test_ci_runs_both_commands_of_the_readme(codes: tuple[int, int], tmp_path: P
 
 @pytest.mark.source_tree
 def test_ci_finds_its_commands_in_the_readme() -> None:
-    """The README has two lines that the script takes for the test commands."""
+    """The README has exactly the two lines that the script runs."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     [pattern] = re.findall(r"grep -E '([^']+)'", script)
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()

@@ -90,7 +90,7 @@ def round_trip(cls: Any, value: object) -> Any:
 
 
 def test_every_kind_of_value_becomes_json() -> None:
-    """The form of each is fixed: checkpoints outlive a version of the library."""
+    """The form of each is fixed, because checkpoints are read by later versions of the library."""
     assert Everything().to_dict() == {
         "text": "豹",
         "number": 1.5,
@@ -118,7 +118,7 @@ def test_every_kind_of_value_becomes_json() -> None:
 
 
 def test_every_kind_of_value_is_read_back() -> None:
-    """What was written is what is read, with its types."""
+    """A written value is read back with its types."""
     found = round_trip(Everything, Everything())
 
     assert found == Everything()
@@ -130,7 +130,7 @@ def test_every_kind_of_value_is_read_back() -> None:
 @settings(deadline=None, max_examples=50)
 @given(campaigns())
 def test_campaign_survives(campaign: Campaign) -> None:
-    """A campaign is itself again, also where its class is one of several."""
+    """A campaign is read back unchanged, even if the type is a union."""
     assert round_trip(Campaign, campaign) == campaign
     assert round_trip(Mailing, campaign) == campaign
 
@@ -139,7 +139,7 @@ def test_campaign_survives(campaign: Campaign) -> None:
 @settings(deadline=None, max_examples=50)
 @given(ab_tests())
 def test_ab_test_survives(ab_test: ABTest) -> None:
-    """Which of the three kinds it was is written with it."""
+    """The data contains which of the three kinds it is."""
     assert round_trip(ABTest, ab_test) == ab_test
     assert round_trip(type(ab_test), ab_test) == ab_test
 
@@ -160,7 +160,7 @@ def test_plain_data_without_a_preheader_has_no_such_field() -> None:
 @settings(deadline=None, max_examples=50)
 @given(answers)
 def test_answer_survives(model: Plain) -> None:
-    """What the server said is kept, unless it is a presigned URL's query."""
+    """The server's text is stored, except the query of a presigned URL."""
     assert round_trip(type(model), model) == model
 
 
@@ -169,7 +169,7 @@ def test_answer_survives(model: Plain) -> None:
     [RateLimits.documented(), RateLimits.vendor_2026(), RetryPolicy(), Polling(), Timeouts()],
 )
 def test_options_survive(options: object) -> None:
-    """What a caller tuned can be stored with a checkpoint."""
+    """Options of a caller can be stored with a checkpoint."""
     assert round_trip(type(options), options) == options
 
 
@@ -231,7 +231,7 @@ def test_naive_time_is_not_written() -> None:
     ],
 )
 def test_value_that_does_not_fit_is_refused(change: dict[str, Any], field: str) -> None:
-    """Reading is strict, and names the place; nothing is converted on the quiet."""
+    """Reading is strict, and names the place; no value is converted silently."""
     with pytest.raises(InvalidRequest) as caught:
         from_plain(Everything, {**Everything().to_dict(), **change})
 
@@ -239,7 +239,7 @@ def test_value_that_does_not_fit_is_refused(change: dict[str, Any], field: str) 
 
 
 def test_all_problems_of_the_data_are_reported() -> None:
-    """Missing fields, unknown fields and what a constructor refuses come at once."""
+    """Missing fields, unknown fields and refusals of a constructor are reported together."""
     data = {"sender": {"name": "", "address": "x"}, "lists": ["file"], "secret": 1, "name": 5}
 
     with pytest.raises(InvalidRequest) as caught:
@@ -253,7 +253,7 @@ def test_all_problems_of_the_data_are_reported() -> None:
 
 
 def test_constructor_refuses_what_fits_in_form() -> None:
-    """The problems of a model arrive as its constructor words them."""
+    """The problems of a model have the messages of its constructor."""
     data = {**Campaign(**CAMPAIGN).to_dict(), "name": "", "lists": ["file"]}
 
     with pytest.raises(InvalidRequest) as caught:
@@ -272,13 +272,13 @@ def test_what_is_no_object_is_refused(data: object) -> None:
 
 
 def test_another_kind_is_refused() -> None:
-    """A campaign is not read as a test, nor the other way round."""
+    """A campaign is not read as a test, and a test is not read as a campaign."""
     with pytest.raises(InvalidRequest, match="another kind"):
         from_plain(SendNow, {"kind": "at"})
 
 
 def test_kind_may_be_left_out_where_there_are_fields() -> None:
-    """An empty object is not taken for "send now", which a program may not have meant."""
+    """An empty object does not mean "send now", because it can be a mistake."""
     named = Campaign(**CAMPAIGN).to_dict()
     del named["kind"]
 
@@ -345,7 +345,7 @@ def test_kinds_are_fixed() -> None:
 
 
 def test_sequence_of_models_becomes_plain() -> None:
-    """What an endpoint returns can be dumped as it is."""
+    """The result of an endpoint can be dumped without a conversion."""
     models = (ImportResult(import_sn=ImportSn("i"), status=ImportStatus.COMPLETE), SendNow())
 
     assert [item.get("kind") for item in to_plain(models)] == [None, "now"]

@@ -1,4 +1,4 @@
-"""Models as tables of a notebook: nothing in them is markup, and nobody is shown."""
+"""Models as tables of a notebook: values contain no markup, and no contact is shown."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ID: Callable[[Plain], str] = lambda each: type(each).__name__  # noqa: E731 - an
 
 
 def made_of(text: str) -> tuple[Tabular, ...]:
-    """Build a model of each class, with a text wherever one may stand."""
+    """Build a model of each class, with this text in every text field."""
     sn, status = CampaignSn(text), CampaignState(text)
     result = ImportResult(import_sn=ImportSn(text), status=ImportStatus(text), error_url=text)
     imported = ImportReport(
@@ -98,7 +98,7 @@ def parsed(model: Tabular) -> JustHTML:
 
 
 def shape_of(models: Iterable[Tabular]) -> list[tuple[str, str]]:
-    """Return the tags with their attributes, but for how the items of a list are parted."""
+    """Return the tags with their attributes, except the separators of a list."""
     written = "".join(model._repr_html_() for model in models)
     found = [(event, data) for event, data in stream(written) if event not in ("text", "comment")]
     return [(event, str(data)) for event, data in found if "br" not in data]
@@ -120,14 +120,14 @@ PLAIN = st.text(st.characters(exclude_characters="@＠﹫:"), min_size=1, max_si
 @settings(deadline=None, max_examples=15)
 @given(st.text(min_size=1, max_size=40) | st.just("</td><script>alert(1)</script>"))
 def test_no_text_becomes_markup(text: str) -> None:
-    """Whatever stands in a field, the elements and their attributes are the same."""
+    """With any text in a field, the elements and their attributes are the same."""
     assert shape_of(made_of(text)) == shape_of(made_of("x"))
 
 
 @settings(deadline=None, max_examples=40)
 @given(PLAIN)
 def test_text_is_shown_as_it_is(text: str) -> None:
-    """Markup is seen, and what steers or hides is written out."""
+    """Markup is shown as text, and control characters are escaped."""
     summary = CampaignSummary(campaign_sn=CampaignSn("c"), name=text)
 
     assert cells_of(summary)["name"] == shown(text)
@@ -135,7 +135,7 @@ def test_text_is_shown_as_it_is(text: str) -> None:
 
 @pytest.mark.parametrize("table", TABLES, ids=ID)
 def test_table_has_heads_and_nothing_active(table: Tabular) -> None:
-    """Every head says whether it is of a row or a column; the styles stay inside."""
+    """Every heading has its scope, row or column; the styles apply only to the table."""
     found = [(each.name, each.attrs or {}) for each in parsed(table).query("*")]
 
     assert {name for name, _ in found} <= ALLOWED
@@ -153,7 +153,7 @@ def test_table_has_heads_and_nothing_active(table: Tabular) -> None:
     ],
 )
 def test_nobody_and_no_key_is_shown(secret: str) -> None:
-    """A notebook is stored with what it shows: addresses go, and URLs lose their queries."""
+    """A notebook is stored with its output: addresses and queries of URLs are removed."""
     for table in made_of(f"見 {secret} 。"):
         written = table._repr_html_()
 
@@ -161,14 +161,14 @@ def test_nobody_and_no_key_is_shown(secret: str) -> None:
 
 
 def test_long_text_is_cut_at_a_blank() -> None:
-    """Half an address would be left otherwise."""
+    """Otherwise half of an address would be left."""
     long = CampaignSummary(campaign_sn=CampaignSn("c"), name="x" * 495 + " someone@example.com")
 
     assert cells_of(long)["name"] == "x" * 495 + " …"
 
 
 def test_contacts_of_an_outcome_are_counts() -> None:
-    """What hides its contacts in its ``repr`` hides them here."""
+    """A model that hides its contacts in its ``repr`` also hides them here."""
     outcome = AutomationOutcome(
         accepted=2_000, refused=1, unknown=0, requests=21, reasons={"nobody": "secret"}
     )
@@ -182,7 +182,7 @@ def test_contacts_of_an_outcome_are_counts() -> None:
 
 
 def test_rehearsal_shows_no_mail() -> None:
-    """Mails are personal data; how they look is on their pages."""
+    """Mails are personal data; their own pages show them."""
     written = SHOWN._repr_html_()
 
     assert SHOWN.mails
@@ -191,7 +191,7 @@ def test_rehearsal_shows_no_mail() -> None:
 
 
 def test_many_lines_are_counted() -> None:
-    """A report may have thousands of them."""
+    """A report can have thousands of them."""
     finding = Finding(level="note", rule="r", message="m")
     report = ContactsReport(findings=(finding,) * 60, columns=tuple(map(str, range(2_060))))
     few = CheckReport(findings=(finding,) * 50)
@@ -226,7 +226,7 @@ def test_what_a_repr_hides_stays_hidden() -> None:
 
 
 def test_classes_that_notebooks_show() -> None:
-    """What holds contacts, HTML or a key as a whole has no table."""
+    """A model with whole contacts, HTML or a key has no table."""
     assert {type(each).__name__ for each in TABLES} == {
         "AutomationOutcome",
         "CalledOff",

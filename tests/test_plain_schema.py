@@ -44,7 +44,7 @@ BAD_SENDER = CAMPAIGN.to_dict() | {"sender": {"name": "", "address": 5}}
 
 
 class Job(pydantic.BaseModel):
-    """What a user's own model holds of ours."""
+    """A user's own model that contains our models."""
 
     campaign: Mailing
     schedule: Schedule = SendNow()
@@ -53,19 +53,19 @@ class Job(pydantic.BaseModel):
 
 
 def class_of(model: Plain) -> Hashable:
-    """Return the class, which mypy does not know to be hashable."""
+    """Return the class as hashable, which mypy does not find out."""
     return cast("Hashable", type(model))
 
 
 @cache
 def adapter_of(cls: Hashable) -> TypeAdapter[Any]:
-    """Build what pydantic reads and writes a class by."""
+    """Build pydantic's adapter of a class."""
     return TypeAdapter(cast("Any", cls))
 
 
 @cache
 def checker_of(cls: Hashable) -> jsonschema.Draft202012Validator:
-    """Build a validator of a class's schema, which looks at formats, too."""
+    """Build a validator of a class's schema, which also checks formats."""
     schema = adapter_of(cls).json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(
@@ -94,7 +94,7 @@ def agrees(model: Plain) -> None:
 
 @pytest.mark.parametrize("model", ALL, ids=ID)
 def test_pydantic_agrees_with_plain_data(model: Plain) -> None:
-    """JSON in, JSON out and the schema are those of ``to_dict()``, for input and output alike."""
+    """Input, output and the schema have the form of ``to_dict()``."""
     adapter = adapter_of(class_of(model))
 
     agrees(model)
@@ -104,7 +104,7 @@ def test_pydantic_agrees_with_plain_data(model: Plain) -> None:
 
 @pytest.mark.parametrize("annotation", [Any, object, dict[str, Any], list])
 def test_model_is_written_where_the_type_says_nothing(annotation: Any) -> None:
-    """A field or a return type ``Any`` writes what ``to_dict()`` gives, presigned URLs cut."""
+    """A field or a return type ``Any`` writes the result of ``to_dict()``, with cut URLs."""
     adapter = TypeAdapter(annotation)
     value = {"a": [TICKET]} if annotation is not list else [{"a": TICKET}]
     expected = json.loads(json.dumps(value, default=Plain.to_dict))
@@ -116,7 +116,7 @@ def test_model_is_written_where_the_type_says_nothing(annotation: Any) -> None:
 @settings(deadline=None, max_examples=30)
 @given(campaigns() | ab_tests() | answers)
 def test_pydantic_agrees_whatever_the_model_holds(model: Plain) -> None:
-    """As above, for any text, number and time."""
+    """The same is true for any text, number and time."""
     agrees(model)
 
 
@@ -135,7 +135,7 @@ def damaged(model: Plain) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("model", ALL, ids=ID)
 def test_wrong_data_is_refused_by_reading_and_by_schema(model: Plain) -> None:
-    """A missing or unknown key and a value of another type fit neither."""
+    """The model and the schema refuse a missing or unknown key and a value of another type."""
     adapter = adapter_of(class_of(model))
     checker = checker_of(class_of(model))
 
@@ -148,7 +148,7 @@ def test_wrong_data_is_refused_by_reading_and_by_schema(model: Plain) -> None:
 
 
 def test_each_problem_is_an_error_at_its_place() -> None:
-    """The message is ours and shows no data; the input is what stands at the place."""
+    """The message is ours and shows no data; `input` is the value at the place."""
     data = BAD_SENDER | {"schedule": {"kind": "at", "timezone": "TAIPEI"}, "extra": 1}
 
     with pytest.raises(ValidationError) as caught:
@@ -172,14 +172,14 @@ def test_each_problem_is_an_error_at_its_place() -> None:
     ],
 )
 def test_place_is_taken_apart(change: dict[str, Any], place: tuple[str | int, ...]) -> None:
-    """Numbers are places in arrays, and keys may hold anything."""
+    """Numbers are indexes of arrays, and keys can contain any text."""
     [(location, _)] = errors_of(Everything, Everything().to_dict() | change)
 
     assert location == place
 
 
 def test_what_a_constructor_refuses_is_at_its_field() -> None:
-    """A problem that only the whole shows is named as in ``InvalidRequest``."""
+    """A problem of the whole model is named as in ``InvalidRequest``."""
     both = {"lists": ["a"], "exclude_lists": ["a"]}
 
     [(place, message)] = errors_of(Campaign, CAMPAIGN.to_dict() | both)
@@ -190,7 +190,7 @@ def test_what_a_constructor_refuses_is_at_its_field() -> None:
 
 @pytest.mark.parametrize("mailing", [CAMPAIGN, *AB_TESTS], ids=ID)
 def test_union_is_read_by_its_kind(mailing: Mailing) -> None:
-    """Inside a model of the user's, in Python and in JSON, told by a discriminator or not."""
+    """It works inside a user's model, in Python and in JSON, with and without a discriminator."""
     told = TypeAdapter[Any](Annotated[Mailing, Field(discriminator="kind")])
     job = Job(campaign=mailing, several=(ContactList(sn=ListSn("a")),))
 
@@ -203,7 +203,7 @@ def test_union_is_read_by_its_kind(mailing: Mailing) -> None:
 
 
 def test_discriminator_shows_the_errors_of_one_kind() -> None:
-    """Without it, pydantic reports what each of the four finds."""
+    """Without it, pydantic reports the errors of all four classes."""
     told = Annotated[Mailing, Field(discriminator="kind")]
 
     assert [place for place, _ in errors_of(told, BAD_SENDER)] == [
@@ -213,17 +213,17 @@ def test_discriminator_shows_the_errors_of_one_kind() -> None:
 
 
 def test_empty_object_is_no_schedule() -> None:
-    """Else a form that was sent by mistake would send a campaign at once."""
+    """Otherwise an empty form that was sent by mistake would send a campaign immediately."""
     assert errors_of(Schedule, {})
 
 
 def test_presigned_url_is_cut() -> None:
-    """What pydantic writes is logged and stored, as plain data is."""
+    """The output of pydantic is logged and stored, like plain data."""
     assert "Signature" not in TypeAdapter(UploadTicket).dump_json(TICKET).decode()
 
 
 def test_value_of_another_class_goes_to_another_member() -> None:
-    """A union of ours and others is written by whoever knows the value; else pydantic warns."""
+    """In a union with other types, the matching type writes the value; else pydantic warns."""
     mixed = TypeAdapter[Any](SendNow | int)
 
     assert mixed.dump_python(5) == 5
@@ -232,7 +232,7 @@ def test_value_of_another_class_goes_to_another_member() -> None:
 
 
 def test_schema_says_what_the_docstrings_say() -> None:
-    """A reader of the API's documentation finds meanings and units."""
+    """The descriptions in the schema contain meanings and units."""
     [test] = [each for each in AB_TESTS if "html_a" in each.to_dict()]
     schema = TypeAdapter(type(test)).json_schema()
 
@@ -247,7 +247,7 @@ def test_schema_says_what_the_docstrings_say() -> None:
 
 
 def test_class_that_says_nothing_has_a_schema() -> None:
-    """Docstrings may be stripped, as by ``python -OO``."""
+    """Docstrings can be missing, for example with ``python -OO``."""
 
     @attrs.frozen
     class Silent(Plain):
@@ -259,7 +259,7 @@ def test_class_that_says_nothing_has_a_schema() -> None:
 
 
 def application(nl: NewsLeopard) -> fastapi.FastAPI:
-    """Build an app as a user writes it."""
+    """Build a typical app of a user."""
     app = fastapi.FastAPI()
 
     @app.post("/campaigns")
@@ -283,7 +283,7 @@ def application(nl: NewsLeopard) -> fastapi.FastAPI:
 
 @pytest.mark.anyio
 async def test_fastapi_takes_and_gives_models() -> None:
-    """Bodies, responses, refusals and the description of the API, by real requests."""
+    """Bodies, responses, refusals and the OpenAPI description work with real requests."""
     async with (
         connected() as bench,
         httpx.AsyncClient(
@@ -308,7 +308,7 @@ async def test_fastapi_takes_and_gives_models() -> None:
     OPENAPI_31_VALIDATOR.validate(described)
     components = described["components"]["schemas"]
     assert {"Campaign", "ContactList", "Sender", "SendAt", "SubjectTest"} <= components.keys()
-    # Some versions of pydantic tell input and output of the user's model apart, by its defaults.
+    # Some versions of pydantic have two schemas for the user's model, because of its defaults.
     assert not [name for name in components if "-" in name and not name.startswith("Job-")]
     body = described["paths"]["/campaigns"]["post"]["requestBody"]["content"]
     assert body["application/json"]["schema"]["$ref"] == "#/components/schemas/Campaign"

@@ -26,7 +26,7 @@ ASSUMPTIONS = EMULATOR.partition("## Assumptions\n")[2]
 LAST_POINT = 135
 NUMBER = re.compile(r"\bT\d{2,3}\b")
 NOQA = re.compile(r"# noqa: [A-Z]+\d+(, ?[A-Z]+\d+)*")
-"""Ruff has rules whose names look like those of points."""
+"""Rules of Ruff with names that have the format of a point."""
 
 TARGET = re.compile(r"^\(t(\d{2,3})\)=$", re.MULTILINE)
 ENTRY = re.compile(
@@ -96,7 +96,7 @@ def test_every_entry_is_complete() -> None:
 
 
 def test_every_point_that_is_named_is_defined() -> None:
-    """Code, tests, benchmarks and documentation name points of the page only."""
+    """Code, tests, benchmarks and documentation only name points of the page."""
     defined = set(_entries())
 
     undefined = {
@@ -110,7 +110,7 @@ def test_every_point_that_is_named_is_defined() -> None:
 
 
 def test_code_names_points_at_all() -> None:
-    """The search above finds what it is meant to find."""
+    """The search above finds points in the code."""
     named = {
         number for path in _naming_files() if path.suffix == ".py" for number in _named_in(path)
     }
@@ -137,7 +137,7 @@ def test_assumptions_are_numbered_from_one() -> None:
 
 
 def test_points_and_assumptions_name_each_other() -> None:
-    """What a point calls an assumption names the point, and the other way round."""
+    """If a point links an assumption, the assumption links the point, and vice versa."""
     of_points = {
         (point, number)
         for point, body in _entries().items()
@@ -162,7 +162,7 @@ def test_assumption_decides_points_or_says_that_it_does_not(number: str) -> None
 
 
 def test_every_mention_of_an_assumption_is_a_link_to_it() -> None:
-    """The number that is read and the one that is followed are the same."""
+    """The number in the text and the number in the link are the same."""
     links = ASSUMPTION_LINK.findall(TEXT)
 
     assert [pair for pair in links if pair[1] != f"assumption-{pair[0]}"] == []
@@ -170,7 +170,7 @@ def test_every_mention_of_an_assumption_is_a_link_to_it() -> None:
 
 
 def test_error_codes_are_those_of_the_client() -> None:
-    """Each code has its heading, by which the search finds it, and the client's own texts."""
+    """Each code has a heading, with which the search finds it, and the client's own texts."""
     printed = {int(code): tuple(texts) for code, *texts in CODE.findall(TEXT)}
 
     assert printed == {

@@ -1,4 +1,4 @@
-"""The validator of requests lets the documented ones through and nothing else."""
+"""The validator of requests allows only the documented requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def schema() -> RequestSchema:
 
 
 def documented_bodies() -> Iterator[Any]:
-    """Give method, path and body of every request example of the published documentation."""
+    """Yield method, path and body of every request example of the published documentation."""
     for path, item in openapi()["paths"].items():
         for method, operation in item.items():
             if method == "parameters" or operation["x-source"] != "seed":
@@ -40,14 +40,14 @@ def documented_bodies() -> Iterator[Any]:
 
 
 def campaign() -> Any:
-    """Return the documented sample of a campaign, to be broken by a test."""
+    """Return the documented sample of a campaign, which a test can change."""
     operation = openapi()["paths"]["/v1/campaign/normal/submit"]["post"]
     examples = operation["requestBody"]["content"]["application/json"]["examples"]
     return copy.deepcopy(examples["docs"]["value"])
 
 
 def problems(schema: RequestSchema, *args: Any) -> tuple[str, ...]:
-    """Return what the validator finds wrong."""
+    """Return the problems that the validator finds."""
     with pytest.raises(RequestMismatch) as caught:
         schema.check(*args)
     return caught.value.problems
@@ -63,7 +63,7 @@ def test_documented_profile_knows_the_twelve_endpoints(schema: RequestSchema) ->
 def test_documented_example_passes_unless_marked(
     schema: RequestSchema, method: str, path: str, body: Any
 ) -> None:
-    """Every printed sample is allowed, but for the later fields and the misplaced content."""
+    """Every printed sample is allowed, except the later fields and the misplaced content."""
     sent = json.dumps(body).encode()
 
     if "preheader" in str(body) or "content" in body.get("config", {}):
@@ -82,7 +82,7 @@ def test_vendor_profile_takes_the_later_fields() -> None:
 
 
 def test_nested_content_is_refused_by_both_profiles() -> None:
-    """The misplaced content of an A/B test (T95) is never to be sent."""
+    """The misplaced content of an A/B test (T95) must never be sent."""
     operation = openapi()["paths"]["/v1/campaign/testing/submit"]["post"]
     examples = operation["requestBody"]["content"]["application/json"]["examples"]
     sent = json.dumps(examples["docsContentNested"]["value"]).encode()
@@ -99,14 +99,14 @@ def test_literal_path_wins_over_a_template(schema: RequestSchema) -> None:
 
 
 def test_reserved_word_as_list_code_is_refused(schema: RequestSchema) -> None:
-    """A list code that reads as another route names itself in the message (T12)."""
+    """If a list code is the name of another route, the message contains it (T12)."""
     url = HOST + "/v1/contacts/imports/lists/file"
 
     assert "path parameter list_sn" in problems(schema, "POST", url, HEADERS, b"{}")[0]
 
 
 def test_encoded_slash_in_a_code_is_refused(schema: RequestSchema) -> None:
-    """A code is judged as the server decodes it."""
+    """A code is checked in the form that the server decodes."""
     url = HOST + "/v1/contacts/imports/result/a%2Fb"
 
     assert "import_sn" in problems(schema, "GET", url, HEADERS)[0]
@@ -123,7 +123,7 @@ def test_missing_header_is_refused(schema: RequestSchema, name: str) -> None:
 
 
 def test_header_given_twice_is_refused(schema: RequestSchema) -> None:
-    """A header that stands twice is a mistake even where both say the same."""
+    """A repeated header is a mistake, even with the same value."""
     headers = [*HEADERS.items(), ("ACCEPT", "application/json")]
 
     found = problems(schema, "GET", HOST + "/v1/contacts/lists", headers)
@@ -155,7 +155,7 @@ def test_wrong_header_is_refused(schema: RequestSchema, name: str, value: str) -
     ],
 )
 def test_wrong_query_is_refused(schema: RequestSchema, query: str, problem: str) -> None:
-    """A parameter is documented, well-formed and given once."""
+    """A parameter is documented, well-formed and not repeated."""
     found = problems(schema, "GET", f"{HOST}/v1/contacts/lists?{query}", HEADERS)
 
     assert found[0].startswith(problem)
@@ -182,7 +182,7 @@ def test_body_that_is_no_json_is_refused(schema: RequestSchema) -> None:
 
 
 def test_unknown_member_is_refused(schema: RequestSchema) -> None:
-    """Request bodies are closed, at every depth, and the message says where."""
+    """Request bodies allow no unknown field, at every depth, and the message names the place."""
     body = campaign()
     body["config"]["schedule"]["when"] = "now"
 
@@ -203,7 +203,7 @@ def test_boolean_ga_flag_is_refused(schema: RequestSchema) -> None:
 
 
 def test_every_problem_is_told_at_once(schema: RequestSchema) -> None:
-    """One message names all that is wrong."""
+    """One message names all problems."""
     body = campaign()
     del body["form"]["excludeLists"]
     body["content"]["footerLang"] = 7
@@ -223,7 +223,7 @@ def test_text_import_over_the_limit_is_refused(schema: RequestSchema) -> None:
 
 
 def test_unknown_path_is_refused(schema: RequestSchema) -> None:
-    """A path that no template fits is no operation."""
+    """A path without a matching template is not an operation."""
     url = HOST + "/v1/contacts/imports//file"
 
     assert problems(schema, "POST", url, HEADERS, b"{}") == ("no such operation",)

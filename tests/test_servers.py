@@ -28,7 +28,7 @@ with start_redis() as server:
 
 @pytest.mark.slow
 def test_server_dies_with_a_killed_session(redis: Server) -> None:
-    """Nobody would come and stop it."""
+    """Otherwise nothing would stop it."""
     command = [sys.executable, "-c", _SESSION]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as session:
         assert session.stdout is not None
@@ -54,7 +54,7 @@ def has_ended(pid: int) -> bool:
 
 
 def test_server_that_does_not_start_says_why() -> None:
-    """With the last words of its log."""
+    """The error contains the end of its log."""
     with (
         pytest.raises(RuntimeError, match="no-such-option"),
         start_redis("--no-such-option", "1"),
@@ -66,7 +66,7 @@ def test_server_that_does_not_start_says_why() -> None:
 def test_missing_server_is_skipped_by_a_newcomer_only(
     *, in_ci: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the command that installs it; in CI it must be there."""
+    """The message has the command that installs it; in CI it must be installed."""
     monkeypatch.delenv("CI", raising=False)
     if in_ci:
         monkeypatch.setenv("CI", "true")

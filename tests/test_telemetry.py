@@ -1,4 +1,4 @@
-"""Spans and metrics: there if the program has OpenTelemetry, and harmless in any case."""
+"""Spans and metrics: written if the program has OpenTelemetry, and always harmless."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_span_without_opentelemetry_is_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_is_muted_is_neither_traced_nor_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is only tried must not look as if it had happened; afterwards all is as before."""
+    """A rehearsal must not appear as a real send; after it, spans and metrics are written again."""
     with collected(monkeypatch) as seen:
         with telemetry.muted(), telemetry.span("tried"):
             telemetry.record("newsleopard.client.day.used", 9, {})
@@ -62,7 +62,7 @@ def test_what_is_muted_is_neither_traced_nor_measured(monkeypatch: pytest.Monkey
 
 
 def test_span_has_attributes_events_and_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is opened inside is a child; what is not known is left out."""
+    """A span that is opened inside is a child; an unknown value is left out."""
     with (
         collected(monkeypatch) as seen,
         telemetry.span("outer", attributes={"known": 1, "unknown": None}) as outer,
@@ -83,7 +83,7 @@ def test_span_has_attributes_events_and_children(monkeypatch: pytest.MonkeyPatch
 
 
 def test_error_that_leaves_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The class of an error is in the span; its text, which may be anything, is not."""
+    """The span has the class of an error, but not its text, which can contain anything."""
     with (
         collected(monkeypatch) as seen,
         pytest.raises(ValueError, match="secret"),
@@ -99,7 +99,7 @@ def test_error_that_leaves_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.anyio
 async def test_cancelled_span_ends_and_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cancellation is noted; it is nobody's fault."""
+    """A cancellation is recorded, but not as an error."""
     with collected(monkeypatch) as seen, anyio.CancelScope() as scope, telemetry.span("outer"):
         scope.cancel()
         await anyio.lowlevel.checkpoint()
@@ -130,7 +130,7 @@ def test_metrics_have_values_and_units(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_broken_processor_harms_nothing(
     processor: SpanProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What an exporter raises never reaches what it observes."""
+    """An error of an exporter never reaches the observed call."""
     done = False
 
     with collected(monkeypatch, processor), telemetry.span("outer") as span:
@@ -153,7 +153,7 @@ def test_broken_processor_harms_nothing(
 async def test_broken_context_harms_no_request(
     module: str, name: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another thread may be importing the module; the code of the campaign comes all the same."""
+    """If another thread is importing the module, the campaign's code is still returned."""
 
     def fail(*_: object) -> None:
         raise RuntimeError("the context is broken")

@@ -1,4 +1,4 @@
-"""Folders for contacts: private, and gone when their run is over, however it ended."""
+"""Folders for contacts: private, and always removed at the end of their run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FORK = """
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let temporary files go where they can be seen."""
+    """Set the folder of temporary files to one that the test can read."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -47,7 +47,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def start(then: str, temporary: Path) -> subprocess.Popen[bytes]:
-    """Start a process that has a folder, and wait until it says that it has."""
+    """Start a process that has a folder, and wait until the folder exists."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM.format(then=then)],
         env={**os.environ, "TMPDIR": str(temporary)},
@@ -60,7 +60,7 @@ def start(then: str, temporary: Path) -> subprocess.Popen[bytes]:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process so that it can clean up nothing."""
+    """Kill a process, so that it cannot clean up."""
     process.kill()
     process.communicate()
 
@@ -82,7 +82,7 @@ def test_folder_of_a_killed_run_is_removed_by_the_next(temporary: Path) -> None:
 
 
 def test_folder_of_a_living_run_stays(temporary: Path) -> None:
-    """Of another process, and of this one."""
+    """This includes folders of another process and of this one."""
     process = start(WAIT, temporary)
 
     with private_folder() as mine:
@@ -96,8 +96,8 @@ def test_folder_of_a_living_run_stays(temporary: Path) -> None:
 
 
 def test_forked_child_does_not_keep_the_folder(temporary: Path) -> None:
-    """A worker that outlives the run has inherited its open files, and not its contacts."""
-    # It ends with the test, which holds the other end of what it reads.
+    """A worker that runs longer has inherited the open files, but not the contacts."""
+    # It ends with the test, which has the other end of its input open.
     process = start(FORK.format(child="sys.stdin.read(); os._exit(0)"), temporary)
     process.kill()
     process.wait()
@@ -110,7 +110,7 @@ def test_forked_child_does_not_keep_the_folder(temporary: Path) -> None:
 
 @pytest.mark.parametrize("child", ["os._exit(0)", "sys.exit(0)"])
 def test_forked_child_does_not_remove_the_folder(child: str, temporary: Path) -> None:
-    """Neither by its end nor by leaving the context, and its end frees no lock."""
+    """Its end and leaving the context do not remove the folder, and do not release the lock."""
     process = start(FORK.format(child=f"os.close(1); {child}"), temporary)
     [folder] = temporary.iterdir()
 
@@ -122,7 +122,7 @@ def test_forked_child_does_not_remove_the_folder(child: str, temporary: Path) ->
 
 
 def test_what_is_not_ours_stays(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link, a folder that others may read, one without an owner's file, and other names."""
+    """A link, a folder that other users may read, one without an owner's file, and other names."""
     for number in range(4):
         (temporary / f"newsleopard-{number}").mkdir(0o700)
         (temporary / f"newsleopard-{number}" / ".owner").touch()
@@ -146,7 +146,7 @@ def test_what_is_not_ours_stays(temporary: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_removing_takes_a_short_time(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is in the temporary folder, the event loop goes on; the rest is for the next run."""
+    """The temporary folder never blocks the loop; the next run removes the rest."""
     for number in range(3):
         (temporary / f"newsleopard-{number}").mkdir(0o700)
         (temporary / f"newsleopard-{number}" / ".owner").touch()
@@ -161,7 +161,7 @@ def test_removing_takes_a_short_time(temporary: Path, monkeypatch: pytest.Monkey
 def test_folder_without_a_lock_is_removed_by_its_own_run(
     missing: str, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not every file system has locks; none of its folders is taken for abandoned."""
+    """On a file system without locks, no folder counts as abandoned."""
 
     def fail(*_: Any, **__: Any) -> Any:
         raise OSError(37, "No locks available")
@@ -184,7 +184,7 @@ def test_folder_without_a_lock_is_removed_by_its_own_run(
 def test_kill_while_removing_leaves_it_findable(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The owner's file goes last; so what was left is still known to be abandoned."""
+    """The owner's file is removed last, so the rest still counts as abandoned."""
     order: list[str] = []
     monkeypatch.setattr(shutil, "rmtree", lambda path, **_: order.append(str(files_in(Path(path)))))
 
