@@ -1,7 +1,7 @@
-"""How many sends a day one key allows: ``python -m benchmarks.allowance``.
+"""The number of sends per day that one key allows: ``python -m benchmarks.allowance``.
 
 Each kind of send is run once against the emulator, and its requests are counted. Time is held, so
-that an import takes what the emulator says: 10 s, and 1 s for each 2,000 rows.
+an import takes the emulator's time: 10 s, and 1 s for each 2,000 rows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from newsleopard_async.testing import ManualClock
 
 A_SECOND: Final = 10
 A_DAY: Final = 10_000
-"""What the documentation of the platform allows one key."""
+"""The limits of one key in the documentation of the platform."""
 
 ROWS: Final = 10_000
 
@@ -80,18 +80,18 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
         "balance": None,
     },
     'the same as the first, `wait="sent"`': {"wait": "sent"},
-    "to lists that are there": {"is_imported": True},
+    "to existing lists": {"is_imported": True},
     "the same, `balance=None`": {"is_imported": True, "balance": None},
 }
 
 
 async def table() -> list[str]:
     """Send each kind once; return the lines of the table."""
-    lines = ["| a send | requests | a day | at most |", "|---|---|---|---|"]
+    lines = ["| a send | requests | per day | at most |", "|---|---|---|---|"]
     for name, options in KINDS.items():
         number = (await requests_of(**options)).total()
         lines.append(
-            f"| {name} | {number} | {A_DAY // number:,} | {A_SECOND / number:.1f} a second |"
+            f"| {name} | {number} | {A_DAY // number:,} | {A_SECOND / number:.1f} per second |"
         )
     return lines
 

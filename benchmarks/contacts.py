@@ -1,11 +1,11 @@
-"""Check a file of 1,000,000 contacts in six columns beside readers alone: seconds, peak memory.
+"""Check a file of 1,000,000 contacts in six columns, and compare it with only reading the file.
 
 ``python -m benchmarks.contacts [--rows N]`` needs the dependency group ``bench``. Three files have
-the same contacts: as they are, with each cell in quotes as databases and newsletter services
-export them (and a comma in a cell of every tenth row), and in Big5. Each contender runs in a
-process of its own, with every import that it takes; memory is the whole process's at its peak.
-What others do is less: they read rows, and neither judge nor write any. "×" is the CPU time beside
-that of csv.reader on the same file in the same round.
+the same contacts: plain, with each cell in quotes as in exports of databases and newsletter
+services (and a comma in a cell of every tenth row), and in Big5. Each contender runs in a separate
+process, including its imports. Memory is the peak of the whole process. The other contenders do
+less: they read rows, and do not check or write any. "×" is the CPU time divided by the time of
+csv.reader on the same file in the same round.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ PIECE_BYTES: Final = 256 * 1024
 ROUNDS: Final = 3
 MOST_TIMES: Final = 5.0
 MOST_MIB: Final = 200.0
+"""Chosen: the goals that docs/checks.md publishes."""
 JUDGED: Final = "check_contacts"
 YARDSTICK: Final = "csv.reader, rows only"
 
@@ -42,12 +43,12 @@ DOMAINS: Final = ("gmail.com", "yahoo.com.tw", "hotmail.com", "msa.hinet.net", "
 
 
 def write_contacts(path: Path, rows: int, form: str) -> None:
-    """Write different contacts, the same ones each time.
+    """Write different contacts, the same in each run.
 
     Args:
         path: The file.
-        rows: How many.
-        form: How they are written: ``plain``, ``quoted`` or ``big5``.
+        rows: The number of contacts.
+        form: The format: ``plain``, ``quoted`` or ``big5``.
     """
     chance = random.Random(1)
     encoding = "cp950" if form == "big5" else "utf-8"
@@ -73,7 +74,7 @@ def write_contacts(path: Path, rows: int, form: str) -> None:
 
 
 def check_contacts(path: Path) -> int:
-    """Check as a caller does."""
+    """Check with the public function."""
     import anyio
 
     import newsleopard_async
@@ -84,7 +85,7 @@ def check_contacts(path: Path) -> int:
 
 
 def examine(path: Path) -> int:
-    """Check without files and event loop: the pure core."""
+    """Check without files and event loop: only the pure functions."""
     from newsleopard_async.contacts.csv.detection import EncodingDetector
     from newsleopard_async.contacts.rules.checker import ContactsChecker
 
@@ -103,7 +104,7 @@ def examine(path: Path) -> int:
 
 
 def read_csv_module(path: Path) -> int:
-    """Read the rows by the standard library, and nothing else."""
+    """Only read the rows, with the standard library."""
     encoding = "cp950" if path.stem == "big5" else "utf-8"
     with path.open(encoding=encoding, newline="") as file:
         return sum(1 for _ in csv.reader(file)) - 1
@@ -116,7 +117,7 @@ def read_pandas(path: Path) -> int:
 
 
 def read_polars(path: Path) -> int:
-    """Read the rows as polars does by default, which is in as many threads as there are cores."""
+    """Read the rows as polars does by default, with one thread per core."""
     encoding = "cp950" if path.stem == "big5" else "utf8"
     return len(importlib.import_module("polars").read_csv(path, encoding=encoding))
 
@@ -136,7 +137,7 @@ FORMS: Final = {
 
 
 def version_of(library: str) -> str | None:
-    """Return the version of a library, or None where it is not installed."""
+    """Return the version of a library, or None if it is not installed."""
     if library == "Python":
         return sys.version.split()[0]
     try:
@@ -146,7 +147,7 @@ def version_of(library: str) -> str | None:
 
 
 def peak_bytes() -> int:
-    """Return this process's own mark; on Linux, ru_maxrss would begin with its parent's."""
+    """Return the peak of this process; on Linux, ru_maxrss would include its parent's peak."""
     status = Path("/proc/self/status")
     if status.exists():
         [line] = re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())
@@ -187,13 +188,13 @@ def compare(rows: int) -> None:
 
 
 def compare_file(path: Path, rows: int) -> tuple[float, float]:
-    """Print a table, and return how many times csv.reader the check took, and its MiB."""
+    """Print a table, and return the time of the check divided by csv.reader's, and its MiB."""
     run("--write", str(path), "--rows", str(rows))
     size_mib = path.stat().st_size / MIB
     print(f"\n{rows:,} rows of 6 columns {FORMS[path.stem]}, {size_mib:.1f} MiB")
     print(f"{'':52}{'s':>7}{'CPU s':>8}{'×':>6}{'MiB':>8}")
     found = {name: library for name, (library, _) in CONTENDERS.items() if version_of(library)}
-    # Round by round, so that what else the machine does is the same for all.
+    # Round by round, so that other load of the machine is the same for all.
     rounds = [
         {name: json.loads(run("--measure", name, str(path))) for name in found}
         for _ in range(ROUNDS)

@@ -1,4 +1,4 @@
-"""Durable sends: what it costs to start them, to keep them, and to carry them.
+"""The cost of starting, storing and running durable sends.
 
     python -m benchmarks.durable [--sends 10000] [--waiting 2000] [--runs 100] [--only start]
 
@@ -12,7 +12,7 @@ idle    a worker, in a process of its own, over an empty database, with those se
 runs    a pipeline against the emulator in the same process, by turns: without a checkpoint, with a
         file of the send key, with SqlStore, and as an attempt of a durable send
 
-The emulator has no limits here, and an import ends at once: what is left is ours.
+The emulator has no limits here, and an import ends immediately, so only our own work is measured.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def emulator(key: str = KEY) -> Emulator:
 
 
 async def with_members(made: Emulator, key: str = KEY) -> ListSn:
-    """Let there be a list, and return its code; the first one has the same in every emulator."""
+    """Create a list, and return its code, which is the same in every new emulator."""
     async with client(made, key) as nl:
         list_sn = await nl.contacts.create_list("老會員")
         await nl.contacts.import_text("EMAIL,NAME\nmember@example.com,會員\n", list_sn)
@@ -166,7 +166,7 @@ async def show_idle(urls: dict[str, str], count: int, waiting: int) -> None:
 
 
 def apart(url: str, name: str) -> str:
-    """Make another database beside one."""
+    """Create another database on the same server."""
     if url.startswith("sqlite"):
         return url.replace("sends.db", f"{name}.db")
     import psycopg
@@ -241,11 +241,11 @@ async def ways_of(
     *,
     own: str,
 ) -> dict[str, Callable[[str], Awaitable[object]]]:
-    """Return how a pipeline is run; each has an emulator of its own."""
+    """Return the ways to run a pipeline; each has a separate emulator."""
     given = contacts if spec.contacts else None
 
     async def opened(store: Any) -> NewsLeopard:
-        # Each account of its own: a process remembers which lists an account has just created.
+        # A separate account for each, because a process remembers the new lists of an account.
         key = secrets.token_hex(8)
         made = emulator(key)
         await with_members(made, key)

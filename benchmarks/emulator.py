@@ -1,13 +1,12 @@
-"""A million contacts in the emulator: CPU, memory, and how long somebody else waits.
+"""A million contacts in the emulator: CPU, memory, and how long another client waits.
 
 ``python -m benchmarks.emulator [--rows 1000000] [--socket]``; Linux only. A file is imported, and
 once more into another list; a campaign goes to all of them; its report is exported, and the
-delivery file downloaded twice. Meanwhile another client asks for lists, campaigns and an import
-every 20 ms, and its longest wait is what counts.
+delivery file downloaded twice. Every 20 ms another client reads lists, campaigns and an import, and
+its longest wait counts.
 
-CPU and memory are those of the process that serves, Python and all imports included: this one in
-process (the clients with it), and a process of its own behind a socket. Each run is in a fresh
-process.
+CPU and memory are those of the serving process, including Python and all imports: this process with
+its clients, or a separate process behind a socket. Each run is in a new process.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ SWITCHES: Final = Switches(
     mails_per_s=1e9,
     report_delay_s=0.5,
 )
-"""Nothing takes time but the work itself, so that all of it falls due at once."""
+"""Switches without delays, so that all work is due immediately."""
 
 CAMPAIGN: Final = {
     "config": {
@@ -78,7 +77,7 @@ def write_contacts(path: Path, count: int) -> None:
 
 @attrs.define
 class Step:
-    """What one step took: CPU seconds, and the longest that the other client waited."""
+    """The CPU seconds of one step, and the longest wait of the other client."""
 
     name: str
     cpu_s: float
@@ -252,7 +251,7 @@ def report(run: Run, rows: int, place: str) -> None:
         "second import and download cost no more than the first import, give or take 10 %": (
             max(second, download) <= TOLERANCE * first
         ),
-        f"nobody else waits over {MOST_WAIT_S} s": (
+        f"the other client waits at most {MOST_WAIT_S} s": (
             max(each.wait_s for each in run.steps) <= MOST_WAIT_S
         ),
     }

@@ -1,12 +1,12 @@
-"""Rate limiters side by side, judged at the server.
+"""Compare rate limiters at the server.
 
     pip install aiolimiter pyrate-limiter throttled-py
     python -m benchmarks.limiter            # about four minutes
     python -m benchmarks.limiter --quick    # about half a minute
 
-Each run queues 200 requests at once, at 10 a second. A server in a process of its own, on
-loopback, notes when each arrives. The network's jitter is played by the server: it lets a
-random time up to the jitter pass before a request counts as arrived.
+Each run queues 200 requests together, with a limit of 10 per second. A server in a separate
+process, on loopback, records when each request arrives. The server simulates the network's jitter:
+it waits a random time up to the jitter before a request counts as arrived.
 
 violations   half-open windows of 1 s, one from each arrival on, with more than 10 arrivals
 use          requests after the first ten, of the ten a second that were allowed meanwhile
@@ -45,7 +45,7 @@ OURS: Final = "newsleopard-async"
 
 
 class Turn(Protocol):
-    """What a limiter may want to know of a request that it let go."""
+    """The facts that a limiter can use about a sent request."""
 
     def sent(self) -> None: ...
 
@@ -53,7 +53,7 @@ class Turn(Protocol):
 
 
 class Uninterested:
-    """A limiter that looks away once the request has gone."""
+    """A limiter that ignores a request after it was sent."""
 
     def sent(self) -> None: ...
 
@@ -171,7 +171,7 @@ async def run(port: int, name: str, scenario: Scenario, count: int) -> Result:
 
 
 async def serve() -> None:
-    """Serve until the parent closes our standard input; note each arrival."""
+    """Serve until the parent closes our standard input; record each arrival."""
     arrivals: dict[str, list[float]] = defaultdict(list)
 
     async def answer(path: str) -> bytes:
@@ -206,7 +206,7 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def server() -> AsyncIterator[int]:
-    """Run the server in a process of its own; yield its port."""
+    """Run the server in a separate process; yield its port."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.limiter", "--serve"),
         stdin=subprocess.PIPE,
@@ -222,7 +222,7 @@ async def server() -> AsyncIterator[int]:
 
 
 def installed() -> list[str]:
-    """Name the contenders that can run here; ours runs from the source tree, too."""
+    """Return the names of the contenders that can run here."""
     names = []
     for name in CONTENDERS:
         try:
@@ -236,7 +236,7 @@ def installed() -> list[str]:
 
 
 async def compare(names: list[str], scenarios: list[Scenario], count: int) -> bool:
-    """Run all, print the table, and say whether ours keeps what it promises."""
+    """Run all, print the table, and return whether our limiter reaches its goals."""
     totals: dict[str, int] = defaultdict(int)
     kept = True
     print("\nviolations, use".ljust(26), *(name.rjust(18) for name in names))

@@ -1,10 +1,11 @@
-"""What observing costs: the CPU of a call, with nothing, the log, a hook and OpenTelemetry.
+"""The cost of observing: the CPU of a call with nothing, the log, a hook and OpenTelemetry.
 
     python -m benchmarks.observing [--beside FOLDER]
 
-A call is `list_lists` over a transport that answers at once. Each figure is the median of
-interleaved runs, each in a fresh interpreter, of the fastest fifty calls of a run. FOLDER is the
-source tree of another version, which is measured in turn, so that both have the same machine.
+A call is `list_lists` over a transport that answers immediately. Each figure is the median of
+interleaved runs, each in a new interpreter, of the fastest fifty calls of a run. FOLDER is the
+source tree of another version, which is measured alternately, so that both have the same
+conditions.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def nothing() -> dict[str, Any]:
 
 
 def log_at_info() -> dict[str, Any]:
-    """Write the log at INFO: of a call without a fault there is none."""
+    """Log at INFO: a call without a fault writes no line."""
     _log(logging.INFO)
     return {}
 
@@ -64,7 +65,7 @@ def _log(level: int) -> None:
 
 
 def hook() -> dict[str, Any]:
-    """Have a hook that only passes the attempt on."""
+    """Use a hook that only calls the next one."""
 
     async def on_attempt(attempt: Any, call_next: Callable[[Any], Any]) -> None:
         await call_next(attempt)
@@ -73,7 +74,7 @@ def hook() -> dict[str, Any]:
 
 
 def otel_without_sdk() -> dict[str, Any]:
-    """Load the API of OpenTelemetry, which writes nothing by itself."""
+    """Load the API of OpenTelemetry, which writes nothing without its SDK."""
     import opentelemetry.metrics
     import opentelemetry.trace  # noqa: F401 - it is enough that it is loaded
 
@@ -122,7 +123,7 @@ async def call_us(**options: Any) -> float:
 
 
 def measured(tree: Path, way: str) -> float:
-    """Measure one way in a fresh interpreter, with the package of a source tree."""
+    """Measure one way in a new interpreter, with the package of a source tree."""
     program = [sys.executable, str(Path(__file__).resolve()), "--way", way]
     env = {**os.environ, "PYTHONPATH": str(tree)}
     ran = subprocess.run(program, capture_output=True, text=True, check=True, env=env)

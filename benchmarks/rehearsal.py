@@ -1,8 +1,8 @@
 """Rehearse a campaign to 20,000 contacts: seconds, requests, sockets, memory.
 
-``python -m benchmarks.rehearsal [contacts]``, each run in a process of its own. Sockets are
-counted by an audit hook from the first line of ``rehearse`` to its last; "held" is the longest
-that the event loop stood still, and memory what the process grew by at its peak.
+``python -m benchmarks.rehearsal [contacts]``, each run in a separate process. Sockets are counted
+by an audit hook from the first line of ``rehearse`` to its last; "held" is the longest time that
+the event loop was blocked, and memory the growth of the process at its peak.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""The served emulator as people open it: start, memory, and how soon a mail is on the page.
+"""The served emulator: start, memory, and the time until a mail is on the page.
 
 ``python -m benchmarks.sandbox [--mails 100000]``; Linux only. Each server is the command
-``newsleopard emulator`` in a process of its own, and is asked over HTTP alone:
+``newsleopard emulator`` in a separate process, and is used only over HTTP:
 
-- how long from its start until it answers, and until its page has come; the median of five;
-- its memory at the start, and with one campaign of so many mails; how long the page of mails and a
-  search that finds nothing take then;
-- how long from the answer to a submit until its first mail is in the page's HTML, as a browser
-  that listens to the events would see it; the median of twenty.
+- the time from its start until it answers, and until its page is loaded; the median of five;
+- its memory at the start, and with one campaign of so many mails; the time of the page of mails and
+  of a search without a result then;
+- the time from the answer to a submit until its first mail is in the page's HTML, for a browser
+  that listens to the events; the median of twenty.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ AT_ONCE: Final = (
     *("--set", "send_base_s=0", "--set", "mails_per_s=1000000000"),
     *("--balance", "10000000"),
 )
-"""Nothing takes time but the work itself."""
+"""Switches without delays."""
 
 CAMPAIGN: Final[dict[str, Any]] = {
     "config": {
@@ -63,12 +63,11 @@ CAMPAIGN: Final[dict[str, Any]] = {
 
 @attrs.define
 class Served:
-    """A server in a process of its own.
+    """A server in a separate process.
 
     Attributes:
-        url: Where it is.
-        pid: Its process.
-        answered_s: From its start until it answered.
+        url: Its URL. pid: The id of its process. answered_s: The time from its start until it
+        answered.
     """
 
     url: str
@@ -90,7 +89,7 @@ def served(*options: str) -> Iterator[Served]:
         said = ""
         while "http://" not in said:
             said = process.stdout.readline()
-            assert said, "the emulator said nothing"
+            assert said, "the emulator printed nothing"
         url = "http://" + said.partition("http://")[2].split()[0].rstrip("/")
         httpx.get(f"{url}/_emulator/health", trust_env=False).raise_for_status()
         yield Served(url, process.pid, time.perf_counter() - began_s)
@@ -112,7 +111,7 @@ def measure_start() -> None:
 
 
 def filled_list(api: httpx.Client, storage: httpx.Client, count: int) -> str:
-    """Make a list of so many contacts."""
+    """Create a list with this number of contacts."""
     sn = str(api.post("/v1/contacts/lists/insert", json={"name": "會員"}).json()["sn"])
     ticket = api.post(f"/v1/contacts/imports/{sn}/file", json={}).json()
     rows = "".join(f"reader{number}@example.com,會員{number}\n" for number in range(count))
@@ -183,7 +182,7 @@ def measure_first_mail() -> None:
 
 
 def listen(url: str, listening: threading.Event, changed: threading.Event) -> None:
-    """Wait for the first change after the one that the stream begins with."""
+    """Wait for the first change after the initial one of the stream."""
     with httpx.stream("GET", f"{url}/_emulator/events", trust_env=False, timeout=60) as events:
         seen = 0
         for line in events.iter_lines():

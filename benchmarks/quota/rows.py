@@ -1,4 +1,4 @@
-"""The rows of the table: what a fleet does, what happens meanwhile, and what is wanted of it."""
+"""The rows of the table: the work of a fleet, the events during it, and its goals."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from benchmarks.quota.backends import ALONE, BACKENDS, HOST, PYRATE_ON_REDIS, RE
 __all__ = ["Fleet", "Row", "rows"]
 
 D_MS: Final = 150
-"""The longest delay on the way to the server that the limits reckon with by default."""
+"""The longest network delay that the limits allow for by default."""
 
 SHARED: Final = (HOST, REDIS)
 
 
 class Fleet(Protocol):
-    """What an event may act upon."""
+    """The objects that an event can change."""
 
     @property
     def backend(self) -> Backend: ...
@@ -37,23 +37,19 @@ class Row:
     """A fleet of processes with one key.
 
     Attributes:
-        backend: Where its quota is kept.
-        title: What happens.
-        jitter_ms: The longest time that a request is on its way.
-        serving_ms: From the arrival to the answer.
-        demand: The requests of each process.
-        loops: So many tasks of a process send one after the other; 0 sends all at once.
-        polls: Of each process, beside its requests.
-        day: The requests of a day.
+        backend: The backend that shares its quota. title: The name of the event. jitter_ms: The
+        longest network delay of a request. serving_ms: The time from the arrival to the answer.
+        demand: The requests of each process. loops: The number of tasks of a process that send in
+        sequence; 0 sends all together. polls: The polls of each process, in addition to its
+        requests. day: The daily limit of requests.
         cancel_after_s: When every second call is cancelled.
         refuse: How many of the first requests the gateway refuses.
-        event: What happens meanwhile.
+        event: An event during the run.
         fakes_clock: Whether the event moves the wall clock.
-        unlike: Processes that are not like the others, and left out of the fairness.
-        wanted_use: Below it the row fails; None if it says nothing.
-        wanted_calls: Of the store for each request that arrived; above it the row fails.
-        wanted_jain: As ``wanted_use``.
-        wanted_ends: How the calls must end, in number; None: all "ok", apart from the cancelled.
+        unlike: Processes that differ from the others, and do not count for the fairness.
+        wanted_use: The least use, or None without a goal. wanted_calls: The most calls of the store
+        for each request that arrived. wanted_jain: The least fairness, or None without a goal.
+        wanted_ends: The number of calls by their end; None: all "ok", except the cancelled ones.
     """
 
     backend: str
@@ -81,12 +77,12 @@ class Row:
 
     @property
     def is_judged(self) -> bool:
-        """Whether it is ours to keep: shared, and by our own limiter."""
+        """Whether its goals apply: the quota is shared, by our own limiter."""
         return self.backend in SHARED
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
-    """Yield the rows of the table; those of the quick one take a minute."""
+    """Yield the rows of the table; the rows of the quick table take a minute."""
     if quick:
         yield from _quick()
         return

@@ -1,9 +1,9 @@
-"""A server that counts: it notes when each request arrives, and answers after a chosen time.
+"""A server that counts: it records when each request arrives, and answers after a set time.
 
-It is one process with one loop. On Linux the kernel stamps what arrives, so that a busy machine
-that lets the server wait does not move an arrival. The network's jitter is played here: a random
-time up to the jitter is added to the stamp. To the client this is a slow network, since it has
-seen the last byte leave before; and the bound is exact, which that of a sleep would not be.
+It is one process with one loop. On Linux the kernel stamps arrivals, so a delay of the server on a
+busy machine does not change them. The network's jitter is simulated here: a random time up to the
+jitter is added to the stamp. For the client this is a slow network, because its last byte left
+before; and the bound is exact, unlike the bound of a sleep.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from benchmarks.quota.figures import Arrival
 __all__ = ["WARM_UP", "Counting", "counting", "end_with_parent"]
 
 SO_TIMESTAMPNS: Final = 35
-"""Linux: stamp what arrives. Python has no name for it."""
+"""Linux: stamp arrivals. Python has no name for this option."""
 
 WARM_UP: Final = "/warm-up"
-"""Before the path of a request that is not counted, and answered at once."""
+"""The prefix of the path of a request that is not counted, and answered immediately."""
 
 POLL: Final = b'{"status": "PROCESSING"}'
 LISTS: Final = b'{"Lists": []}'
 REFUSAL: Final = b'{"message": "Limit Exceeded"}'
-"""The one of the two texts that may mean the day as well as the second."""
+"""The one of the two texts that can mean both limits."""
 
 
 def end_with_parent() -> None:
-    """Have this process killed when its parent ends, in whatever way; on Linux only."""
+    """Kill this process when its parent ends in any way; only on Linux."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
@@ -60,7 +60,7 @@ class _Connection:
 class _Server:
     """Attributes:
     jitter_s: The longest time that is added to an arrival.
-    serving_s: From the arrival to the answer.
+    serving_s: The time from the arrival to the answer.
     refuse: How many of the first requests are refused.
     """
 
@@ -104,7 +104,7 @@ class _Server:
             self._selector.unregister(connection.socket)
             connection.socket.close()
         elif end:
-            # Only what has no body is asked for here, one after the other.
+            # All requests here have no body, and come one after the other.
             connection.unread = rest
             self._arrived(connection, at, head.split()[1].decode())
 
@@ -124,12 +124,12 @@ class _Server:
     def _answer(self) -> None:
         while self._due and self._due[0][0] <= time.monotonic():
             _, _, connection, answer = heapq.heappop(self._due)
-            with contextlib.suppress(OSError):  # its client may have been killed
+            with contextlib.suppress(OSError):  # its client was possibly killed
                 connection.socket.sendall(answer)
 
 
 def _stamped(stamps: list[tuple[int, int, bytes]]) -> float:
-    """Return the kernel's stamp on the monotonic clock; where there is none, the present."""
+    """Return the kernel's stamp on the monotonic clock; without a stamp, the current time."""
     now = time.monotonic()
     for _, kind, value in stamps:
         if kind == SO_TIMESTAMPNS:
@@ -140,14 +140,14 @@ def _stamped(stamps: list[tuple[int, int, bytes]]) -> float:
 
 @attrs.define
 class Counting:
-    """A counting server that runs."""
+    """A running counting server."""
 
     _process: asyncio.subprocess.Process
     port: int
 
     async def arrivals(self) -> list[Arrival]:
-        """End the server; return what it has seen, in order."""
-        found, _ = await self._process.communicate(b"")  # which closes its input
+        """End the server; return its arrivals, in order."""
+        found, _ = await self._process.communicate(b"")  # this closes its input
         return sorted((Arrival(*each) for each in json.loads(found)), key=lambda each: each.at)
 
 
@@ -155,7 +155,7 @@ class Counting:
 async def counting(
     *, jitter_s: float = 0.0, serving_s: float = 0.0, refuse: int = 0
 ) -> AsyncIterator[Counting]:
-    """Run a counting server in a process of its own."""
+    """Run a counting server in a separate process."""
     options = (f"--jitter={jitter_s}", f"--serving={serving_s}", f"--refuse={refuse}")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.quota.server", *options),
@@ -174,7 +174,7 @@ async def counting(
 
 
 def main() -> None:
-    """Serve; when the standard input ends, print what has arrived."""
+    """Serve; when the standard input ends, print the arrivals."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--jitter", type=float)
     parser.add_argument("--serving", type=float)

@@ -1,9 +1,9 @@
-"""One process of the fleet: it sends its requests when it is told to, and says what became of them.
+"""One process of the fleet: it sends its requests on a signal, and reports their outcomes.
 
     python -m benchmarks.quota.worker SPEC    # SPEC is the JSON of a `Job`
 
 It prints a line when it is ready, begins at a line on its standard input, and ends with a line of
-JSON, a `Report`. It ends at once if the standard input is closed.
+JSON, a `Report`. It ends immediately if the standard input is closed.
 """
 
 from __future__ import annotations
@@ -30,29 +30,27 @@ from newsleopard_async.models import ImportSn
 __all__ = ["HOST", "Job", "Report"]
 
 HOST: Final = "quota.invalid"
-"""The API's host; found on loopback. A host that is called loopback has no day in the file."""
+"""The API's host; found on loopback. For a host named as loopback the file has no daily count."""
 
 KEY: Final = "benchmark-of-the-shared-quota"
 
 PYRATE: Final = "pyrate:"
-"""Before the URL of a Redis that pyrate-limiter uses."""
+"""The prefix of the URL of a Redis that pyrate-limiter uses."""
 
 
 @attrs.frozen(kw_only=True)
 class Job:
-    """What a process is to do.
+    """The job of a process.
 
     Attributes:
-        index: Which of the fleet it is; the pages that it asks for have this number.
-        port: Of the server.
-        quota: As `NewsLeopard` takes it; None leaves it away.
-        requests: How many are sent.
-        polls: How many polls are sent beside them.
-        loops: So many tasks send one request after the other; 0 has a task for each request.
-        day: The requests of a day, instead of 10,000.
+        index: The number of the process in the fleet, and of the pages that it requests. port: The
+        port of the server. quota: The argument of `NewsLeopard`; None omits it. requests: The
+        number of requests. polls: The number of polls in addition to the requests. loops: The
+        number of tasks that send in sequence; 0 has a task for each request. day: The daily limit
+        of requests, instead of 10,000.
         cancel_after_s: When every second call that has not ended is cancelled.
         on_trio: Whether it runs on trio.
-        most_s: When it gives up.
+        most_s: The longest time of the job.
     """
 
     index: int
@@ -69,14 +67,13 @@ class Job:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What became of it.
+    """The result of a job.
 
     Attributes:
-        ended: How many calls ended how: "ok", "cancelled", or the class of their error.
+        ended: The number of calls by their end: "ok", "cancelled", or the class of their error.
         messages: One message of each class of errors.
-        logged: What was logged from WARNING on, and how often.
-        calls: Of the store that keeps the quota, or None.
-        took_s: From the beginning to the end.
+        logged: The messages at WARNING or above, each with its number. calls: The calls of the
+        quota's store, or None. took_s: The time from the beginning to the end.
     """
 
     ended: dict[str, int]
@@ -161,7 +158,7 @@ async def _work(job: Job) -> Report:
     elif job.quota is not None:
         options["quota"] = job.quota
     url = f"http://{HOST}:{job.port}"
-    # The first call loads half a second of code, for which a fleet would stand in line.
+    # The first call loads code for half a second, which would delay the fleet.
     async with NewsLeopard(KEY, base_url=url + WARM_UP, allow_http=True, quota=None) as first:
         await first.contacts.list_lists()
     async with NewsLeopard(KEY, base_url=url, allow_http=True, **options) as nl:
@@ -185,7 +182,7 @@ def _difference(after: int | None, before: int | None) -> int | None:
 
 
 async def _pyrate(url: str) -> tuple[Callable[[], Awaitable[object]], Callable[[], int]]:
-    """Limit by pyrate-limiter on Redis; its calls are the commands that are sent."""
+    """Limit with pyrate-limiter on Redis; its calls are the sent commands."""
     from pyrate_limiter import Limiter, Rate, RedisBucket
     from redis.asyncio import Redis
 
@@ -206,7 +203,7 @@ def _end_with_input() -> None:
 
 
 def _find_on_loopback() -> None:
-    """Find the API's host on loopback, whatever the resolver says."""
+    """Resolve the API's host to loopback."""
     find = socket.getaddrinfo
 
     def found(host: Any, *args: Any, **options: Any) -> Any:
