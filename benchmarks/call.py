@@ -1,11 +1,11 @@
-"""What a call costs: the CPU of `list_lists`, beside httpx, aiohttp and openai.
+"""The cost of a call: the CPU of `list_lists`, compared with httpx, aiohttp and openai.
 
     python -m benchmarks.call [--lists 20] [--calls 300] [--rounds 5]
 
-Each gets the same page of lists from a server in a process of its own on the loopback, over
-one kept connection, and reads it as far as it does: httpx and aiohttp into what JSON holds, openai
-into its own classes, we into models. They take turns in one process; each figure is the median
-of the rounds. Time that the machine gives to others does not count.
+Each gets the same page of lists from a server in a separate process on the loopback, over one open
+connection, and parses it: httpx and aiohttp into JSON values, openai into its own classes, we into
+models. They alternate in one process; each figure is the median of the rounds. The CPU time of
+other processes does not count.
 """
 
 from __future__ import annotations
@@ -74,16 +74,16 @@ async def _serve(told: Connection, lists: int) -> None:
 
 
 def serve(told: Connection, lists: int) -> None:
-    """Serve a page of so many lists for ever, and say on which port."""
+    """Serve a page of this number of lists without end, and send the port to the parent."""
     asyncio.run(_serve(told, lists))
 
 
 Way = Callable[[], Awaitable[int]]
-"""Makes a call, and returns how many lists came."""
+"""A function that calls once, and returns the number of lists."""
 
 
 async def ways_to(url: str, stack: AsyncExitStack) -> dict[str, Way]:
-    """Return how each of them makes a call."""
+    """Return the call of each contender."""
     unlimited = RateLimits(windows=((1_000_000, 1.0),))
     nl = await stack.enter_async_context(
         NewsLeopard(KEY, base_url=url, quota=None, rate_limits=unlimited)

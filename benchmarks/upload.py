@@ -1,15 +1,15 @@
-"""Upload 256 MiB: throughput, CPU, memory, and how long the event loop is held.
+"""Upload 256 MiB: throughput, CPU, memory, and how long the event loop is blocked.
 
 ``python -m benchmarks.upload [SERVER…]`` needs the dependency group ``bench``. The servers are on
-loopback, each in a process of its own:
+loopback, each in a separate process:
 
-- ``plain`` reads and discards the body, and checks its length and its SHA-1. It is faster than any
-  of the clients, so that their own costs show.
-- ``swift`` is Swift's S3 interface. It checks the signature, too, and is slower than most clients.
+- ``plain`` reads and discards the body, and checks its length and its SHA-1. It is faster than all
+  clients, so the figures show the costs of the clients.
+- ``swift`` is Swift's S3 interface. It also checks the signature, and is slower than most clients.
 
-Each run of a contender has a process of its own, and the contenders take turns. "memory" is what
-the process grew by at its peak, "held" how long its event loop stood still: the longest, and the
-99th percentile. A first small upload is not measured.
+Each run of a contender is in a separate process, and the contenders alternate. "memory" is the
+growth of the process at its peak, and "held" how long its event loop was blocked: the longest time,
+and the 99th percentile. A first small upload is not measured.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BEAT_S: Final = 0.001
 
 
 async def ours(url: str, path: Path) -> None:
-    # A storage on loopback is refused unless the platform is there, too. Uploads have no quota.
+    # A storage on loopback is refused unless the platform is also there. Uploads have no quota.
     async with NewsLeopard("key", base_url="http://127.0.0.1:1", quota=None) as nl:
         await nl.contacts.upload(UploadTicket(import_sn=ImportSn("import-1"), url=url), path)
 
@@ -108,7 +108,7 @@ CONTENDERS: Final[dict[str, tuple[str, Callable[[str, Path], Awaitable[None]]]]]
 
 
 def peak_bytes(process: int | str = "self") -> int:
-    """Return a process's own mark; ru_maxrss would begin with its parent's."""
+    """Return the peak of a process; ru_maxrss would include its parent's peak."""
     [line] = re.findall(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{process}/status").read_text())
     return int(line) * 1024
 
@@ -125,7 +125,7 @@ async def measure(name: str, small_url: str, url: str, path: Path) -> None:
     upload = CONTENDERS[name][1]
     small = path.with_name("small")
     small.write_bytes(b"EMAIL\n")
-    # Once small, so that imports and TLS contexts do not count.
+    # A small upload first, so that imports and TLS contexts do not count.
     await upload(small_url, small)
     before_bytes, began_s, began_cpu_s = peak_bytes(), time.perf_counter(), time.process_time()
     async with anyio.create_task_group() as tasks:
@@ -150,7 +150,7 @@ def run(name: str, urls: list[str], path: Path) -> list[float]:
 
 
 def run_curl(urls: list[str], path: Path) -> list[float]:
-    # By itself curl asks for leave first ("Expect"), and may wait a second for it.
+    # By default curl sends "Expect", and can wait a second for the answer.
     options = ["--fail", "--silent", "--output", os.devnull, "--header", "Expect:"]
     before, peaks = os.times(), []
     with subprocess.Popen(

@@ -23,7 +23,7 @@ class RecordingObserver:
     Attributes:
         told: ``on_sending``; then ``on_accepted`` with what it gave, or ``on_failed`` with the
             error.
-        hook: Awaited with each of these before it is noted; it may take its time, or raise.
+        hook: Awaited with each of these before it is recorded; it can wait, or raise.
     """
 
     told: list[str] = attrs.field(factory=list)

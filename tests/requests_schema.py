@@ -3,10 +3,10 @@
 Rules beyond plain JSON Schema:
 
 - the three headers of every documented sample are required, on GET too (T10);
-- a parameter that the operation does not name, or names once and gets twice, is refused;
+- an unknown parameter, or a repeated one that the operation allows once, is refused;
 - an operation without a body gets none;
-- what only the vendor's notes of 2026 know is refused unless that profile is asked for, and
-  what is marked as not canonical (T95) is always refused.
+- an element of only the vendor's notes of 2026 is refused, unless the profile is that of the notes,
+  and an element that is marked as not canonical (T95) is always refused.
 """
 
 from __future__ import annotations

@@ -41,16 +41,16 @@ LEVELS = {
     "client": 6,
     "workflows": 7,
 }
-"""The tower, from the ground. A room may import those below its own level, and none beside it."""
+"""The levels of the tower. A room may only import rooms below its own level."""
 
 FACE = 8
-"""``newsleopard_async/__init__.py`` and nothing else imports everything."""
+"""Only ``newsleopard_async/__init__.py`` imports everything."""
 
 NAMES_TYPES = "errors"
-"""Errors carry what the rooms above made. They name its types, for type checkers alone."""
+"""Errors have attributes with types of the rooms above, which only type checkers import."""
 
 BESIDE = ("emulator", "testing", "rehearsal", "cli", "durable")
-"""Beside the tower: they may import it, and it never imports them."""
+"""The rooms beside the tower: they may import it, but it never imports them."""
 
 EDGES = {
     "httpx": ("transport",),
@@ -68,7 +68,7 @@ EDGES = {
     "redis": ("stores",),
     "sqlalchemy": ("stores",),
 }
-"""Which modules of the tower alone may import a library; a name covers what starts with it."""
+"""The only modules of the tower that may import a library, by the beginning of their names."""
 
 OPTIONAL = ("uvicorn", "rich", "click")
 """The tower must not import the libraries of an extra."""
@@ -88,7 +88,7 @@ DECLARED = {
     "webhooks.aiohttp": {"aiohttp"},
     "plain.schema": {"pydantic_core"},
 }
-"""What may be imported at all: for the core, and what each room may have beyond that.
+"""The libraries that may be imported: by the core, and also by each room.
 
 A library that comes only with another package is not installed on every interpreter. h11 and
 httpcore come with httpx at any time, markupsafe with jinja2; trio, pytest, pydantic_core and the
