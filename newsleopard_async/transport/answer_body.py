@@ -1,4 +1,4 @@
-"""An answer's body as it arrives: decoded in bounds, and whole or an error."""
+"""The body of an answer: decoded in pieces of bounded size, and complete or an error."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ import httpx
 __all__ = ["GZIP", "PIECE_BYTES", "AnswerBody", "BodyReader", "IncompleteBody", "read_whole"]
 
 BodyReader = Callable[["AnswerBody"], Awaitable[bytes]]
-"""Reads the body of an answer; returns what is to be kept of it."""
+"""Reads the body of an answer; returns the part to keep."""
 
 _LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""Chosen: far above the 8 MiB that are parsed, and far below the memory of a small server."""
 
 PIECE_BYTES: Final = 256 * 1024
 """Chosen: as large as the pieces of an uploaded file."""
 
 
 class IncompleteBody(Exception):
-    """A body did not come as it was sent; the text says how it is known."""
+    """A body did not arrive as it was sent; the message contains the reason."""
 
 
 GZIP: Final = "gzip"
@@ -31,12 +32,16 @@ GZIP: Final = "gzip"
 _HTTP_1: Final = (b"HTTP/1.0", b"HTTP/1.1")
 
 _SLICE_BYTES: Final = 8 * 1024
-"""Decoded at a time. Chosen: 400 empty members are in it, each of which copies what follows."""
+"""The bytes that are decoded at a time. Chosen: they have room for only 400 empty members, and each
+of these copies the rest of the slice."""
 
 _LARGEST_SHARE: Final = 8
+"""How many times larger than its content a stream can be. Chosen: flushing after each byte makes a
+stream seven times as large."""
+
 _MOST_SURPLUS_BYTES: Final = 256 * 1024
-"""A stream may be this many times as large as what is in it, and so many bytes more: empty members
-and blocks have no end by themselves. Chosen: flushing after each byte makes it seven times."""
+"""How many bytes more it can have. Without a bound, a stream of empty members and blocks never
+ends. Chosen: the size of a piece."""
 
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 """A gzip header and trailer, whose checksum zlib compares."""
@@ -44,14 +49,14 @@ _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 
 @attrs.frozen
 class AnswerBody:
-    """An answer whose body is yet to be read.
+    """An answer with a body that has not been read yet.
 
     Attributes:
-        status: Its status.
-        encoding: How the body is compressed: not at all if empty. Only gzip is decoded.
-        ends_at_close: Whether nothing but the end of the connection shows the body's end. It
-            looks the same if the server dies amid the body.
-        size_bytes: How long it is, if the head says so and it is not compressed.
+        status: The HTTP status.
+        encoding: The compression of the body; empty if there is none. Only gzip is decoded.
+        ends_at_close: Whether only the end of the connection marks the end of the body. It
+            looks the same if the server stops in the middle of the body.
+        size_bytes: The size, if the head contains it and the body is not compressed.
     """
 
     status: int
@@ -79,12 +84,12 @@ class AnswerBody:
         )
 
     async def pour(self, take: Callable[[bytes], Awaitable[None]]) -> int:
-        """Pass the body on, in pieces of a bounded size; return its size on the wire.
+        """Pass the body on, in pieces of bounded size; return the number of bytes received.
 
-        What is compressed in another way than by gzip, or twice, is passed on as it came.
+        Bodies with another or a second compression are passed on unchanged.
 
         Raises:
-            IncompleteBody: the compressed stream is damaged, or has no end.
+            IncompleteBody: the compressed stream is damaged or incomplete.
         """
         gunzip = _Gunzip() if self.encoding == GZIP else None
         size_bytes = 0
@@ -94,7 +99,7 @@ class AnswerBody:
                 await take(piece)
             else:
                 await _decode(gunzip, piece, take)
-            # While the next one is waited for, this frame shows what it holds to those who look.
+            # Otherwise reporters of errors could show the piece in this frame during the next read.
             del piece
         if size_bytes and gunzip is not None and not gunzip.is_whole:
             raise IncompleteBody("its compressed body ends too soon")
@@ -102,7 +107,7 @@ class AnswerBody:
 
 
 async def _decode(gunzip: _Gunzip, piece: bytes, take: Callable[[bytes], Awaitable[None]]) -> None:
-    """Pass on what a piece holds; others have their turn, since that may be a thousand times it."""
+    """Decode a piece and pass it on; other tasks run in between, because that can take long."""
     for begin in range(0, len(piece), _SLICE_BYTES):
         for decoded in gunzip.pieces(piece[begin : begin + _SLICE_BYTES]):
             await take(decoded)
@@ -111,7 +116,7 @@ async def _decode(gunzip: _Gunzip, piece: bytes, take: Callable[[bytes], Awaitab
 
 
 class _Gunzip:
-    """Decodes gzip, never more at a time than a piece, so that no answer fills the memory."""
+    """Decodes gzip, at most one piece at a time, so that no answer fills the memory."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP_WBITS)
@@ -119,15 +124,15 @@ class _Gunzip:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the stream has come to its end, and its checksum is right."""
+        """Whether the stream is complete, and its checksum is correct."""
         return self._member.eof
 
     def pieces(self, coded: bytes) -> Iterator[bytes]:
-        """Decode some more.
+        """Decode some more bytes.
 
         Raises:
-            IncompleteBody: it is damaged, or is followed by something else than a further member
-                (RFC 1952, 2.2), which counts as part of it; or there is next to nothing in it.
+            IncompleteBody: the stream is damaged, or has almost no content. Further members
+                (RFC 1952, 2.2) are part of it; anything else after a member is damage.
         """
         self._surplus_bytes += len(coded)
         is_full = False
@@ -144,16 +149,16 @@ class _Gunzip:
             if decoded:
                 yield decoded
         if self._surplus_bytes > _MOST_SURPLUS_BYTES:
-            raise IncompleteBody("next to nothing is in its compressed body")
+            raise IncompleteBody("its compressed body has almost no content")
 
 
 async def read_whole(answer: AnswerBody) -> bytes:
-    """Read an answer into memory, up to a size that no documented one comes near.
+    """Read an answer into memory, up to a size far above that of any documented answer.
 
     Raises:
-        IncompleteBody: it is larger, or damaged.
+        IncompleteBody: the body is too large or damaged.
     """
-    # Shown without what is in it, to those who print the frames that run.
+    # Reporters of errors print the frames: a stream shows no content, but bytes would.
     content = io.BytesIO()
 
     async def take(piece: bytes) -> None:

@@ -1,8 +1,9 @@
-"""A call on its way, with all its attempts: its log lines, its spans, and its listener.
+"""A call with all its attempts: its log lines, its spans, and its listener.
 
-Every attempt writes one line at DEBUG, every retry and every throttle one at INFO. The extra
-fields of the records (``nl_…``) are JSON-safe. No line has a query, a body, a header that we
-send, or the path of a presigned URL.
+Each attempt writes one line at DEBUG, each retry and each throttle one at INFO. The extra fields of
+the records (``nl_…``) are JSON-safe. No line contains a query, a body, a header that we send, or
+the
+path of a presigned URL.
 """
 
 from __future__ import annotations
@@ -37,19 +38,20 @@ _UNTRACED: Final = contextlib.nullcontext()
 class Call:
     """A call of the API or of the file storage, from its first attempt to its last.
 
-    Its attempts come one after the other: each begins (`queue`), is admitted (`admit`), and ends
-    (`perform`, `end`).
+    The attempts follow each other: each one begins (`queue`), gets its slot and connection
+    (`admit`),
+    and ends (`perform`, `end`).
 
     Attributes:
-        operation: What is called, as ``submit_campaign``.
+        operation: The name of the operation, for example ``submit_campaign``.
         method: The HTTP method.
-        base_url: Where it goes, without a query.
-        path: Without its query; None for the storage, where it is part of a presigned URL.
-        attempts: How many have begun.
-        duration_s: How long the last attempt took that has ended, in seconds.
-        waited_s: What this attempt has waited for its turn and for a connection, in seconds.
-        last: What became of the last attempt that has ended; None before, and if it was cut off.
-        error: What the call ends with though its last attempt was answered.
+        base_url: The base URL, without a query.
+        path: The path without its query; None for the storage, where it is part of a presigned URL.
+        attempts: How many attempts have begun.
+        duration_s: The duration of the last attempt that has ended, in seconds.
+        waited_s: How long this attempt has waited for its slot and for a connection, in seconds.
+        last: The outcome of the last attempt that has ended; None before, and if it was cut off.
+        error: The error of a call whose last attempt was answered.
     """
 
     operation: str
@@ -74,7 +76,7 @@ class Call:
 
     @property
     def host(self) -> str:
-        """Where it goes."""
+        """The host of the base URL."""
         return urlsplit(self.base_url).hostname or ""
 
     def __enter__(self) -> Self:
@@ -93,13 +95,13 @@ class Call:
         self._open.__exit__(exc_type, exc, traceback)
 
     def queue(self) -> None:
-        """Note that an attempt begins: it waits for its turn."""
+        """Record that an attempt begins: it waits for its slot."""
         self.attempts += 1
         self.waited_s = 0.0
         self._queued_at = self.clock.monotonic()
 
     def admit(self) -> None:
-        """Note that the wait is over."""
+        """Record that the wait is over."""
         self.waited_s = self.clock.monotonic() - self._queued_at
         self._span.admitted(self.attempts, self.waited_s)
 
@@ -119,11 +121,12 @@ class Call:
         return outcome
 
     def end(self, outcome: Outcome, duration_s: float = 0.0) -> None:
-        """Note what became of an attempt."""
+        """Record the outcome of an attempt."""
         self.last, self.duration_s = outcome, duration_s
         heard = listener.get()
         if heard is not None and isinstance(outcome, Answer):
-            # Before an observer is told: it stores the id. It is ours, and breaks no call.
+            # Before the observer is notified, because it stores the id. An error must not fail the
+            # call.
             with contextlib.suppress(Exception):
                 heard.answered(self.operation, outcome.request_id)
         self._span.attempted(self.attempts, outcome, duration_s=duration_s, waited_s=self.waited_s)
@@ -131,7 +134,7 @@ class Call:
             self._log_attempt(_described(outcome), fields_of(outcome), duration_s)
 
     def retry(self, outcome: Outcome, delay_s: float) -> None:
-        """Note that another attempt follows after a wait."""
+        """Record that another attempt follows after a wait."""
         if _log.isEnabledFor(logging.INFO):
             why = _described(outcome)
             _log.info(
@@ -144,9 +147,9 @@ class Call:
             )
 
     def throttled(self, outcome: Answer, hold: Hold) -> None:
-        """Note that the gateway refused the attempt, if that is news.
+        """Log that the gateway refused the attempt, for the first refusal of a burst.
 
-        Of a burst that it refuses, the others are seen at DEBUG only.
+        The other refusals of the burst are logged at DEBUG only.
         """
         if _log.isEnabledFor(logging.INFO):
             _log.info(
@@ -164,7 +167,7 @@ class Call:
         if _log.isEnabledFor(logging.DEBUG):
             is_cancelled = isinstance(error, anyio.get_cancelled_exc_class())
             failure = "cancelled" if is_cancelled else "stopped"
-            # Its text may be about the file that was being sent.
+            # The text of the error can contain something about the uploaded file.
             why = failure if is_cancelled else f"{failure} by {type(error).__name__}"
             self._log_attempt(why, {"nl_failure": failure}, duration_s)
 
@@ -197,7 +200,7 @@ class Call:
 
 
 def fields_of(outcome: Outcome) -> dict[str, Any]:
-    """Return the fields of a log record for an outcome; what is not known is left out."""
+    """Return the fields of a log record for an outcome, without unknown ones."""
     failure = outcome.failure
     known: dict[str, Any] = {} if failure is None else {"nl_failure": failure.word}
     if not isinstance(outcome, Answer):

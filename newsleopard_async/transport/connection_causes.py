@@ -1,4 +1,4 @@
-"""Why a connection failed: from the exceptions of httpx and what lies below it to one word."""
+"""Why a connection failed: converts the exceptions of httpx and its layers to one word."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ _CLASSES: Final[tuple[tuple[Cause, tuple[type[BaseException], ...]], ...]] = (
         ),
     ),
 )
-"""In order: of several addresses, one may be unreachable and another refuse. httpx's
-``ConnectError`` is a ``NetworkError`` itself, hence does not count by its own class."""
+"""The order counts: of several addresses, one can be unreachable and another one refuse. httpx's
+``ConnectError`` is a ``NetworkError`` too, so it does not count by its own class."""
 
 _DEEPEST: Final = 20
-"""How many exceptions are looked at. Chosen: httpx, httpcore and anyio make a chain of six."""
+"""The number of exceptions that are inspected. Chosen: the chain of httpx, httpcore and anyio has
+six."""
 
 
 def cause_of(error: BaseException) -> Cause:
-    """Name why a connection failed, by all exceptions that led to this one."""
+    """Return why a connection failed, by the whole chain of exceptions."""
     chain = list(_chain(error))
     judged = [each for each in chain if type(each) is not httpx.ConnectError]
     for cause, classes in _CLASSES:
@@ -59,7 +60,7 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def way_out_of(error: BaseException, host: str) -> str | None:
-    """Say what to change if the set-up is at fault, so that trying again is in vain."""
+    """Return what to change if the set-up is wrong, else None."""
     for each in _chain(error):
         if isinstance(each, ssl.SSLCertVerificationError):
             return (
@@ -69,16 +70,16 @@ def way_out_of(error: BaseException, host: str) -> str | None:
             )
         if isinstance(each, httpx.ProxyError) and str(each).startswith("407"):
             return (
-                "the proxy wants a user and a password; put them into the proxy variable "
+                "the proxy requires a user and a password; add them to the proxy variable "
                 "(http://user:password@host:port)"
             )
     return None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what led to it, also inside groups.
+    """Yield an exception and its causes, including those in groups.
 
-    httpcore raises ``from None``, so that a hidden context counts, too.
+    httpcore raises ``from None``, so hidden contexts count as well.
     """
     left = [error]
     for _ in range(_DEEPEST):

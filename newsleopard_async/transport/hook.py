@@ -1,8 +1,9 @@
-"""A hook of the caller's around each attempt at a request of the API.
+"""The caller's hook, which runs around each attempt at a request of the API.
 
-It runs in the caller's task, and around what must not be repeated outside of what runs to its end:
-before the intent to send is stored. What it does before it sends may keep the attempt from being
-sent. What it does afterwards changes nothing: the result stands.
+The hook runs in the caller's task. For a request that must not be repeated, it runs around the part
+that cannot be cancelled, and before the intent is stored. Until it calls ``call_next``, the hook
+can
+prevent the attempt. After that it cannot change the result.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ _OURS: Final = re.compile(
     r"|keep-alive|te|trailer|upgrade|expect|range|cookie2?",
     re.IGNORECASE,
 )
-"""Headers that describe the request, that change what an answer means, and cookies, which are
-never kept."""
+"""Headers that describe the request, that change the meaning of the answer, and cookies, which are
+never stored."""
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token (RFC 9110, 5.6.2)."""
@@ -48,37 +49,37 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
 
 _LARGEST_CHARACTERS: Final = 8_192
-"""Chosen: as much as W3C's ``baggage`` may have; Amazon's gateway takes 10,240 bytes in all."""
+"""Chosen: the limit of W3C's ``baggage``; Amazon's gateway accepts 10,240 bytes in all."""
 
 
 _around: Final[ContextVar[HookedAttempt[Any] | None]] = ContextVar(
     "newsleopard_async_hook", default=None
 )
-"""The attempt around which a hook runs here."""
+"""The attempt with the hook that runs in this context."""
 
 
 def check_outside(limits: object) -> None:
-    """Refuse a call that a hook makes of a client with the same limits.
+    """Refuse a call inside a hook by a client with the same limits.
 
-    The attempt around which it runs has its turn. If enough of them wait in their hooks for
-    another turn, none of them is ever given back.
+    The attempt of the hook holds a slot. If enough attempts wait in their hooks for a second slot,
+    none of them ever returns its slot.
 
     Raises:
-        ConfigurationError: what to do in the place of that.
+        ConfigurationError: the call must be made in another task.
     """
     around = _around.get()
     if around is not None and around.limits is limits and around.is_running_here:
         raise ConfigurationError(
-            "on_attempt cannot call a client of the same key, since its attempt holds a turn for "
-            "which that call may have to wait; make the call in another task, and do not await it"
+            "on_attempt cannot call a client of the same key, because its attempt holds a slot "
+            "that the call may have to wait for; make the call in another task, and do not await it"
         )
 
 
 def check_hook(given: object) -> None:
-    """Refuse anything but a hook; otherwise it would be noticed only at the first request.
+    """Check that the argument is a hook; otherwise only the first request would fail.
 
     Raises:
-        ConfigurationError: what to give in its place.
+        ConfigurationError: the argument is not an async function of two arguments.
     """
     if given is not None and not (_is_async(given) and _takes_two(given)):
         raise ConfigurationError(
@@ -88,7 +89,7 @@ def check_hook(given: object) -> None:
 
 
 def _is_async(given: object) -> bool:
-    called = getattr(type(given), "__call__", None)  # noqa: B004 - whether that is async, not whether it is there
+    called = getattr(type(given), "__call__", None)  # noqa: B004 - whether it is async, not whether it exists
     is_async = inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(called)
     return is_async and not isinstance(given, type)
 
@@ -102,11 +103,11 @@ def _takes_two(given: Any) -> bool:
 
 
 class _HookPhase(enum.Enum):
-    """How far a hook is."""
+    """The phase of a hook."""
 
     BEFORE = "has not called call_next yet"
     SENDING = "waits for the outcome"
-    AFTER = "has it, or was kept from it"
+    AFTER = "has the outcome or an error"
     OVER = "has ended"
 
 
@@ -115,14 +116,15 @@ class HookedAttempt(Generic[T]):
     """One attempt with a hook around it.
 
     Attributes:
-        hook: The caller's.
-        call: What it is an attempt of.
-        send: Sends it, with more headers.
+        hook: The caller's hook.
+        call: The call that the attempt belongs to.
+        send: Sends the request with additional headers.
         unseen: Called with a result that the caller will not see.
-        limits: What the attempt has its turn of.
+        limits: The queue that gave the attempt its slot.
         clock: Bounds the hook.
-        within_s: How long it may take before it sends, and again afterwards.
-        result: What became of the attempt. Who sends what must not be repeated sets it also if
+        within_s: The longest time of the hook before it sends, and again afterwards.
+        result: The result of the attempt. For a request that must not be repeated, it is set even
+            if
             the hook does not wait for it.
     """
 
@@ -145,11 +147,11 @@ class HookedAttempt(Generic[T]):
     _tasks: TaskGroup = attrs.field(init=False)
 
     async def run(self) -> CallResult[T] | None:
-        """Run the hook; return what became of the attempt, or None if the hook did not wait for it.
+        """Run the hook; return the result of the attempt, or None if the hook did not wait for it.
 
         Raises:
             ConfigurationError: the hook sent nothing.
-            BaseException: what the hook raised before it sent, or what kept us from sending.
+            BaseException: the hook's error before it sent, or the error that prevented the attempt.
         """
         requests, self._task_id = cancel_requests(), anyio.get_current_task().id
         before = _around.set(self)
@@ -175,7 +177,7 @@ class HookedAttempt(Generic[T]):
         return self._phase is not _HookPhase.OVER and anyio.get_current_task().id == self._task_id
 
     async def _bounded(self) -> BaseException | None:
-        """Run the hook; return what it raised, which would leave the task group in another."""
+        """Run the hook; return its exception, which the task group would wrap in another one."""
         raised: BaseException | None = None
         attempt = ApiAttempt(
             operation=self.call.operation,
@@ -193,17 +195,17 @@ class HookedAttempt(Generic[T]):
             except anyio.get_cancelled_exc_class() as error:
                 if is_cancelled():
                     raise
-                # Left as it is, it would end the caller's task silently.
+                # Unchanged, this exception would end the caller's task without an error.
                 raised = ConfigurationError("on_attempt awaited something that was cancelled")
                 raised.__cause__ = error
             except BaseException as error:  # noqa: BLE001 - it is raised or logged at the end
                 raised = error
-            # Not the scope of all: that would be a cancellation of this task, too.
+            # Only the timer is cancelled: the outer scope would cancel this task as well.
             self._timer.cancel()
         return raised
 
     async def _watch(self, timer: anyio.CancelScope) -> None:
-        """End a hook that takes too long."""
+        """Cancel a hook that takes too long."""
         with timer:
             await self.clock.sleep(self.within_s)
             self._is_late = True
@@ -233,7 +235,7 @@ class HookedAttempt(Generic[T]):
         elif anyio.get_current_task().id != self._task_id:
             why = (
                 "on_attempt called it in another task; await it in on_attempt itself "
-                "(asyncio.timeout bounds it, asyncio.wait_for may not)"
+                "(use asyncio.timeout, because asyncio.wait_for can start a task)"
             )
         elif self._was_sent:
             why = "on_attempt called it a second time"
@@ -242,10 +244,10 @@ class HookedAttempt(Generic[T]):
         raise ConfigurationError(f"call_next sends nothing: {why}")
 
     def _end(self, raised: BaseException | None) -> None:
-        """Let the result stand, in spite of anything that the hook did since.
+        """Log an error of the hook after it has sent: the result is valid nevertheless.
 
         Raises:
-            BaseException: what kept us from sending, or what ends the program.
+            BaseException: the error that prevented the attempt, or one that ends the program.
         """
         if self._error is not None:
             raise self._error
@@ -282,10 +284,10 @@ def _check_headers(attempt: object) -> dict[str, str]:
     """Return the headers that a hook adds.
 
     Raises:
-        InvalidRequest: which of them cannot be sent; no value is shown.
+        InvalidRequest: lists the headers that cannot be sent, without their values.
     """
     raise_problems(_problems(attempt))
-    # What is checked is what is sent: a mapping of the hook's own may give something else later.
+    # The copy is checked and sent: the hook's own mapping can return other values later.
     headers = dict(cast("ApiAttempt", attempt).headers)
     raise_problems(_problems_of_headers(headers))
     return headers
@@ -311,5 +313,5 @@ def _problems_of_headers(headers: Mapping[Any, Any]) -> Iterator[Problem]:
             size += len(name) + len(value)
     if size > _LARGEST_CHARACTERS:
         yield Problem(
-            "headers", "too-long", f"must have {_LARGEST_CHARACTERS:,} characters in all at most"
+            "headers", "too-long", f"must have at most {_LARGEST_CHARACTERS:,} characters in all"
         )

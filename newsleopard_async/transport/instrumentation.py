@@ -1,14 +1,14 @@
-"""What other libraries log and trace of our requests: no header, no presigned URL.
+"""Keeps headers and presigned URLs out of the logs and traces of other libraries.
 
-Both are done for our own requests only, which a context variable tells: the logs and spans
-of any other client in the process stay as they are.
+Both are done for our own requests only, which a context variable marks. The logs and spans of other
+clients in the process do not change.
 
-- httpcore logs the headers of every answer at DEBUG. A redirect's ``Location`` is a presigned
-  URL, and a server may echo the key. A filter on its loggers (those of a parent logger do not
-  see the records of its children) leaves the name of each event.
+- httpcore logs the headers of every answer at DEBUG. The ``Location`` of a redirect is a presigned
+  URL, and a server can echo the key. A filter on httpcore's loggers leaves only the name of each
+  event. A filter on a parent logger does not apply to the records of its children.
 - OpenTelemetry's instrumentation of httpx writes whole URLs into its spans and adds
-  ``traceparent``, which the storage must not get, since it was not signed. Its own switch
-  keeps it out, if it was loaded at all.
+  ``traceparent``, which the storage must not get because it was not signed. The instrumentation's
+  own switch turns it off, if it was imported at all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LOGGERS: Final = (
     "httpcore.http2",
     "httpcore.proxy",
     "httpcore.socks",
-    # Those of transports of the caller's.
+    # For the caller's own transports.
     "httpx",
     "hpack.hpack",
     "hpack.table",
@@ -41,7 +41,7 @@ _is_ours: Final = ContextVar("newsleopard_async_is_ours", default=False)
 
 
 class _NameOnly(logging.Filter):
-    """Leaves the first word of what is logged about our requests."""
+    """Keeps only the first word of each record about our requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if _is_ours.get():
@@ -57,7 +57,7 @@ for _logger in _LOGGERS:
 
 @contextlib.contextmanager
 def kept_out() -> Iterator[None]:
-    """Keep other libraries from showing what is sent and received inside."""
+    """Prevent other libraries from showing the requests and answers inside this context."""
     token = _is_ours.set(True)
     try:
         with _untraced():
@@ -71,5 +71,5 @@ def _untraced() -> AbstractContextManager[Any]:
     if loaded is None:
         return contextlib.nullcontext()
     return telemetry.suppress_errors(
-        lambda: loaded.suppress_http_instrumentation()  # noqa: PLW0108 - looked up where it is harmless
+        lambda: loaded.suppress_http_instrumentation()  # noqa: PLW0108 - the lookup can fail, too
     )

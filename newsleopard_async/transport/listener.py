@@ -1,8 +1,8 @@
-"""How the step of a pipeline learns what the transport does below it.
+"""The listener of a pipeline's step, which receives request ids and progress from the transport.
 
-A step calls an endpoint, which returns a model. What the model does not have, the id of the
-request and how far an upload is, comes this way. A context variable carries the listener through
-the endpoint, and into the task in which a request runs to its answer.
+A step calls an endpoint, which returns a model. The id of the request and the progress of an upload
+are not part of the model, so a listener receives them. A context variable passes the listener
+through the endpoint, and into the task in which a request runs to its answer.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ __all__ = ["Listener", "listener"]
 
 
 class Listener(Protocol):
-    """Receives what happens below one step."""
+    """Receives the ids and the progress of the requests of one step."""
 
     def answered(self, operation: str, request_id: str | None) -> None:
-        """The API or the storage has answered an attempt at a call, with any answer."""
+        """The API or the storage has answered an attempt at a call, possibly with a refusal."""
         ...
 
     async def moved(self, moved_bytes: int, total_bytes: int | None) -> None:
         """Part of an upload or a download has moved in this attempt.
 
         Args:
-            moved_bytes: How many bytes so far.
+            moved_bytes: The number of bytes so far.
             total_bytes: The size of the file, if it is known.
         """
         ...
@@ -33,4 +33,4 @@ class Listener(Protocol):
 listener: Final[ContextVar[Listener | None]] = ContextVar(
     "newsleopard_async_listener", default=None
 )
-"""Set around a step, for what it calls."""
+"""The listener of the present step."""

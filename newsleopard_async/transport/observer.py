@@ -1,8 +1,8 @@
-"""What must not be repeated, on its way: watched, and told to an observer.
+"""Requests that must not be repeated: how they are sent, and how an observer is notified.
 
-It runs to its answer once it was handed to the socket, even if its caller is cancelled. Before
-that, a cancellation strikes at once, and takes everything back: the intent that the observer has
-stored, the slot of the limiter, the hour of an export.
+Such a request runs to its answer after it was handed to the socket, even if its caller is
+cancelled. Before that, a cancellation takes effect immediately and undoes everything: the intent
+that the observer has stored, the slot of the limiter, and the claim of an export.
 """
 
 from __future__ import annotations
@@ -29,24 +29,25 @@ T = TypeVar("T")
 _log: Final = Log()
 
 INTENT_S: Final = 5.0
-"""For how long an intent is valid, in seconds: a request whose first byte has not left by then is
-not sent. So a process that was stopped, or slept with its machine, cannot wake and send what
-others, who saw its intent, have decided about meanwhile.
+"""How long an intent is valid, in seconds: a request whose first byte has not left by then is
+not sent. So a process that was stopped, or slept with its machine, cannot send a request about
+which other processes, which have seen its intent, have already decided.
 
-Chosen: storing it and connecting take a tenth of that at their slowest; a person needs longer.
+Chosen: storing the intent and connecting take a tenth of that when they are slow, and a decision
+by a person takes longer.
 """
 
 _TORN_DOWN: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
-"""What ends a task at once."""
+"""Exceptions after which a task cannot await anything."""
 
-_CHANGED: Final = "what was being sent has changed, or cannot be read any more"
+_CHANGED: Final = "the file has changed during the upload, or cannot be read any more"
 
 
 class RequestSlot(Protocol):
-    """What a request has taken of the limits; see `limits.windows.Slot`."""
+    """The slot of a request under the limits; see `limits.windows.Slot`."""
 
     def is_good(self) -> bool:
-        """Whether the request may still leave with it; if not, it has to ask anew."""
+        """Return whether the request can still leave with it; if not, it needs a new slot."""
         ...
 
     def sent(self) -> None:
@@ -54,69 +55,71 @@ class RequestSlot(Protocol):
         ...
 
     def answered(self) -> None:
-        """The answer's head came."""
+        """The head of the answer came."""
         ...
 
     def lost(self) -> None:
-        """No answer will come, though the request may have arrived."""
+        """No answer will come, although the request possibly arrived."""
         ...
 
     def give_back(self) -> None:
-        """It was never sent."""
+        """The request was never sent."""
         ...
 
 
 class NoSlot:
-    """The place of a request that no limit is for."""
+    """The slot of a request without limits."""
 
     def is_good(self) -> bool:
-        """It always is."""
+        """Return True."""
         return True
 
     def sent(self) -> None:
-        """It is not counted."""
+        """Do nothing, as all methods below."""
 
     def answered(self) -> None:
-        """As above."""
+        """Do nothing."""
 
     def lost(self) -> None:
-        """As above."""
+        """Do nothing."""
 
     def give_back(self) -> None:
-        """As above."""
+        """Do nothing."""
 
 
 class Observer(Protocol):
-    """Sees a request that must not be repeated leave, and what becomes of it.
+    """Is notified when a request that must not be repeated leaves, and of its outcome.
 
-    It sees all, even if the caller is cancelled meanwhile. What it raises once the request
-    was sent is logged, and changes nothing for the caller.
+    It is notified even if the caller is cancelled meanwhile. If it raises after the request was
+    sent, the error is logged, and nothing changes for the caller.
     """
 
     async def on_sending(self) -> None:
-        """The request is about to be handed to the socket; raising keeps it from that.
+        """The request is about to be handed to the socket; an exception prevents that.
 
-        Its first byte leaves within 5 s after this was called, or not yet: if it took that long
-        until the connection is up, this is called again. If it still takes that long, `on_failed`
-        follows, and this again with the next attempt.
+        The first byte leaves within 5 s after this call. If the connection takes longer, this
+        method
+        is called again. If that takes longer than 5 s too, `on_failed` follows, and this method
+        again
+        with the next attempt.
 
-        If it takes too long, or its task is cancelled, `on_failed` follows, since what it was to
-        store may be stored all the same.
+        If this method takes too long, or its task is cancelled, `on_failed` follows, because the
+        intent can be stored nevertheless.
         """
         ...
 
     async def on_accepted(self, model: Any) -> None:
-        """The answer came, and says that it took effect."""
+        """The answer came, and the request took effect."""
         ...
 
     async def on_failed(self, error: NewsLeopardError) -> None:
-        """It failed; `OutcomeUnknown` if it may have taken effect all the same."""
+        """The request failed; after `OutcomeUnknown` it has possibly taken effect."""
         ...
 
 
 @attrs.define(eq=False)
 class Departure:
-    """Whether a request may have left, which decides what a cancellation of its caller means.
+    """Whether a request has possibly left, which decides what a cancellation of its caller means.
 
     Attributes:
         slot: Told when it was sent and answered.
@@ -146,9 +149,9 @@ class Departure:
         return anyio.Event()
 
     async def announce(self, clock: Clock, announce: Callable[[], Awaitable[bool]]) -> bool:
-        """Have the intent to send it stored, which is valid for `INTENT_S` from now on.
+        """Store the intent to send, which is valid for `INTENT_S` after this call.
 
-        Returns: Whether that ended in time.
+        Returns: whether it was stored in time.
         """
         self._announce = functools.partial(self.announce, clock, announce)
         self._since_intent = Stopwatch.start(clock)
@@ -162,19 +165,19 @@ class Departure:
             self.scope.cancel()
 
     def handing_over(self) -> None:
-        """Note that the transport gets the request: what it does is unknown until it says so."""
+        """Record that the transport gets the request; until it reports more, it possibly left."""
         self._check()
         self.may_have_left = True
 
     def connecting(self) -> None:
-        """Note that our own connection says that nothing has left yet."""
+        """Record that our own connection reports that nothing has left yet."""
         if self.is_ours:
             self.may_have_left = False
             if self.is_withdrawn:
                 self.scope.cancel()
 
     async def leaving(self) -> None:
-        """Note that the first byte leaves now: the connection is up, perhaps a kept one."""
+        """Record that the connection is up, and the first byte leaves now."""
         if self.is_ours:
             self.may_have_left = False
             if self._intent_age_s > INTENT_S:
@@ -183,12 +186,12 @@ class Departure:
         self.may_have_left = True
 
     async def _renew(self) -> None:
-        """Have a new intent stored: to look a name up alone may take 5 s, at each attempt."""
+        """Store a new intent: a DNS lookup alone can take 5 s, at each attempt."""
         assert self._announce is not None
         try:
             is_stored = await self._announce()
-        except Exception as error:  # noqa: BLE001 - whatever a caller's observer raises
-            # The next attempt meets it, too, and tells the caller.
+        except Exception as error:  # noqa: BLE001 - the caller's observer can raise anything
+            # The next attempt gets the same error, and passes it to the caller.
             raise SendPrevented(
                 f"its intent could not be renewed ({type(error).__name__})"
             ) from None
@@ -200,11 +203,11 @@ class Departure:
         self.slot.sent()
 
     def answered(self) -> None:
-        """Note that the head of the answer came."""
+        """Record that the head of the answer came."""
         self.slot.answered()
 
     def give_up(self) -> None:
-        """Tell its place that no answer will be waited for."""
+        """Release the slot, because no answer will be waited for."""
         if self.may_have_left:
             self.slot.lost()
         else:
@@ -215,12 +218,12 @@ class Departure:
             raise SendPrevented("it was cancelled")
         if not self.slot.is_good():
             raise SendPrevented(
-                "its turn in the rate limit was over before it could leave", "timeout"
+                "its slot in the rate limit expired before it could leave", "timeout"
             )
         if (age_s := self._intent_age_s) > INTENT_S:
             raise SendPrevented(
                 f"its intent, which is valid for {INTENT_S:g} s, was {age_s:.1f} s old: the "
-                "checkpoint's store is slow, or this process stood still",
+                "checkpoint's store is slow, or this process was stopped",
                 "timeout",
             )
 
@@ -231,16 +234,16 @@ class Departure:
 
 @attrs.frozen(kw_only=True)
 class ObservedSend(Generic[T]):
-    """Sends what must not be repeated, to its end.
+    """Sends a request that must not be repeated, and waits for its answer.
 
     Attributes:
         name: The operation, for the log.
-        observer: Sees it leave and what becomes of it, or None.
+        observer: Is notified of departure and outcome, or None.
         clock: Bounds the waits for the observer.
-        observer_s: How long each of them may be.
+        observer_s: The longest wait for one call of the observer.
         perform: Makes the attempt.
-        read: Understands what became of it.
-        on_result: Called with the result, also if nothing was sent.
+        read: Converts the outcome to a result.
+        on_result: Called with the result, even if nothing was sent.
     """
 
     name: str
@@ -252,7 +255,7 @@ class ObservedSend(Generic[T]):
     on_result: Callable[[CallResult[T]], None]
 
     async def send(self, exchange: Exchange, departure: Departure) -> CallResult[T]:
-        """Send it; a cancellation strikes before it has left, or goes on when it was answered."""
+        """Send the request. A cancellation waits for the answer if it has possibly left."""
         return await run_to_completion(
             functools.partial(self._send_watched, exchange, departure),
             withdraw=departure.withdraw,
@@ -272,14 +275,14 @@ class ObservedSend(Generic[T]):
                     return self.read(NotSent(self._too_slow, way_out=self._too_slow))
                 return await self._send(exchange, departure)
         except anyio.get_cancelled_exc_class():
-            # Not by its scope: asyncio is ending its event loop, and cancels every task. Who
-            # waits for this one has been cancelled, too, and logs what it gives.
+            # The scope was not cancelled: asyncio ends its event loop and cancels every task. The
+            # waiting caller is cancelled as well, and logs this result.
             pass
         return self.read(cut_off(departure, "it was cancelled"))
 
     async def _is_announced(self, departure: Departure) -> bool:
         if self.observer is None:
-            # There is no intent that anyone could see, and decide about.
+            # Without an observer no process can see an intent, and decide about it.
             return True
         on_sending = self.observer.on_sending
         return await departure.announce(self.clock, lambda: self._in_time(on_sending()))
@@ -290,17 +293,17 @@ class ObservedSend(Generic[T]):
         except BaseException as error:
             departure.give_up()
             if isinstance(error, _TORN_DOWN):
-                # Nothing can be awaited any more.
+                # Nothing can be awaited here.
                 self.note_cancelled(departure, self.read(cut_off(departure, "it was torn down")))
             if not isinstance(error, NewsLeopardError):
                 raise
-            # What is wrong with a file ends in "call again", which is not to be done here.
+            # The message of such an error is "call again", which would be wrong here.
             why = _CHANGED if isinstance(error, InvalidRequest) else str(error)
             outcome = cut_off(departure, why)
         return self.read(outcome)
 
     async def _tell(self, result: CallResult[T]) -> None:
-        """Tell the observer; one that hangs or fails must not hide what is done."""
+        """Notify the observer. If it hangs or fails, the result is still returned."""
         if self.observer is None:
             return
         what = f"{self.name} {_ending(result)}"
@@ -308,13 +311,13 @@ class ObservedSend(Generic[T]):
             if not await self._in_time(_told(self.observer, result)):
                 _log.error("%s; %s", what, self._too_slow)
         except anyio.get_cancelled_exc_class():
-            # See above: the event loop ends.
+            # As above: the event loop ends.
             _log.error("%s; its observer was cancelled", what)
-        except Exception:  # noqa: BLE001 - whatever a caller's observer raises
+        except Exception:  # noqa: BLE001 - the caller's observer can raise anything
             _log.exception("%s; its observer failed", what)
 
     async def _in_time(self, noting: Awaitable[None]) -> bool:
-        """Bound what cannot be cancelled; say whether it ended in time."""
+        """Await without the possibility of cancellation; return whether it ended in time."""
         with self.clock.deadline(self.observer_s):
             await noting
             return True
@@ -325,14 +328,14 @@ class ObservedSend(Generic[T]):
         return f"the checkpoint's store did not answer within {self.observer_s:g} s"
 
     def note_cancelled(self, departure: Departure, result: CallResult[T]) -> None:
-        """Say in the log what the cancelled caller will not see."""
+        """Log the result that the cancelled caller will not see."""
         if not departure.may_have_left:
             return
-        _log.warning("%s was cancelled in flight, and %s", self.name, _ending(result))
+        _log.warning("%s was cancelled after it was sent, and %s", self.name, _ending(result))
 
 
 def cut_off(departure: Departure, why: str) -> Outcome:
-    """Return what became of a request whose attempt ended otherwise than by its answer."""
+    """Return the outcome of an attempt that ended without an answer."""
     return ReplyLost(why) if departure.may_have_left else NotSent(why)
 
 
@@ -345,7 +348,7 @@ async def _told(observer: Observer, result: CallResult[Any]) -> None:
 
 def _ending(result: CallResult[Any]) -> str:
     if result.error is not None:
-        return f"ended so: {result.error}"
+        return f"failed: {result.error}"
     model, answer = result.get(), result.outcome
     said = "was accepted" if model is None else f"was accepted: {model}"
     request_id = answer.request_id if isinstance(answer, Answer) else None

@@ -1,8 +1,8 @@
-"""Which of the later endpoints an account has, as far as the answers to a client show (T18).
+"""The later endpoints that an account has, as far as the answers to a client show (T18).
 
-The published documentation has twelve endpoints, and the vendor's notes eleven more. Without one of
-these the gateway refuses the request before it reaches the platform: it does not know the path
-(404, 405, or 403 with a text of its own), or its answer is the same as to a wrong key.
+The published documentation has twelve endpoints, and the vendor's notes eleven more. If an account
+lacks one of these, the gateway refuses the request before it reaches the platform: the path is
+unknown (404, 405, or 403 with a special text), or the answer is the same as to a wrong key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from newsleopard_async.transport.wire.refusals import ErrorBody, decode_error, p
 __all__ = ["KEY_CHECK", "Offers", "not_offered"]
 
 _NO_SUCH_ROUTE: Final = "Missing Authentication Token"
-"""What Amazon's API gateway says of a path or method that it does not know, with status 403."""
+"""The answer of Amazon's API gateway for an unknown path or method, with status 403."""
 
 KEY_CHECK: Final[Request[None]] = Request(
     name="list_lists",
@@ -32,12 +32,12 @@ KEY_CHECK: Final[Request[None]] = Request(
     decode=lambda *_: None,
     ignores_answer=True,
 )
-"""The cheapest documented request: whether it is accepted says whether the key is good."""
+"""The cheapest documented request. If it is accepted, the key is valid."""
 
 
 @attrs.define(eq=False)
 class Offers:
-    """What a client, and all that were made from it, know of the endpoints.
+    """What a client and its copies know about the endpoints.
 
     Attributes:
         key_is_good: Whether a request with its key was accepted.
@@ -48,17 +48,17 @@ class Offers:
     _present: set[str] = attrs.field(factory=set, init=False)
 
     def check(self, request: Request[Any]) -> None:
-        """Refuse a request whose endpoint is known to be absent, so that it is not sent.
+        """Refuse a request, without sending it, if the account is known to lack the endpoint.
 
         Raises:
-            NotOffered: what to do without it.
+            NotOffered: names the alternative.
         """
         status = self._absent.get(request.name) if request.later else None
         if status is not None:
             raise not_offered(request, status)
 
     def note(self, request: Request[Any], outcome: Outcome, error: NewsLeopardError | None) -> None:
-        """Learn from how a call ended."""
+        """Learn from the outcome of a call."""
         if error is None and not request.raw:
             self.key_is_good = True
         if not request.later or not isinstance(outcome, Answer):
@@ -69,14 +69,16 @@ class Offers:
             self._absent[request.name] = outcome.status
 
     def is_present(self, request: Request[Any]) -> bool:
-        """Whether the platform itself has answered such a request before."""
+        """Return whether the platform itself has answered such a request before."""
         return request.name in self._present
 
     def lacks(self, request: Request[Any], answer: Answer) -> bool:
-        """Say whether a refusal means that there is no such endpoint.
+        """Return whether a refusal means that the endpoint does not exist.
 
-        A 404 to a code of the caller's may be about the code. What must not be repeated is in
-        doubt if its endpoint has answered before: then something in between answers 404.
+        A 404 can also be about the caller's code in the path. If the endpoint has answered before,
+        a
+        proxy or firewall can have sent the 404, so a request that must not be repeated stays in
+        doubt.
         """
         if not request.later or answer.status not in _NO_SUCH_STATUS:
             return False
@@ -92,7 +94,7 @@ class Offers:
     def needs_key_check(
         self, request: Request[Any], outcome: Outcome, error: NewsLeopardError | None
     ) -> bool:
-        """Say whether a refusal of the key may be one of the endpoint: `KEY_CHECK` would tell."""
+        """Return whether to send `KEY_CHECK`, because the key or the endpoint can be refused."""
         return (
             request.later
             and not self.key_is_good
@@ -112,8 +114,8 @@ _NO_SUCH_STATUS: Final = frozenset(
 
 
 def not_offered(request: Request[Any], status: int) -> NotOffered:
-    """Build the error that says what to do without an endpoint."""
-    way_out = request.instead or "do without"
+    """Return the error that names the alternative to an endpoint."""
+    way_out = request.instead or "do without it"
     return NotOffered(
         f"this account or platform has no such endpoint ({request}); {way_out}", status=status
     )

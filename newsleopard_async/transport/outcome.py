@@ -1,7 +1,8 @@
-"""What can become of one attempt, as values.
+"""The possible outcomes of one attempt, as values.
 
-An attempt ends in an `Answer`, or in one of two facts: `NotSent` (the server cannot have
-seen the request) or `ReplyLost` (it may have). Nothing above sees an exception of HTTP.
+An attempt ends in an `Answer`, or in one of two facts: `NotSent` (the server cannot have seen the
+request) or `ReplyLost` (the server has possibly seen it). No caller of this module handles an
+exception of HTTP.
 """
 
 from __future__ import annotations
@@ -32,20 +33,22 @@ __all__ = [
 ]
 
 Cause = Literal["dns", "refused", "unreachable", "reset", "tls", "proxy", "timeout", "other"]
-"""Why no answer came; `errors.ConnectionFailed` gives it to the caller."""
+"""Why no answer came; the caller finds it in `errors.ConnectionFailed`."""
 
 _THROTTLE_TEXTS: Final = frozenset({"limit exceeded", "too many requests"})
 _LONGEST_THROTTLE_BODY: Final = 200
+"""A longer body is not searched for these texts. Chosen: three times the length of the longest one
+in JSON."""
 
 _LONGEST_RETRY_AFTER_S: Final = 7 * 86_400.0
-"""A garbled header must not shut the gate of the limiter for ever."""
+"""Chosen: a week, because a damaged header must not shut the limiter's gate for ever."""
 
 
 FailureWord = Literal["refused", "not_sent", "server_error", "reply_lost"]
 
 
 class Failure(enum.Enum):
-    """The ways to fail that are worth telling apart; a column of the table each."""
+    """The kinds of failure, one for each column of the table in `repeating`."""
 
     REFUSED = "refused at the gateway"
     NOT_SENT = "not sent"
@@ -54,21 +57,21 @@ class Failure(enum.Enum):
 
     @property
     def word(self) -> FailureWord:
-        """The name that programs know it by, in logs and hooks."""
+        """The name of the failure in logs and hooks."""
         return cast("FailureWord", self.name.lower())
 
 
 @attrs.frozen
 class Answer:
-    """The server answered, whatever it said.
+    """The server answered, possibly with a refusal.
 
     Attributes:
         status: The HTTP status.
-        body: What came with it.
+        body: The body.
         retry_after: The header of that name.
-        error_type: The header ``x-amzn-errortype``, by which the gateway signs its own refusals.
-        headers: All that came, by their names in lower case; two answers are the same without them.
-        secret: What may be echoed in them: the key, or what is signed in a URL.
+        error_type: The header ``x-amzn-errortype``, with which the gateway marks its own refusals.
+        headers: All headers, by their names in lower case; they do not count in comparisons.
+        secret: A text that the headers can echo: the key, or what is signed in a URL.
     """
 
     status: int
@@ -85,11 +88,11 @@ class Answer:
 
     @property
     def selected_headers(self) -> dict[str, str]:
-        """The headers that may be shown."""
+        """The headers that can be shown."""
         return selected(self.headers, self.secret)
 
     def stamp(self, error: NewsLeopardError) -> None:
-        """Note in an error which answer it is about."""
+        """Add the request id and the headers of this answer to an error."""
         error.request_id, error.headers = self.request_id, self.selected_headers
 
     @property
@@ -99,11 +102,11 @@ class Answer:
 
     @functools.cached_property
     def failure(self) -> Failure | None:
-        """The failure, or None for an answer that is to be read."""
-        # Never a 2xx or 3xx: whatever such an answer says, the request may have taken effect.
+        """The failure, or None if the answer can be read."""
+        # Never a 2xx or 3xx: after such an answer, the request has possibly taken effect.
         if self.status == 429 or (400 <= self.status < 600 and throttle_text(self.body)):
             return Failure.REFUSED
-        # 408 is the server's own "I gave up on you": it may have begun all the same.
+        # With 408 the server stops to wait for the request. It can have begun to process it.
         if self.status >= 500 or self.status == 408:
             return Failure.SERVER_ERROR
         return None
@@ -116,7 +119,7 @@ class NotSent:
     Attributes:
         reason: What happened.
         cause: The same, as one of a few words.
-        way_out: What to change in the set-up, if that is at fault: trying again is then in vain.
+        way_out: What to change in the set-up; None if a further attempt makes sense.
     """
 
     reason: str
@@ -127,7 +130,7 @@ class NotSent:
 
 @attrs.frozen
 class ReplyLost:
-    """The request may have reached the server; its reply did not arrive whole.
+    """The request has possibly reached the server; its reply did not arrive completely.
 
     Attributes:
         reason: What happened.
@@ -158,15 +161,15 @@ def throttle_text(body: bytes) -> str | None:
 
 
 def retry_after_s(outcome: Outcome, now: datetime) -> float | None:
-    """Read a ``Retry-After`` header, in seconds or as a date; None if it says nothing.
+    """Read a ``Retry-After`` header, in seconds or as a date; return None if there is none.
 
-    Never more than a week, whatever the header says.
+    The result is at most a week, even if the header requests more.
     """
     value = outcome.retry_after if isinstance(outcome, Answer) else None
     if value is None:
         return None
     if value.strip().isdecimal():
-        # A number of any length is a float here, the longest ones infinity.
+        # A number of any length becomes a float; the longest ones become infinity.
         return min(float(value), _LONGEST_RETRY_AFTER_S)
     try:
         when = parsedate_to_datetime(value)
@@ -174,6 +177,6 @@ def retry_after_s(outcome: Outcome, now: datetime) -> float | None:
             when = when.replace(tzinfo=UTC)
         asked_s = (when - now).total_seconds()
     except (ValueError, TypeError, OverflowError, IndexError):
-        # The parser of the standard library raises any of these for a date that is none.
+        # The parser of the standard library raises any of these for a text that is not a date.
         return None
     return min(max(0.0, asked_s), _LONGEST_RETRY_AFTER_S)

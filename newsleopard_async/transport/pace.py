@@ -1,6 +1,7 @@
-"""Whether an attempt keeps its pace, and how far it is.
+"""Whether enough bytes of an attempt move, and how many have moved.
 
-A transfer of any size ends if too little of it moves. A listener learns how much has moved.
+A transfer of any size ends if too few of its bytes move. A listener receives the number of bytes
+moved.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from newsleopard_async.transport.listener import Listener, listener
 __all__ = ["Meter", "Pace", "Windows", "metered"]
 
 _LEAST_BYTES_PER_S: Final = 2_048
-"""Chosen: what a piece of an upload in the time that one may take by default comes to."""
+"""Chosen: the least speed at which one piece of an upload is sent in the default write timeout."""
 
 _TOLD_EVERY_S: Final = 0.5
-"""Chosen: a bar that moves twice a second looks alive, and costs nothing."""
+"""Chosen: a progress bar that moves twice per second does not seem to hang, and costs little."""
 
 
 @attrs.frozen(kw_only=True)
 class Windows:
-    """How long each part of an attempt may be without progress, in seconds.
+    """How long each part of an attempt can be without progress, in seconds.
 
     Attributes:
-        begin_s: From its beginning until the head of the request is sent.
-        write_s: For enough of the request's body to leave.
-        read_s: For the whole head of the answer to come once the request has left, and for
-            enough of its body.
+        begin_s: From the beginning until the head of the request is sent.
+        write_s: Until enough of the request's body has left.
+        read_s: From the departure of the request until the whole head of the answer has come, and
+            for enough of its body.
     """
 
     begin_s: float = math.inf
@@ -48,12 +49,12 @@ class Windows:
 
 
 class Pace:
-    """How far an attempt is, and until when it must have got further.
+    """How many bytes of an attempt have moved, and the deadline for more.
 
-    What this side takes to read or write a file does not count.
+    The time that this side takes to read or write a file does not count.
 
     Attributes:
-        window_s: How long the present part may be without progress.
+        window_s: How long the present part can be without progress.
     """
 
     def __init__(self, clock: Clock, windows: Windows) -> None:
@@ -63,7 +64,7 @@ class Pace:
         self._begin(windows.begin_s)
 
     def sending(self) -> None:
-        """The head of the request was sent, and its body comes next."""
+        """The head of the request was sent, and its body follows."""
         self._begin(self._windows.write_s)
 
     def receiving(self) -> None:
@@ -71,25 +72,25 @@ class Pace:
         self._begin(self._windows.read_s)
 
     def moved(self, size_bytes: int) -> None:
-        """So many bytes came or went."""
+        """Some bytes were sent or received."""
         self._moved_bytes += size_bytes
         if self._moved_bytes >= _LEAST_BYTES_PER_S * self.window_s:
             self._begin(self.window_s)
 
     def pause(self) -> None:
-        """It is this side's turn."""
+        """This side reads or writes a file: stop the time."""
         self._paused_s = self._clock.monotonic()
 
     def go_on(self) -> None:
-        """It is the other side's turn again."""
+        """The other side sends or receives again: resume the time."""
         if self._paused_s is not None:
             self._due_s += self._clock.monotonic() - self._paused_s
             self._paused_s = None
 
     async def watch(self, scope: anyio.CancelScope) -> None:
-        """Cancel a scope once too little has moved for too long."""
+        """Cancel a scope if too few bytes have moved for too long."""
         while (left_s := self._left_s()) > 0:
-            # A later part may have a shorter window than this one has left.
+            # A later part can have a shorter window than the rest of this one.
             with self._clock.deadline(min(left_s, self._windows.shortest_s)):
                 await anyio.sleep_forever()
         scope.cancel()
@@ -108,10 +109,10 @@ class Pace:
 
 @attrs.define
 class Meter:
-    """Reports to a listener, if there is one, how much of one attempt's file has moved.
+    """Reports to a listener, if there is one, how many bytes of an attempt's file have moved.
 
-    It reports the first piece, then twice a second, and the end. An error of the listener goes no
-    further, and the time that it takes counts as this side's: as if a piece were read or written.
+    It reports the first piece, then twice per second, and the end. An error of the listener is
+    ignored. Its time counts as time of this side, like reading or writing a piece.
     """
 
     clock: Clock
@@ -122,13 +123,13 @@ class Meter:
     _told_at: float = -math.inf
 
     async def moved(self, size_bytes: int) -> None:
-        """Note that some more bytes have come or gone."""
+        """Record that some more bytes have moved."""
         self._moved_bytes += size_bytes
         if self.heard is not None and self.clock.monotonic() - self._told_at >= _TOLD_EVERY_S:
             await self._tell(self.heard)
 
     async def end(self) -> None:
-        """Note that all have."""
+        """Record that all bytes have moved."""
         if self.heard is not None and self._told_bytes < self._moved_bytes:
             await self._tell(self.heard)
 
@@ -141,7 +142,7 @@ class Meter:
 
 @attrs.frozen
 class _MeteredBody:
-    """A body whose pieces are counted: when the next is asked for, the one before is sent."""
+    """A body that counts its pieces: a piece is sent when the next one is requested."""
 
     _body: Body
     _clock: Clock
@@ -149,7 +150,7 @@ class _MeteredBody:
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes a reading gives."""
+        """The number of bytes of one reading."""
         return self._body.size_bytes
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -163,6 +164,6 @@ class _MeteredBody:
 
 
 def metered(body: Body, clock: Clock) -> Body:
-    """Return a body that reports to the listener of this task how far it is, if there is one."""
+    """Return a body that reports its progress to the listener of this task, if there is one."""
     heard = listener.get()
     return body if heard is None else _MeteredBody(body, clock, heard)

@@ -1,6 +1,6 @@
-"""What may be repeated, after which failure: a table, and the one function that reads it.
+"""Which requests can be repeated after which failure: a table, and the function that reads it.
 
-The documentation prints `WHAT_MAY_BE_REPEATED`, and the tests hold the two together.
+The documentation prints `WHAT_MAY_BE_REPEATED`, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["WHAT_MAY_BE_REPEATED", "Action", "Kind", "decide", "may_have_worked"
 
 
 class Kind(enum.Enum):
-    """What a request does, as far as repeating it is concerned; a row of the table each."""
+    """The effect of a request, as far as repeating matters: one row of the table each."""
 
     READ = "every read (GET, metrics)"
     IMPORT = "file ticket, text import"
@@ -26,12 +26,12 @@ class Kind(enum.Enum):
 
     @property
     def repeatable(self) -> bool:
-        """Whether a repetition changes nothing, so that a lost reply costs nothing."""
+        """Whether a repetition changes nothing, so that a lost reply does no harm."""
         return self not in (Kind.CREATE, Kind.SUBMIT)
 
 
 class Action(enum.Enum):
-    """What to do about a failure."""
+    """What to do after a failure."""
 
     REPEAT = "repeat"
     UNKNOWN = "`OutcomeUnknown`"
@@ -52,7 +52,7 @@ WHAT_MAY_BE_REPEATED: Final[Mapping[Kind, Mapping[Failure, Action]]] = {
 
 
 def decide(kind: Kind, outcome: Outcome, attempt: int, *, empty_500_once: bool = False) -> bool:
-    """Say whether the table allows another attempt after this one."""
+    """Return whether the table allows another attempt after this one."""
     if outcome.failure is None or (isinstance(outcome, NotSent) and outcome.way_out):
         return False
     if empty_500_once and _is_empty_500(outcome):
@@ -61,7 +61,7 @@ def decide(kind: Kind, outcome: Outcome, attempt: int, *, empty_500_once: bool =
 
 
 def may_have_worked(outcome: Outcome) -> bool:
-    """Say whether a request may have taken effect though it failed."""
+    """Return whether a request has possibly taken effect although it failed."""
     return outcome.failure in (Failure.SERVER_ERROR, Failure.REPLY_LOST)
 
 

@@ -1,4 +1,4 @@
-"""A request is a value: where it goes, what it says, and what may be done when it fails."""
+"""A request as a value: where it is sent, what it contains, and whether it can be repeated."""
 
 from __future__ import annotations
 
@@ -23,23 +23,26 @@ class Request(Generic[T]):
     Attributes:
         name: The operation, for logs and errors.
         method: The HTTP method.
-        path: Below the base URL, percent-encoded; see `path`. A raw one may have a query.
-        decode: Turns the answer's parsed JSON into a model, and notes what it could not read.
-        kind: What may be done when it fails; the default is that nothing may.
-        query: Pairs for the query string; empty values are left out.
-        body: What is sent as JSON, or None for no body; contacts, hence in no repr.
-        ignores_answer: Whether any 2xx is the whole answer (the body is not read).
-        export_of: The campaign whose hourly export this counts against.
-        polite: Whether it lets other requests go first (polls do).
-        hint: What to check when the server answers 400 or 500 without a word.
-        look_for: How its effect is found, for what must not be repeated: ``for the list "x"``.
-        empty_500_once: Whether a 500 without content is repeated only once (T51).
-        urgent: Whether it goes before all others, and is tried once even if the day's requests
-            seem to be used up.
-        later: Whether it is one of the endpoints that an account may not have (T18).
-        about: What the code in the path names, if it is the caller's: ``the campaign``.
-        instead: What to do where there is no such endpoint.
-        raw: Whether it is a call of the caller's own, to an endpoint that we may not know.
+            path: The path below the base URL, percent-encoded; see `path`. A raw one can have a
+                query.
+            decode: Converts the answer's parsed JSON to a model, and notes unreadable fields.
+            kind: What can be done when it fails; by default nothing, because a repetition can do
+                harm.
+            query: Pairs for the query string; empty values are left out.
+            body: The body, sent as JSON, or None. It can contain contacts, so no repr shows it.
+            ignores_answer: Whether any 2xx is the whole answer (the body is not read).
+            export_of: The campaign whose hourly export this request counts against.
+            polite: Whether other requests have priority, as they have over polls.
+            hint: What to check when the server answers 400 or 500 without content.
+            look_for: How to find its effect, if it must not be repeated: ``for the list "x"``.
+            empty_500_once: Whether a 500 without content is repeated only once (T51).
+            urgent: Whether it has priority over all others, and is tried once even if the daily
+                quota
+                seems to be exhausted.
+            later: Whether it is one of the endpoints that an account may not have (T18).
+            about: What the caller's code in the path names: ``the campaign``.
+            instead: What to do if the endpoint does not exist.
+            raw: Whether it is the caller's own call, to an endpoint that we possibly do not know.
     """
 
     name: str
@@ -72,7 +75,7 @@ class Request(Generic[T]):
 
 
 def decode_nothing(data: object, unread: Unread) -> None:
-    """Read an answer that means nothing but that the request took effect."""
+    """Read an answer whose only information is that the request took effect."""
 
 
 def path(template: str, **segments: str) -> str:

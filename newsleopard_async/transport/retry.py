@@ -1,7 +1,7 @@
-"""When and how often a request is repeated that may be (`repeating.decide`).
+"""When and how often a request is repeated, if `repeating.decide` allows it.
 
-tenacity runs the loop, on the client's clock. Waits are exponential with full jitter; a
-`Retry-After` is honoured up to a cap.
+tenacity runs the loop, on the client's clock. Waits are exponential with full jitter. A
+`Retry-After` is observed up to a cap.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["Retrying"]
 
 @attrs.define
 class Retrying:
-    """The retry loop around one request's attempts; made anew for each request.
+    """The retry loop around the attempts of one request; create one for each request.
 
     Attributes:
         sleep: How to wait between two attempts, if not on the clock alone.
-        on_retry: Told what became of an attempt that another one follows, and after what wait.
+        on_retry: Called with the outcome of an attempt and the wait until the next one.
     """
 
     policy: RetryPolicy
@@ -38,19 +38,18 @@ class Retrying:
     _began_s: float | None = attrs.field(default=None, init=False)
 
     def begin(self) -> None:
-        """Note that an attempt begins: the total time runs from the first one.
+        """Record that an attempt begins: the total time starts with the first one.
 
-        What it waited for its turn does not count. An attempt that never says so begins
-        when it is called.
+        The wait for a slot does not count. Without this call, an attempt begins when it is called.
         """
         if self._began_s is None:
             self._began_s = self.clock.monotonic()
 
     def waits_out(self, outcome: Outcome) -> bool:
-        """Say whether a refusal at the gateway is waited out, by another turn in the limiter.
+        """Return whether to wait for another slot after a refusal at the gateway.
 
-        It costs no attempt: nothing was processed, and the limiter lets one request at a
-        time find out whether the server accepts again. The total time bounds it.
+        This costs no attempt: nothing was processed, and the limiter sends one request at a time to
+        find out whether the server accepts requests again. The total time bounds the wait.
         """
         if outcome.failure is not Failure.REFUSED or self._began_s is None:
             return False
@@ -69,7 +68,7 @@ class Retrying:
         *,
         empty_500_once: bool = False,
     ) -> Outcome:
-        """Run attempts until one stands; return the last outcome.
+        """Make attempts until one needs no repetition; return the last outcome.
 
         Raises:
             RateLimited, DailyQuotaExhausted: from the limiter, inside an attempt.
@@ -77,8 +76,8 @@ class Retrying:
         called_s = self.clock.monotonic()
         first = await attempt()
         if not decide(kind, first, 1, empty_500_once=empty_500_once):
-            # Most calls end here: building the loop takes twice as long as all the rest of a
-            # call that waits for its turn, which is felt where thousands wait.
+            # Most calls end here. Creating the loop takes twice as long as the rest of a call that
+            # waits for its slot, which matters if thousands wait.
             return first
         made = [first]
 

@@ -1,8 +1,8 @@
 """A call in OpenTelemetry: a span, an event for each attempt, and metrics.
 
-Names are those of the semantic conventions for HTTP if there is one, else ``newsleopard.…``.
-``url.full`` is without the query, and there is none for the file storage, whose URLs are
-presigned. An error is named and never quoted.
+Names follow the semantic conventions for HTTP, or begin with ``newsleopard.``. ``url.full`` has no
+query, and is left out for the file storage, because its URLs are presigned. Of an error, only the
+name is recorded, never the text.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _NO_ANSWER: Final = "cancelled"
 
 @attrs.define(kw_only=True, eq=False)
 class CallSpan:
-    """The span of a call while it is open, and the metrics of its attempts.
+    """The span of an open call, and the metrics of its attempts.
 
     Attributes:
-        operation: What is called.
+        operation: The name of the operation.
         method: The HTTP method.
-        base_url: Where it goes, without a query.
-        path: Below that, without a query; None for the file storage.
+        base_url: The base URL, without a query.
+        path: The path below it, without a query; None for the file storage.
     """
 
     operation: str
@@ -56,7 +56,7 @@ class CallSpan:
             yield
 
     def admitted(self, attempt: int, waited_s: float) -> None:
-        """Note that an attempt has its turn."""
+        """Record that an attempt has its slot and its connection."""
         if telemetry.is_measured():
             telemetry.record("newsleopard.client.queue.duration", waited_s, self._server)
             if attempt > 1:
@@ -65,7 +65,7 @@ class CallSpan:
     def attempted(
         self, attempt: int, outcome: Outcome | None, *, duration_s: float, waited_s: float
     ) -> None:
-        """Note what became of an attempt; None if it was cut off."""
+        """Record the outcome of an attempt; None if it was cut off."""
         if self._span is not None:
             about = {
                 **_ending(outcome),
@@ -79,7 +79,7 @@ class CallSpan:
             telemetry.record("http.client.request.duration", duration_s, about)
 
     def ended(self, attempts: int, outcome: Outcome | None, error: Exception | None) -> None:
-        """Note how the call ended: as its last attempt, or with an error."""
+        """Record how the call ended: like its last attempt, or with an error."""
         if self._span is None:
             return
         ending = _ending(outcome)
@@ -103,7 +103,7 @@ class CallSpan:
 
 
 def _ending(outcome: Outcome | None) -> dict[str, Any]:
-    """Return what is known of an outcome; a client takes every 4xx and 5xx for an error."""
+    """Return the attributes of an outcome; for a client, each 4xx and 5xx is an error."""
     if isinstance(outcome, Answer):
         return {
             "http.response.status_code": outcome.status,
@@ -115,7 +115,7 @@ def _ending(outcome: Outcome | None) -> dict[str, Any]:
 
 
 def record_day(base_url: str, usage: Usage) -> None:
-    """Record the day's requests, as far as this event loop knows them."""
+    """Record the requests of the day, as far as this event loop knows them."""
     about = {"server.address": urlsplit(base_url).hostname or ""}
     telemetry.record("newsleopard.client.day.used", usage.used, about)
     if usage.remaining is not None:

@@ -166,7 +166,7 @@ def test_cancelled_during_any_request_can_go_on(pipeline: Pipeline, way: Way) ->
 @in_every_way
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("delay", "was accepted"), ("hang", "ended so")],
+    [("delay", "was accepted"), ("hang", "failed: ")],
     ids=["answered", "lost"],
 )
 @pytest.mark.parametrize(

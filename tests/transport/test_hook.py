@@ -529,7 +529,7 @@ async def test_cancelled_in_flight_the_observer_hears_the_truth(
     assert scope.cancelled_caught
     assert observer.told == ["on_sending", "on_accepted c0de"]
     assert len(warnings_in(caplog)) == len(transport.sent) == 1
-    assert "was cancelled in flight, and was accepted: c0de" in warnings_in(caplog)[0]
+    assert "was cancelled after it was sent, and was accepted: c0de" in warnings_in(caplog)[0]
 
 
 @BOTH

@@ -195,7 +195,7 @@ async def test_what_a_cancelled_caller_will_not_see_has_its_id(
         await make_api(Scripted(slow), clock=clock).call(SUBMIT)
 
     assert warnings_in(caplog) == [
-        f"submit_campaign was cancelled in flight, and was accepted: c0de (request id {ID})"
+        f"submit_campaign was cancelled after it was sent, and was accepted: c0de (request id {ID})"
     ]
 
 

@@ -298,7 +298,7 @@ async def test_cancelled_upload_runs_to_its_answer(caplog: pytest.LogCaptureFixt
     assert scope.cancelled_caught
     assert clock.monotonic() == 20
     assert observer.told == ["on_sending", "on_accepted None"]
-    assert warnings_in(caplog) == ["upload_once was cancelled in flight, and was accepted"]
+    assert warnings_in(caplog) == ["upload_once was cancelled after it was sent, and was accepted"]
     assert errors_in(caplog) == []
 
 
