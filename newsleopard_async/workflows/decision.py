@@ -1,4 +1,4 @@
-"""A person's decision about a step that reaches a reader, and of which the outcome is not known."""
+"""A person's decision about a step that sends mails and whose outcome is unknown."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ __all__ = ["Decision", "apply_decision", "check_decision"]
 
 Decision = Literal["resubmit", "sent", "abandon"]
 
-_ON_ITS_WAY: Final = timedelta(seconds=INTENT_S + Timeouts().submit_s)
-"""How long after its intent a request may still be on its way: until the intent is too old to leave
-by, and from then until its answer is no longer waited for."""
+_CAN_TAKE_EFFECT: Final = timedelta(seconds=INTENT_S + Timeouts().submit_s)
+"""How long after its intent a request can still take effect: until the intent is too old to send
+the request, and then until the timeout of its answer."""
 
 
 def check_decision(decision: object, campaign_sn: CampaignSn | None) -> None:
-    """Refuse what is not a decision, or not a code.
+    """Check that it is a decision, and that the code is valid.
 
     Raises:
-        InvalidRequest: it is not.
+        InvalidRequest: one of them is not.
     """
     if decision not in ("resubmit", "sent", "abandon"):
         raise InvalidRequest.of("decision", "choice", "must be resubmit, sent or abandon")
@@ -51,18 +51,20 @@ def check_decision(decision: object, campaign_sn: CampaignSn | None) -> None:
 def apply_decision(
     kept: RunRecord, decision: Decision, campaign_sn: CampaignSn | None
 ) -> RunRecord:
-    """Return what is to be kept after a decision.
+    """Return the record after a decision.
 
     Raises:
-        InvalidRequest: there is nothing to decide, or the code is missing, or is another; or it is
-            too early.
+        InvalidRequest: there is nothing to decide, or the code is missing, or is not the code of
+            the campaign; or it is too early.
     """
     key = in_doubt(kept.records)
     if key is None:
         raise InvalidRequest.of(
-            "checkpoint", "nothing-held", "there is no submit whose outcome is unknown"
+            "checkpoint",
+            "nothing-held",
+            "has no submit in doubt, so there is nothing to decide; run it again",
         )
-    # How the last run ended is out of date.
+    # The end of the last run is out of date.
     kept = attrs.evolve(kept, records=dict(kept.records), ended=None)
     record = kept.records[key]
     if decision == "abandon":
@@ -74,16 +76,16 @@ def apply_decision(
     _refuse_too_early(record)
     del kept.records[key]
     if key == UPLOAD_ONCE:
-        # The campaign that was made for it is deleted first, in any state.
+        # The campaign of the upload is deleted first, in any state.
         kept.records[DELETE] = record
         return kept
-    # A new marker, by which the old campaign, should it appear, is not taken for the new one.
+    # A new marker, so that the old campaign, if it appears, is not mistaken for the new one.
     token = secrets.token_hex(4) if kept.send_key is None else next_token(kept.token)
     return attrs.evolve(kept, token=token)
 
 
 def _found(kept: RunRecord, step: str, campaign_sn: CampaignSn | None) -> CampaignSn | None:
-    """Return the result of a step that took effect, by what the caller says.
+    """Return the result of a step that took effect, as the caller reported it.
 
     Raises:
         InvalidRequest: the code is missing, or is not the known one.
@@ -102,15 +104,15 @@ def _found(kept: RunRecord, step: str, campaign_sn: CampaignSn | None) -> Campai
 
 
 def _refuse_too_early(record: StepRecord) -> None:
-    """Refuse to do again what may be on its way: its process may have been stopped, and wake up.
+    """Refuse to repeat a request that a suspended process can still send.
 
     Raises:
         InvalidRequest: it is too early.
     """
-    until = moved(record.at, _ON_ITS_WAY)
+    until = moved(record.at, _CAN_TAKE_EFFECT)
     if record.result != ANSWERED and SystemClock().now() < until:
         raise InvalidRequest.of(
             "decision",
             "too-early",
-            f"the request may still be on its way; decide after {until:%Y-%m-%d %H:%M:%S} UTC",
+            f"the request can still take effect; decide after {until:%Y-%m-%d %H:%M:%S} UTC",
         )

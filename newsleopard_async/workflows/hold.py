@@ -1,6 +1,6 @@
-"""Hold a campaign back after its submit, so that it can be taken back.
+"""Hold a campaign after its submit, so that it can still be called off.
 
-The platform has no way to accept a campaign and keep it. So the campaign gets a schedule at the
+The platform cannot accept a campaign and hold it. So the campaign gets a schedule at the
 moment of its submit, and until then it can be stopped.
 """
 
@@ -23,13 +23,13 @@ from newsleopard_async.workflows.steps import submit
 __all__ = ["held_back", "problems_of_hold"]
 
 _LONGEST_HOLD: Final = timedelta(days=7)
-"""Chosen: a hold leaves time to think again. What is sent much later has a date of its own."""
+"""Chosen: 7 days are enough to reconsider. A later send should have a schedule of its own."""
 
 _log: Final = Log()
 
 
 def problems_of_hold(hold: object, campaign: Mailing) -> Iterator[Problem]:
-    """Yield what is wrong with how long a campaign is to be held back."""
+    """Yield the problems of the time for which a campaign is held."""
     if hold is None:
         return
     if not isinstance(hold, timedelta):
@@ -38,22 +38,22 @@ def problems_of_hold(hold: object, campaign: Mailing) -> Iterator[Problem]:
         yield Problem(
             "hold",
             "range",
-            f"must be above 0 and at most {_LONGEST_HOLD.days} days; for a later time, give the "
-            "campaign a schedule, as in SendAt(…)",
+            f"must be above 0 and at most {_LONGEST_HOLD.days} days; for a later time, use "
+            "schedule=SendAt(…) of the campaign",
         )
     if isinstance(campaign.schedule, SendAt):
         yield Problem(
             "hold",
             "schedule",
-            "goes with SendNow() only, and the campaign has a schedule of its own; call_off stops "
-            "it until that time, so leave hold out",
+            "works only with SendNow(), and the campaign has a schedule; leave hold out, because "
+            "call_off can stop the campaign until that time",
         )
 
 
 async def held_back(run: Runner, campaign: Mailing, hold: timedelta | None) -> Mailing:
-    """Give a campaign the time until which it is held back; a submit that was tried keeps its own.
+    """Schedule a campaign for the end of its hold; after a submit attempt the time is fixed.
 
-    A run that goes on looks for a held campaign by that time, so that it is stored before.
+    The time is stored before the submit, because a resumed run searches for the campaign by it.
     """
     if hold is None:
         return campaign
@@ -62,7 +62,7 @@ async def held_back(run: Runner, campaign: Mailing, hold: timedelta | None) -> M
     until = await run.step(hold_until, hold)
     if not run.has(submit):
         _log.info(
-            "%r is held back until %s UTC; call_off stops it until then",
+            "%r is held until %s UTC; until then call_off can stop it",
             campaign.name,
             f"{until:%Y-%m-%d %H:%M:%S}",
         )

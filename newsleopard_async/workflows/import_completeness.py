@@ -1,4 +1,4 @@
-"""Whether an import took what was sent: how it ended, its rows, and how many were rejected."""
+"""Whether an import is complete: its final state, its rows, and how many were rejected."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _log: Final = Log()
 def check_status(
     run: Runner, what: str, result: ImportResult, *, of: AnyStep, columns: tuple[str, ...] = ()
 ) -> None:
-    """Judge how an import ended.
+    """Check the final state of an import.
 
     Args:
-        run: Knows the id of the look.
+        run: The runner of the pipeline; it has the request id of the poll.
         what: The import, for the error.
-        result: What the look saw.
-        of: The look.
-        columns: The header that was sent, if it is known; an error names what may be at fault.
+        result: The result of the poll.
+        of: The step of the poll.
+        columns: The header that was sent, if it is known; an error names suspicious columns.
 
     Raises:
         ImportFailed: it ended without success.
@@ -47,10 +47,10 @@ def check_status(
 
 
 def check_row_count(run: Runner, report: ImportReport, *, sent: int, of: AnyStep) -> None:
-    """Compare the rows that the platform counts in the file with what was sent.
+    """Compare the rows that the platform counts in the file with the rows that were sent.
 
-    Only addresses that have the form of one count, each once: a row that is known to be bad may
-    be missing, and repetitions may be counted or not (T46, T47).
+    Only different addresses with a valid form count: a row that is known to be bad can
+    be missing, and it is not documented whether repetitions count (T46, T47).
 
     Raises:
         ImportIncomplete: rows are missing.
@@ -59,8 +59,8 @@ def check_row_count(run: Runner, report: ImportReport, *, sent: int, of: AnyStep
     if rows is not None and rows < sent:
         raise ImportIncomplete(
             f"the platform counts {rows:,} rows in import {report.import_sn}{text_of_part(of)}, "
-            f"and {sent:,} different addresses were sent; nothing more was done. Run it again with "
-            "the same checkpoint: it is imported anew, which updates the contacts that are there. "
+            f"and {sent:,} different addresses were sent, so the run stopped. Run it again with "
+            "the same checkpoint to repeat the import, which updates existing contacts. "
             f"If the list {report.list_sn} is complete in the console, send to it without "
             "contacts=",
             result=report.result,
@@ -68,7 +68,7 @@ def check_row_count(run: Runner, report: ImportReport, *, sent: int, of: AnyStep
         ).with_request_id(run.request_id(of))
     if sent and (rows is None or rejected is None):
         _log.warning(
-            "import %s: the platform does not say %s, so that missing contacts cannot be noticed; "
+            "import %s: the platform does not report %s, so missing contacts cannot be noticed; "
             "%d different addresses were sent (%s)",
             report.import_sn,
             "how many rows the file has" if rows is None else "how many rows it rejected",
@@ -79,10 +79,10 @@ def check_row_count(run: Runner, report: ImportReport, *, sent: int, of: AnyStep
 
 
 def check_rejected(run: Runner, report: ImportReport, max_rejected: float | None) -> None:
-    """Let no campaign go to a list that lacks too many.
+    """Check that not too many rows were rejected to send the campaign.
 
     Raises:
-        ImportIncomplete: more rows were rejected than allowed.
+        ImportIncomplete: more rows were rejected than the caller accepts.
     """
     if is_complete_enough(report, max_rejected):
         return
@@ -90,22 +90,23 @@ def check_rejected(run: Runner, report: ImportReport, max_rejected: float | None
     rejected = report.rejected_count if known else "an unknown number"
     raise ImportIncomplete(
         f"{rejected} of {report.result.file_count} rows were rejected by the platform, "
-        f"more than max_rejected={max_rejected}; nothing was sent",
+        f"more than max_rejected={max_rejected}; nothing was sent. Correct the rows that "
+        "rejected_rows shows, or raise max_rejected",
         result=report.result,
         report=report,
     ).with_request_id(run.request_id(steps.get_import))
 
 
 def is_complete_enough(report: ImportReport, max_rejected: float | None) -> bool:
-    """Judge an import by its rejected rows: a number of them, a share, or any."""
+    """Return whether the number or the share of rejected rows is accepted; None accepts all."""
     if max_rejected is None:
         return True
     if report.result.errors is None and report.result.error_url:
-        # Rows were rejected, and the platform does not say how many.
+        # Rows were rejected, and their number is unknown.
         return False
     return are_few_enough(report.rejected_count, report.result.file_count, max_rejected)
 
 
 def text_of_part(step: AnyStep) -> str:
-    """Name the part of the contacts that a step is about, if there are several."""
+    """Return the part of the contacts as a text for a message; empty if there is only one."""
     return f" (part {step.part} of {step.parts})" if step.parts > 1 else ""

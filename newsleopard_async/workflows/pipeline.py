@@ -1,4 +1,4 @@
-"""What all pipelines have around them: a span, the end of a feed, frames without variables."""
+"""The wrapper of all pipelines: a span, the end of a feed, and hidden variables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _CODES: Final = ("campaign_sn", "import_sn", "list_sn")
-"""What the span of a pipeline has: codes, and never a name, an address or a path."""
+"""The attributes of a pipeline's span: only codes, and never a name, an address or a path."""
 
 _BEGIN_AT_ONCE: Final = 8
 """How many pipelines begin in one round of the event loop. Chosen: each takes 1 ms for that
@@ -35,23 +35,23 @@ _turns: Final = anyio.lowlevel.RunVar[anyio.CapacityLimiter]("newsleopard_async_
 def pipeline(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Give a pipeline its span, end the feed that is its ``progress``, and hide its variables.
 
-    A pipeline that calls another passes on a plain callback: the feed ends with the outer one.
+    A pipeline that calls another passes a plain callback, so the feed ends with the outer one.
     """
-    return hides_variables(cast("Callable[P, Coroutine[Any, Any, T]]", _carried(function)))
+    return hides_variables(cast("Callable[P, Coroutine[Any, Any, T]]", _wrapped(function)))
 
 
-def _carried(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Any]:
+def _wrapped(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Any]:
     name = f"newsleopard.{function.__name__}"
     parameters = inspect.signature(function)
 
     @functools.wraps(function)
-    async def carried(*args: Any, **kwargs: Any) -> T:
-        with _served(kwargs) as record_result:
+    async def wrapped(*args: Any, **kwargs: Any) -> T:
+        with _collecting(kwargs) as record_result:
             try:
                 work = function(*args, **kwargs)
                 codes = _codes(parameters.bind(*args, **kwargs).arguments.get)
             finally:
-                # Among them may be contacts, and reporters print the variables of frames that run.
+                # Error reports show the variables of running frames, and these can be contacts.
                 del args, kwargs
             with telemetry.span(name, attributes=codes) as span:
                 try:
@@ -64,7 +64,7 @@ def _carried(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., A
             record_result(outcome)
             return outcome
 
-    return carried
+    return wrapped
 
 
 async def _turn() -> None:
@@ -86,11 +86,11 @@ def _served(kwargs: dict[str, Any]) -> AbstractContextManager[Callable[[object],
 
 
 def _forget(_: object) -> None:
-    """Take the outcome of a run without a feed."""
+    """Ignore the outcome of a run without a feed."""
 
 
 def _codes_of(outcome: object) -> dict[str, str]:
-    """Return the codes of an outcome, and of the import before it."""
+    """Return the codes of an outcome and of its import."""
     imported = getattr(outcome, "import_report", None)
     return {
         **_codes(functools.partial(_field_of, imported)),
@@ -107,6 +107,6 @@ def _codes(field: Callable[[str], object]) -> dict[str, str]:
 
 
 def _if_code(value: object) -> Iterator[str]:
-    """Yield what has the form of a code; an address that was given by a slip has not."""
+    """Yield the value if it has the form of a code; an address by mistake does not."""
     if isinstance(value, str) and "@" not in value and not any(problems_of_code("sn", value)):
         yield value

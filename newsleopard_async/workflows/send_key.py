@@ -70,34 +70,34 @@ def problems_of_send_key(send_key: object, checkpoint: object) -> Iterator[Probl
         yield Problem(
             "send_key",
             "choice",
-            "goes without checkpoint, which keeps the run elsewhere; give one of the two",
+            "cannot be combined with checkpoint, which stores the run elsewhere; pass one of them",
         )
     if not isinstance(send_key, str):
         yield wrong_type("send_key", send_key, "a text, such as 'anniversary-2027'")
     elif not send_key:
-        yield Problem("send_key", "required", "is empty; name the campaign, once for all its runs")
+        yield Problem("send_key", "required", "is empty; pass a name that is the same in all runs")
     elif send_key != send_key.strip() or not send_key.isprintable():
         yield Problem(
             "send_key",
             "characters",
-            "has white space around it, or a character that does not show; give it without",
+            "has white space around it, or an invisible character; remove them",
         )
     elif not unicodedata.is_normalized("NFC", send_key):
         yield Problem(
             "send_key",
             "characters",
-            "has a character that Unicode can write in another way, too, as macOS does in the "
-            'names of files; give unicodedata.normalize("NFC", send_key)',
+            "has a character with a second form in Unicode, as in file names of macOS; pass "
+            'unicodedata.normalize("NFC", send_key)',
         )
     elif len(send_key) > _LONGEST:
         yield Problem(
-            "send_key", "length", f"has {len(send_key)} characters, and may have {_LONGEST}"
+            "send_key", "length", f"is {len(send_key)} characters long; use at most {_LONGEST}"
         )
 
 
 def token_of(send_key: str) -> str:
-    """Return the token of a key: 12 digits, by which two of a million keys differ almost surely."""
-    # By its characters: in a text that is a member of an enum, a format may show the name.
+    """Return the token of a key: 12 hex digits, so a million keys differ almost certainly."""
+    # Not formatted, because a format can show the name of an enum member instead of its text.
     return hashlib.sha256(b"newsleopard send_key " + send_key.encode()).hexdigest()[:12]
 
 
@@ -109,11 +109,11 @@ def next_token(token: str) -> str:
 
 
 def marker_of(token: str) -> str:
-    """Return what is added to the name of the campaign."""
+    """Return the text that is added to the name of the campaign."""
     return f"[nl-{token}]"
 
 
 def sought_marker_of(token: str) -> str:
-    """Return what is looked for: for a send key, the marker of every submit under it."""
+    """Return the text to search for; for a send key, it matches every submit under the key."""
     parts = _TOKEN.fullmatch(token)
     return marker_of(token) if parts is None else f"[nl-{parts[1]}"

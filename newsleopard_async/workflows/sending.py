@@ -124,78 +124,77 @@ async def send_campaign(
     balance: IfTooLow | None = "warn",
     webhook: Webhooks | None = None,
 ) -> SendOutcome:
-    """Import contacts, if any are given, then submit a campaign or an A/B test, once.
+    """Import contacts, if any are passed, then submit a campaign or an A/B test, once.
 
     Contacts and campaign are checked first, as by `check_contacts` and `check_campaign`. All
-    their errors come at once, before anything is sent. Warnings and notes go to the log
-    ``newsleopard_async``, unless ``strict`` makes errors of the warnings.
+    their errors are raised together, before anything is sent. Warnings and notes go to the log
+    ``newsleopard_async``, unless ``strict`` turns the warnings into errors.
 
-    Imports into one list take turns, as with `import_contacts`.
+    Imports into one list run one after the other, as with `import_contacts`.
 
     Args:
         nl: The client.
-        campaign: What to send; the list that is imported into joins its lists.
+        campaign: The campaign; the list of the import is added to its lists.
         contacts: A path to a CSV file or a workbook, or its content; an open file; a data frame;
             an iterable, async or not, of records; or a `ContactsSource`. See `Contacts`. None
             sends to the lists as they are.
         list_sn: The list to import into.
         list_name: Or the name of a list to create.
-        if_list_exists: What to do where a list of that name is there already.
-        max_rejected: Rows that the platform may reject without stopping the send: a number
-            of rows, a share below 1, or None for any. Where the check finds more of them,
+        if_list_exists: What to do if a list of that name already exists.
+        max_rejected: Rows that the platform can reject without stopping the send: a number
+            of rows, a share below 1, or None for any. If the check finds more of them,
             nothing is imported either.
-        marker: What is added to the campaign's name, by which it is found again if the reply
-            to the submit is lost. By default it is made up; a text of your own must be in no
-            other campaign's name; None adds nothing, and the campaign is looked for by its
-            whole name, which is weaker: any other campaign of that name passes for it.
-        polling: How the import is watched; and the campaign, if it is waited for.
+        marker: The text that is added to the campaign's name, to find it again if the reply
+            to the submit is lost. By default it is generated. A text of your own must be in no
+            other campaign's name. None adds nothing; the campaign is then found by its
+            whole name, so any other campaign of that name is mistaken for it.
+        polling: How the import is polled, and the campaign with ``wait="sent"``.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        send_key: Names the campaign for all runs of it, in any process: the client's store
-            keeps the run under it. Called again, the pipeline goes on where it was or gives the
-            same outcome, and never submits twice; the same contacts may come in another form. A
-            campaign of the last 28 days that has the key's marker in its name is not sent again,
-            even if nothing is kept of its run.
+        send_key: The name of the campaign for all its runs, in any process: the client's store
+            keeps the run under it. Called again, the pipeline resumes or returns the
+            same outcome, and never submits twice; the contacts can be passed in another form. A
+            campaign of the last 28 days with the key's marker in its name is not sent again,
+            even if the record of its run is lost.
         wait_for_other: Whether to wait for the end of another run of the send key or checkpoint,
-            and then go on: True for as long as ``polling`` watches a job, an hour by default; a
-            number for so many seconds. Otherwise such a run is `InUse`.
-        checkpoint: A path, in the place of a send key; run again with it, the pipeline goes on
-            where it was, and never submits twice.
-        check: Whether rows and campaign are judged; without it, only what makes the contacts
-            unusable as a whole, and what the submit would refuse, is refused.
-        strict: Whether warnings refuse, too.
-        encoding: What the contacts are encoded in; None finds it out.
-        fix: What to put right on the way, as for `check_contacts`.
+            and then continue: True for as long as the deadline of ``polling``, an hour by default;
+            a number for so many seconds. False raises `InUse`.
+        checkpoint: A path, instead of a send key; run again with it, the pipeline resumes,
+            and never submits twice.
+        check: Whether rows and campaign are checked. Without it, only contacts that are
+            unusable as a whole, and a campaign that the submit would refuse, are refused.
+        strict: Whether warnings also refuse.
+        encoding: The encoding of the contacts; None detects it.
+        fix: The corrections to make, as for `check_contacts`.
         left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
-        columns: Names to use in the place of the file's or the records' own, as for
-            `check_contacts`.
+        columns: Names that replace the names of columns, as for `check_contacts`.
         skip: Addresses to leave out, as for `check_contacts`.
         part_bytes: The largest size of a part, in bytes, as for `import_contacts`.
-        wait: ``sent`` waits as `wait_for_campaign` does until the campaign is sent, through its
-            schedule and the wait of an A/B test; a run that goes on with the checkpoint goes on
-            waiting. It may change from run to run.
-        hold: How long the campaign is held back after its submit, up to seven days, in which
-            `call_off` stops it: ``SendNow()`` becomes a schedule. Once it was submitted or may
-            have been, it must stay the same.
+        wait: ``sent`` waits until the campaign is sent, as `wait_for_campaign` does, through its
+            schedule and the wait of an A/B test. A resumed run continues to wait. It can differ
+            between runs.
+        hold: How long the campaign is held after its submit, up to seven days, while
+            `call_off` can stop it: ``SendNow()`` becomes a schedule. It is fixed after the
+            campaign was submitted, or possibly submitted.
         balance: What to do if the account's balance does not cover the campaign, by the
             subscribers of its lists, just before the submit: ``warn`` logs both numbers, ``refuse``
-            raises; None asks for no balance. A balance that is not known stops nothing. The
+            raises, None does not read the balance. An unknown balance stops nothing. The
             platform itself decides at the submit.
         webhook: Receives the platform's call when the contacts have been imported, as for
-            `import_contacts`. The platform makes none when a campaign is sent.
+            `import_contacts`. The platform sends none when a campaign is sent.
 
     Raises:
-        InsufficientBalance: the platform refused, or the balance refuses; nothing was sent.
+        InsufficientBalance: the platform refused, or ``balance="refuse"`` did; nothing was sent.
         CampaignFailed: it was accepted, and not sent, or not all of it.
         OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
-            (yet); run again with the send key, from `.look_again_at` on.
+            (yet); run again with the send key after `.look_again_at`.
         ImportIncomplete: too many rows were rejected, or the platform counts fewer rows in
-            the file than different addresses were sent, whatever ``max_rejected``; nothing
+            the file than different addresses were sent, for any ``max_rejected``; nothing
             was sent.
         ImportFailed: the import ended without success; nothing was sent.
-        DeadlineExceeded: the import, or another one into the list, did not end in time, and
-            nothing was sent; or the campaign, which was accepted, was not sent in time.
-        InvalidRequest: something is wrong with what was given; this run sent nothing. What
-            an earlier one did is in `.checkpoint`, where one was given.
+        DeadlineExceeded: the import, or another one into the list, did not end before the deadline,
+            and nothing was sent; or the campaign was accepted, and not sent before the deadline.
+        InvalidRequest: an argument, the campaign or the contacts are not valid; this run sent
+            nothing. The `.checkpoint` shows what an earlier run did.
         InUse: another run has the send key or the checkpoint; it sends, and this one sent nothing.
     """
     raise_problems(problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
@@ -215,9 +214,9 @@ async def send_campaign(
         skip=skip,
         part_bytes=part_bytes,
     )
-    # As in `import_contacts`: what holds addresses is shown without them.
+    # As in `import_contacts`: error reports must not show addresses.
     del skip
-    plan = _plan(contacts, part_bytes, balance, wait, looks=None not in (send_key, marker))
+    plan = _plan(contacts, part_bytes, balance, wait, finds_earlier=None not in (send_key, marker))
     polling = polling or Polling()
     events = Events("send_campaign", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
@@ -234,7 +233,7 @@ async def send_campaign(
             check_mailing, campaign, of_rows, target, tolerance=tolerance, hold=hold
         )
         if found is not None and found.report.fatal_errors:
-            # There is no telling what was begun with them, but a checkpoint says whether it was.
+            # Without usable contacts there is no fingerprint, but the checkpoint shows the run.
             problems = (await check_now(now=nl.clock.now())).problems
             raise await with_checkpoint(InvalidRequest(problems), kept)
         fingerprint = _fingerprint_of(
@@ -243,7 +242,7 @@ async def send_campaign(
         run = await stack.enter_async_context(
             running(nl, events, fingerprint=fingerprint, checkpoint=kept, wait_s=wait_s)
         )
-        # What was submitted, or may have been, is looked up and no longer judged.
+        # A campaign that was submitted, or possibly submitted, is looked up and not checked again.
         is_new = not run.has(steps.submit)
         if is_new:
             check_result = await check_now(now=nl.clock.now())
@@ -268,7 +267,7 @@ async def send_campaign(
         outcome = SendOutcome(campaign_sn=campaign_sn, import_report=report, request_id=request_id)
         if wait == "accepted":
             return outcome
-        # That may take days, for which the contacts must not stay on the disk.
+        # The wait can take days, and the contacts must not stay on the disk so long.
         await of_contacts.aclose()
         status = await poll_submitted(run, campaign, campaign_sn, polling)
         return attrs.evolve(outcome, status=status)
@@ -280,12 +279,12 @@ def _plan(
     balance: IfTooLow | None,
     wait: WaitFor,
     *,
-    looks: bool,
+    finds_earlier: bool,
 ) -> Plan:
     imports = (*OF_LIST, *of_import(in_parts=part_bytes is not None))
     return (
         *(() if contacts is None else OF_CONTACTS),
-        *(OF_EARLIER if looks else ()),
+        *(OF_EARLIER if finds_earlier else ()),
         *(() if contacts is None else imports),
         *(() if balance is None else OF_BALANCE),
         ("hold_until", "submit"),
@@ -294,7 +293,7 @@ def _plan(
 
 
 async def _of_earlier(run: Runner, earlier: SentCampaign, wait: WaitFor) -> SendOutcome:
-    """Return the outcome of a campaign that was sent by a run of which nothing is kept."""
+    """Return the outcome of a campaign that an earlier run without a record has sent."""
     if not run.has(steps.submit):
         await run.record_result(steps.submit, earlier.sn)
     return SendOutcome(
@@ -314,7 +313,7 @@ async def _import(
     is_new: bool,
     webhook: Webhooks | None,
 ) -> ImportReport:
-    """Import the contacts; before the submit, what the platform took must be enough.
+    """Import the contacts; before the submit, check that enough rows were imported.
 
     Raises:
         ImportIncomplete: too many rows were rejected.
@@ -339,7 +338,7 @@ def _fingerprint_of(
 ) -> Fingerprint:
     contacts, mark = found and found.sha256, marker is ... or marker
     into = {} if target is None else target.to_dict()
-    # Only what is given counts, so that checkpoints of runs without it stay valid.
+    # Only options that are used count, so that checkpoints of runs without them stay valid.
     extras: dict[str, object] = {}
     if found is not None and found.parts:
         extras["part_bytes"] = part_bytes
@@ -364,7 +363,7 @@ async def check_mailing(
     tolerance: Tolerance,
     hold: timedelta | None,
 ) -> SendCheckResult:
-    """Judge in a thread, since a mail may be long."""
+    """Check in a thread, because a mail can be long."""
     if hold is not None:
         campaign = attrs.evolve(campaign, schedule=SendAt(now + hold))
     return await in_thread(
@@ -375,7 +374,7 @@ async def check_mailing(
 def problems_of_arguments(
     campaign: object, max_rejected: object, *, check: object, strict: object
 ) -> Iterator[Problem]:
-    """Yield what is wrong with the campaign, and with what is let pass."""
+    """Yield the problems of the campaign and of the tolerance."""
     yield from problems_of_type("campaign", campaign, BaseMailing, "a campaign or an A/B test")
     yield from problems_of_type("check", check, bool, "True or False")
     yield from problems_of_type("strict", strict, bool, "True or False")
@@ -383,13 +382,13 @@ def problems_of_arguments(
 
 
 def problems_of_wait(wait: object) -> Iterator[Problem]:
-    """Yield a problem unless it says what is waited for."""
+    """Yield a problem if it is not a choice of what to wait for."""
     if wait not in ("accepted", "sent"):
         yield Problem("wait", "choice", "must be 'accepted' or 'sent'")
 
 
 def _problems_of_options(marker: object, polling: object, webhook: object) -> Iterator[Problem]:
-    """Yield what else would only be noticed when much has been done."""
+    """Yield the problems that would otherwise appear only after the import."""
     if marker is not None and not isinstance(marker, EllipsisType):
         yield from problems_of_line("marker", marker)
     yield from problems_of_polling(polling)
@@ -402,14 +401,18 @@ def target_of(
     list_name: str | None,
     if_list_exists: IfListExists,
 ) -> Target | None:
-    """Check where the contacts go, if there are any."""
+    """Return the list for the contacts; None without contacts.
+
+    Raises:
+        InvalidRequest: a list is named without contacts, or the list cannot be used.
+    """
     if contacts is not None:
         return Target(list_sn=list_sn, list_name=list_name, if_list_exists=if_list_exists)
     if list_sn is not None or list_name is not None:
         raise InvalidRequest.of(
             "contacts",
             "required",
-            "list_sn and list_name say where contacts go, and no contacts are given; "
-            "name lists to send to in the campaign itself",
+            "list_sn and list_name select the list for contacts, and there are no contacts; pass "
+            "contacts=, or name the lists to send to in the campaign",
         )
     return None

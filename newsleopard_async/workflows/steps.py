@@ -1,4 +1,4 @@
-"""The steps that pipelines are made of: each a function of the client and plain data."""
+"""The steps of the pipelines: each is a function of the client and plain data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
 from newsleopard_async.contacts.parts import Part, write_part
 
-# Loaded before a pipeline begins: an import that failed in its midst would hide what was done.
+# Loaded before a pipeline begins: an import error during a run would hide what was done.
 from newsleopard_async.contacts.rules import import_text as _text  # noqa: F401 - see above
 from newsleopard_async.disclosure import shown
 from newsleopard_async.endpoints import campaigns, contacts, reports  # noqa: F401 - see above
@@ -82,42 +82,45 @@ _INVALID_SN: Final = 40007
 """無效的 SN. Source: 錯誤代碼對照表; documented."""
 
 _ONE_DAY: Final = timedelta(days=1)
-"""By how much a search is wider than needed: it is not documented what its range means (T106)."""
+"""How far a search exceeds the range: the meaning of the range is not documented (T106)."""
 
 _ONE_MONTH: Final = timedelta(days=30)
+"""Chosen: the answer to one request has no pages (T107), so its range is limited to a month."""
 
 _MOST_RANGES: Final = 36
-"""How many requests one look among the finished campaigns may take.
+"""How many requests one search of the finished campaigns can take.
 
-Chosen: three years are asked for month by month (T107). A longer time is divided into so many
-longer ranges, so that a run that is resumed after ten years does not use up the day's quota.
+Chosen: 36 requests cover three years month by month (T107). A longer time is divided into 36
+longer ranges, so a run that is resumed after ten years does not use up the daily quota.
 """
 
-_LONGEST_LOOK_S: Final = 30.0
-"""How long one list is looked for by its code.
+_LONGEST_SEARCH_S: Final = 30.0
+"""How long to search for one list by its code.
 
-Chosen: at ten requests a second, these are 300 pages, or 30,000 lists, and 3 % of a day's requests.
+Chosen: at ten requests per second, 30 s are 300 pages, or 30,000 lists, and 3 % of the daily
+quota.
 """
 
 LISTED_AFTER: Final = timedelta(minutes=2)
-"""A list that was created is listed by then; it is not documented, and usually at once."""
+"""How long after its creation a list is certainly listed. Chosen: it is not documented; usually a
+list appears immediately."""
 
 _FRESH_URLS: Final = 3
-"""How many presigned URLs one upload or download may use up.
+"""How many presigned URLs one upload or download can use up.
 
-Chosen: how long one lives is not documented (T22). If three in a row expire before they are
-used, the next one will, too.
+Chosen: how long a URL is valid is not documented (T22). If three in a row expire before their use,
+the next one will also expire.
 """
 
 
 @attrs.frozen(kw_only=True)
 class ImportFile(Plain):
-    """A clean CSV file and the list that it goes into, or a part of the file.
+    """A clean CSV file, or a part of it, and the list to import it into.
 
     Attributes:
         path: The file.
         list_sn: The list.
-        part: The part of the file, if not all of it is meant.
+        part: The part of the file; None for the whole file.
         columns: The names in its header.
     """
 
@@ -129,12 +132,12 @@ class ImportFile(Plain):
 
 @attrs.frozen(kw_only=True)
 class FindSent(Plain):
-    """A campaign to look for among the finished ones.
+    """A search for a campaign among the finished ones.
 
     Attributes:
-        text: What its name holds, or is.
-        since: When it was submitted, or earlier.
-        whole_name: Whether the name is the text, not only holds it.
+        text: The text that its name contains.
+        since: A time at or before its submit.
+        whole_name: Whether the text must be the whole name.
     """
 
     text: str
@@ -142,24 +145,24 @@ class FindSent(Plain):
     whole_name: bool = False
 
     def matches(self, name: str) -> bool:
-        """Say whether a campaign of this name is the one."""
-        wanted = shown(self.text)  # as names are read
+        """Return whether a campaign with this name is the one."""
+        wanted = shown(self.text)  # in the form of the names that were read
         return name == wanted if self.whole_name else wanted in name
 
 
 @attrs.frozen(kw_only=True)
 class DownloadFiles(Plain):
-    """A campaign's report files and the folder that they go into."""
+    """A campaign and the folder for its report files."""
 
     campaign_sn: CampaignSn
     folder: Path
 
 
 async def with_fresh_url(work: Callable[[], Awaitable[T]]) -> T:
-    """Do work that asks for a presigned URL and uses it; do it again if the URL has expired.
+    """Do work that requests a presigned URL and uses it; repeat it if the URL has expired.
 
     Raises:
-        StorageError: it failed otherwise, or too many URLs have expired.
+        StorageError: it failed in another way, or too many URLs have expired.
     """
     for _ in range(_FRESH_URLS - 1):
         try:
@@ -172,9 +175,9 @@ async def with_fresh_url(work: Callable[[], Awaitable[T]]) -> T:
 
 @step(gives=tuple[ContactList, ...])
 async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
-    """Return every list of this name, and of a name that looks the same.
+    """Return every list of this name, or of a name that looks the same.
 
-    One that a pipeline created just now is among them, though it may be listed later (T53).
+    A list that a pipeline has just created is included, because it can be listed later (T53).
     """
     found = {each.sn: each async for each in nl.contacts.iter_lists(name=name)}
     made = _recently_created(nl).get(name)
@@ -185,18 +188,19 @@ async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
 
 @step(gives=ContactList | None)
 async def find_list(nl: NewsLeopard, list_sn: ListSn) -> ContactList | None:
-    """Return the list of a code, or None if it was not seen."""
+    """Return the list of a code, or None if it was not found."""
     return next(iter(await lists_of(nl, (list_sn,))), None)
 
 
 async def lists_of(nl: NewsLeopard, list_sns: Iterable[ListSn]) -> tuple[ContactList, ...]:
-    """Return the lists of codes as far as they were seen; no page after the last is asked for.
+    """Return the lists of codes that are found; the search stops when all are found.
 
-    The look is bounded: it protects against a slip, and must not use up the day's requests.
+    The search has a time limit, because it only protects against a wrong code, and must not use up
+    the daily quota.
     """
     wanted = set(list_sns)
     found: list[ContactList] = []
-    with nl.clock.deadline(_LONGEST_LOOK_S):
+    with nl.clock.deadline(_LONGEST_SEARCH_S):
         lists = cast("AsyncGenerator[ContactList, None]", nl.contacts.iter_lists())
         async with contextlib.aclosing(lists):
             async for each in lists:
@@ -218,25 +222,25 @@ async def create_list(nl: NewsLeopard, name: str, observer: Observer) -> ListSn:
 
 @attrs.frozen
 class _CreatedList:
-    """A list that was created, and when on the client's clock."""
+    """A list that was created, and its time on the client's clock."""
 
     sn: ListSn
     at_s: float
 
 
 _made: Final[WeakKeyDictionary[RequestQueue, dict[str, _CreatedList]]] = WeakKeyDictionary()
-"""By what the clients of a key at an origin share on an event loop, and by the name."""
+"""By the request queue that the clients of a key share on an event loop, and by the name."""
 
 
 def _recently_created(nl: NewsLeopard) -> dict[str, _CreatedList]:
-    return _made.setdefault(nl._api.limiter.queue, {})  # noqa: SLF001 - as in `turn`
+    return _made.setdefault(nl._api.limiter.queue, {})  # noqa: SLF001 - as in `list_lock`
 
 
 @step(gives=ImportSn, writes=True)
 async def upload_file(
     nl: NewsLeopard, given: ImportFile, *, webhook_url: str | None = None
 ) -> ImportSn:
-    """Ask for an upload URL and use it; one step, since the URL expires."""
+    """Request an upload URL and use it; one step, because the URL expires."""
     path = given.path
     if given.part is not None:
         path = await in_thread(partial(write_part, path, given.part))
@@ -251,8 +255,8 @@ async def upload_file(
 
 @step(gives=ImportSn, writes=True)
 async def import_text(nl: NewsLeopard, given: ImportFile) -> ImportSn:
-    """Import a small file as text; it is clean already."""
-    # Bound to no name: what is logged may be reported with the variables of the running frames.
+    """Import a small, clean file as text."""
+    # Not bound to a name: error reports show the variables of the running frames.
     return await nl.contacts.import_text(
         (await in_thread(given.path.read_bytes)).decode(), given.list_sn
     )
@@ -263,18 +267,19 @@ async def get_import(nl: NewsLeopard, import_sn: ImportSn) -> ImportResult:
     """Return an import's state.
 
     Raises:
-        UnexpectedResponse: the answer is about another import, whose end says nothing of this one.
+        UnexpectedResponse: the answer contains another import. Its end must not decide about this
+            one.
     """
     result = await nl.contacts.get_import(import_sn)
     if result.import_sn != import_sn:
         raise UnexpectedResponse(
-            f"the answer to get_import is about another import than {import_sn}", status=200
+            f"the answer to get_import contains another import than {import_sn}", status=200
         )
     return result
 
 
 def says_unknown(error: APIError) -> bool:
-    """Say whether a refusal means that the platform does not know what was asked for (T50)."""
+    """Return whether a refusal means that the platform does not know the object (T50)."""
     if error.code is None:
         return error.status in (400, 404, 410)
     return error.code == _INVALID_SN or error.status in (404, 410)
@@ -290,9 +295,9 @@ async def submit(nl: NewsLeopard, campaign: Mailing, observer: Observer) -> Camp
 
 @step(gives=SentCampaign | None)
 async def find_sent(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
-    """Look for a finished campaign by what its name holds, month by month.
+    """Search for a finished campaign by its name, month by month.
 
-    From a day before the submit to a day after now: one that is still to be sent is in no list.
+    The range is from a day before the submit to a day after now. An unsent campaign is in no list.
     """
     for begin, end in ranges_around(given.since, nl.clock.now()):
         for each in await nl.reports.list_campaigns(start=begin, end=end, wanted=given.matches):
@@ -303,7 +308,7 @@ async def find_sent(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
 
 @step(gives=SentCampaign | None)
 async def find_earlier(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
-    """Look for a campaign that an earlier run of the same send key has sent, as `find_sent`."""
+    """Search for a campaign that an earlier run of the same send key has sent."""
     return await find_sent.run(nl, given)
 
 
@@ -315,8 +320,8 @@ def ranges_around(since: datetime, now: datetime) -> Iterator[tuple[datetime, da
 def _ranges(begin: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Divide a time into ranges that overlap by a day.
 
-    A campaign whose sending crosses the border of two ranges, or begins right on it, may be in
-    neither otherwise (T106).
+    Without the overlap, a campaign that is sent across the border of two ranges, or begins exactly
+    at it, could be in neither (T106).
     """
     length = max(_ONE_MONTH, (until - begin) / _MOST_RANGES)
     overlap = timedelta(0)
@@ -328,15 +333,15 @@ def _ranges(begin: datetime, until: datetime) -> Iterator[tuple[datetime, dateti
 
 @step(gives=tuple[ReportState, ...])
 async def get_report_state(nl: NewsLeopard, campaign_sn: CampaignSn) -> tuple[ReportState, ...]:
-    """Return which report files there are, and how old."""
+    """Return the types and the times of the report files that exist."""
     links = newest_links(await nl.reports.get_links(campaign_sn))
     return tuple(ReportState(type=link.type, created=link.created) for link in links)
 
 
 def answer_of(unknown: OutcomeUnknown) -> str:
-    """Say in a few words what was answered to a request of which the outcome is not known."""
+    """Describe in a few words the answer to a request whose outcome is unknown."""
     if unknown.status is None:
-        return "no answer came"
+        return "there was no answer"
     return f"the answer was HTTP {unknown.status}" + (unknown.excerpt and f" ({unknown.excerpt})")
 
 
@@ -346,11 +351,11 @@ async def export_report(
 ) -> bool | float | str:
     """Begin an export.
 
-    Neither the hour's limit nor a lost reply is the end: the links tell. A refusal at the
-    gateway is: nothing was exported.
+    Neither the hourly limit nor a lost reply is an error here, because the links show the outcome.
+    A refusal raises: nothing was exported.
 
-    Returns: True if it began; a text, why, if that is not known; if another one began within
-        the hour, how many seconds ago.
+    Returns: True if it began; a text with the reason if that is unknown; if another one began
+        within the hour, how many seconds ago.
     """
     try:
         await nl.reports.export(campaign_sn, webhook_url=webhook_url)
@@ -363,7 +368,7 @@ async def export_report(
 
 @step(gives=tuple[ReportFile, ...])
 async def download_files(nl: NewsLeopard, given: DownloadFiles) -> tuple[ReportFile, ...]:
-    """Download every report file; links are fetched here, since they expire."""
+    """Download every report file; the links are fetched here, because they expire."""
     await make_folder(given.folder)
     done: dict[str, ReportFile] = {}
 
@@ -383,27 +388,29 @@ async def _download(nl: NewsLeopard, given: DownloadFiles, link: ReportLink) -> 
 
 
 def _file_part(text: str) -> str:
-    """Make a part of a file name of what the server says, which may be anything."""
+    """Return a text of the platform, which can be anything, as a part of a file name."""
     if re.fullmatch(r"[a-z0-9_-]{1,64}", text):
         return text
-    # Two that look alike, or differ only in case, must not become one file.
+    # Types that look the same, or differ only in case, must not become one file.
     mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', text)[:48]}-{mark}"
 
 
 async def make_folder(folder: Path) -> Path:
-    """Make a folder for downloads, unless it is there.
+    """Create a folder for downloads if it does not exist.
 
-    Returns: The folder, absolutely: a later `chdir` leads nowhere else.
+    Returns: The absolute path of the folder, so a later `chdir` does not change it.
 
     Raises:
-        InvalidRequest: a file is in its place, or it may not be made.
+        InvalidRequest: the path is a file, or the folder cannot be created.
     """
     try:
         there = await anyio.Path(folder).absolute()
         await there.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidRequest.of(
-            "download_to", "folder", f"{folder} cannot be made a folder: {error.strerror}"
+            "download_to",
+            "folder",
+            f"{folder} cannot be created: {error.strerror}; choose another folder",
         ) from None
     return Path(there)

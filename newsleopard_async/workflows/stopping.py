@@ -2,10 +2,10 @@
 
 The rules:
 
-- Pausing comes first, since a paused campaign stays in the console (T129).
-- A look at the state is worth having and decides little: if it fails, the campaign is paused all
-  the same. After the pause it is looked at until it is seen to have ended.
-- All of it may be repeated, by itself or by another call.
+- Pausing comes first, because a paused campaign stays in the console (T129).
+- The state is useful but not required: if it cannot be read, the campaign is still paused. After
+  the pause it is polled until it has ended.
+- Every request can be repeated, here or by another call.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from newsleopard_async.workflows.runner import Runner
 __all__ = ["stop"]
 
 _LOOK_S: Final = 10.0
-"""How long one look at the state may take. Chosen: the pause must not wait for it."""
+"""How long one read of the state can take. Chosen: 10 s is the most that it can delay the pause."""
 
 _CONSOLE: Final = "stop it in the console (活動列表)"
 
@@ -48,14 +48,14 @@ _log: Final = Log()
 
 @attrs.frozen(kw_only=True)
 class _SeenStatus(Plain):
-    """A look at the state of a campaign.
+    """The result of reading the state of a campaign.
 
     Attributes:
-        status: What was seen; None if it could not be read.
-        is_known: Whether the platform knows the campaign, as far as it says; one that answers
-            404 may also not have the endpoint.
-        is_offered: Whether another look makes sense.
-        may_pass: Whether it could not be read for a reason that may pass.
+        status: The status; None if it could not be read.
+        is_known: Whether the platform knows the campaign; a 404 can also mean that the account has
+            no endpoint for it.
+        is_offered: Whether another read makes sense.
+        may_pass: Whether the reason why it could not be read is temporary.
     """
 
     status: CampaignStatus | None = None
@@ -69,10 +69,10 @@ class _SeenStatus(Plain):
 
 
 async def _read_status(run: Runner, campaign_sn: CampaignSn) -> _SeenStatus:
-    """Look at the state, if it can be read; what keeps us from it must not keep us from pausing.
+    """Read the state of a campaign; an error must not prevent the pause.
 
     Raises:
-        AuthenticationError, ConfigurationError: nothing else will work either.
+        AuthenticationError, ConfigurationError: no other request will succeed either.
     """
     look = attrs.evolve(campaign_steps.get_status, run=_get_status_in_time)
     try:
@@ -98,7 +98,7 @@ async def _get_status_in_time(nl: NewsLeopard, campaign_sn: CampaignSn, /) -> Ca
 
 
 async def stop(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> CalledOff:
-    """Pause a campaign, or delete it."""
+    """Pause a campaign, or delete it if it cannot be paused."""
     before = await _read_status(run, campaign_sn)
     if before.is_over:
         return _called_off(campaign_sn, before, before, stopped="already stopped")
@@ -122,14 +122,14 @@ def _called_off(
     stopped: HowCalledOff,
     otherwise: HowCalledOff = "too late",
 ) -> CalledOff:
-    """Say how it ended, by the state that was seen last.
+    """Build the outcome from the last state.
 
     Args:
         campaign_sn: The campaign.
-        before: The first look.
-        after: The last look.
-        stopped: What a stop that was seen is called.
-        otherwise: What it is called if no end was seen.
+        before: The first state.
+        after: The last state.
+        stopped: The outcome if the last state is STOP.
+        otherwise: The outcome if the campaign has not ended.
     """
     how: HowCalledOff = otherwise
     if after.is_over:
@@ -140,10 +140,10 @@ def _called_off(
 
 
 async def _pause(run: Runner, campaign_sn: CampaignSn) -> NewsLeopardError | None:
-    """Pause a campaign; return what refused it, or left it open.
+    """Pause a campaign; return the error if it was refused or its outcome is unknown.
 
     Raises:
-        NotOffered: it cannot be done here.
+        NotOffered: this account or platform cannot pause.
     """
     try:
         await run.step(campaign_steps.pause_campaign, campaign_sn, keep=False)
@@ -155,14 +155,14 @@ async def _pause(run: Runner, campaign_sn: CampaignSn) -> NewsLeopardError | Non
 
 
 def _is_unanswered(error: NewsLeopardError) -> bool:
-    """Say whether every attempt at a request may have taken effect, and none was answered."""
+    """Return whether no attempt was answered, and every attempt possibly took effect."""
     return isinstance(error, (ConnectionFailed, ServerError))
 
 
 async def _read_status_again(
     run: Runner, campaign_sn: CampaignSn, before: _SeenStatus
 ) -> _SeenStatus:
-    """Look once more, unless the first look has shown that this is useless."""
+    """Read the state again, unless the first read has shown that this is useless."""
     if not (before.is_offered and before.is_known):
         return before
     return await _read_status(run, campaign_sn)
@@ -171,10 +171,10 @@ async def _read_status_again(
 async def _end_of(
     run: Runner, campaign_sn: CampaignSn, before: _SeenStatus, polling: Polling
 ) -> _SeenStatus:
-    """Look at a campaign that was stopped until it is seen to have ended, or cannot be seen.
+    """Poll a campaign that was stopped until it has ended, or its state cannot be read.
 
     Raises:
-        DeadlineExceeded: it still goes on.
+        DeadlineExceeded: it is still being sent.
     """
     if not before.is_offered:
         return before
@@ -186,10 +186,10 @@ async def _poll_end(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> _
     began_s, delays = run.monotonic(), delays_s(polling, campaign_sn)
     while True:
         try:
-            # One that was not known at first may be: the platform has just taken its stop.
+            # A campaign that was unknown at first can be known now, since its stop was accepted.
             look = await _read_status(run, campaign_sn)
         except (AuthenticationError, ConfigurationError) as error:
-            # No error may hide that the stop was accepted.
+            # No error must hide that the stop was accepted.
             _log.warning("the state of %s could not be read: %s", campaign_sn, error)
             look = _SeenStatus()
         left_s = polling.deadline_s - (run.monotonic() - began_s)
@@ -198,8 +198,9 @@ async def _poll_end(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> _
         if left_s <= 0:
             assert look.status is not None
             raise DeadlineExceeded(
-                f"the platform has accepted to stop {campaign_sn}, and says {look.status.state} "
-                f"after {polling.deadline_s:g} s; {_CONSOLE}, or call this again",
+                f"the platform has accepted to stop {campaign_sn}, but its state is "
+                f"{look.status.state} after {polling.deadline_s:g} s; {_CONSOLE}, or call this "
+                "again",
                 last=look.status,
             )
         await run.wait(campaign_steps.get_status, min(next(delays), left_s), look.status)
@@ -215,7 +216,7 @@ async def _delete(
     """Delete a campaign that cannot be paused.
 
     Raises:
-        APIError: that cannot be done either.
+        APIError: it cannot be deleted either.
     """
     outcome, failed = DeleteOutcome(), None
     try:
@@ -229,7 +230,7 @@ async def _delete(
     if after.is_over:
         return _called_off(campaign_sn, before, after, stopped="paused")
     if before.status is not None and not after.is_known:
-        # It was there, and is not there any more.
+        # It existed before, and does not exist any more.
         return _called_off(campaign_sn, before, after, stopped="deleted", otherwise="deleted")
     if failed is not None:
         raise failed

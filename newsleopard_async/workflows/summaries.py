@@ -1,4 +1,4 @@
-"""What became of campaigns, in numbers: from their metrics, or else from their report files."""
+"""The results of campaigns in numbers: from their metrics, or else from their report files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FIELDS: Final = (
     *("name", "recipients", "delivered", "opened", "clicked", "bounced"),
     *("unsubscribed", "complained", "sent_begin", "sent_end"),
 )
-"""What a summary takes from the row of the whole campaign."""
+"""The fields that a summary takes from the row of the whole campaign."""
 
 _log: Final = Log()
 
@@ -48,23 +48,23 @@ async def summarize(
     progress: Progress | None = None,
     checkpoint: CheckpointLike | None = None,
 ) -> tuple[CampaignSummary, ...]:
-    """Say in numbers what became of campaigns, one request for fifty of them.
+    """Return the results of campaigns in numbers, with one request per fifty campaigns.
 
     If the account has no metrics, the report of each campaign is exported and counted. That is
-    slow, may be done once an hour for each, and has personal data in a private folder for a
-    moment.
+    slow, is possible once an hour per campaign, and puts personal data into a private folder for a
+    short time.
 
     Args:
         nl: The client.
         campaign_sns: The campaigns; each counts once.
-        polling: How the reports are watched, if they are needed.
+        polling: How the reports are polled, if they are needed.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path, as for the other pipelines; nothing is kept in it.
-    Returns: A summary of each campaign, in the order in which they were given. If the platform
-        knows nothing of one, its numbers are None, and a line in the log says so.
+        checkpoint: A path, as for the other pipelines; no step is stored in it.
+    Returns: A summary of each campaign, in the order of the codes. If the platform
+        does not know a campaign, its numbers are None, and a warning is logged.
 
     Raises:
-        InvalidRequest: no campaign is given, or a code is not valid.
+        InvalidRequest: there is no campaign, or a code is not valid.
         StorageError: a report file could not be downloaded.
     Source: POST /v1/report/campaigns/metrics; notes 2026
     """
@@ -99,9 +99,10 @@ def _batches(codes: tuple[CampaignSn, ...]) -> Iterator[tuple[CampaignSn, ...]]:
 
 
 async def _rows_of(run: Runner, codes: tuple[CampaignSn, ...]) -> tuple[CampaignMetrics, ...]:
-    """Ask for metrics; a code that the platform does not know must not hide the others.
+    """Request metrics; an unknown code must not hide the other campaigns.
 
-    How it answers for one is not documented (T131). If it refuses all, each half is asked for.
+    How the platform answers for an unknown code is not documented (T131). If it refuses all codes,
+    each half is requested separately.
     """
     try:
         return await run.step(get_metrics, codes, keep=False)
@@ -115,7 +116,7 @@ async def _rows_of(run: Runner, codes: tuple[CampaignSn, ...]) -> tuple[Campaign
 
 
 def _summary(campaign_sn: CampaignSn, rows: list[CampaignMetrics]) -> CampaignSummary:
-    """Take the row of the whole campaign; rows are never added up (T130)."""
+    """Use the row of the whole campaign; rows are never added up (T130)."""
     summary = CampaignSummary(
         campaign_sn=campaign_sn,
         parts=tuple(row for row in rows if row.part not in ("", _TOTAL)),
@@ -124,9 +125,9 @@ def _summary(campaign_sn: CampaignSn, rows: list[CampaignMetrics]) -> CampaignSu
     if len(totals) == 1 and totals[0].part in ("", _TOTAL):
         return attrs.evolve(summary, **{name: getattr(totals[0], name) for name in _FIELDS})
     _log.warning(
-        "campaign %s: the platform gives %s, so that its numbers are not known",
+        "campaign %s: the platform gives %s, so its numbers are unknown",
         campaign_sn,
-        f"{len(rows)} rows of metrics, and none is the total" if rows else "no metrics of it",
+        f"{len(rows)} rows of metrics without a total" if rows else "no metrics of it",
     )
     return summary
 
@@ -137,7 +138,7 @@ async def _from_report(
     polling: Polling | None,
     progress: Progress | None,
 ) -> CampaignSummary:
-    """Export and count the report of a campaign; the files are personal data, and do not stay."""
+    """Export and count the report of a campaign; the files are personal data, and are removed."""
     unknown = CampaignSummary(campaign_sn=campaign_sn, source="report")
     with private_folder() as folder:
         try:
@@ -148,6 +149,6 @@ async def _from_report(
         except (APIError, DeadlineExceeded, InvalidRequest) as error:
             if isinstance(error, APIError) and not may_be_too_early(error):
                 raise
-            _log.warning("campaign %s: its numbers are not known: %s", campaign_sn, error)
+            _log.warning("campaign %s: its numbers are unknown: %s", campaign_sn, error)
             return unknown
     return attrs.evolve(unknown, **attrs.asdict(counted, recurse=False))

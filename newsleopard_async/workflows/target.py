@@ -1,4 +1,4 @@
-"""The list that contacts go into: it is looked up by its name, or created once."""
+"""The list for the contacts: found by its name, or created once."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _log: Final = Log()
 
 @attrs.frozen(kw_only=True)
 class Target(Plain):
-    """The list that contacts go into: one that is there, or a new one of a name.
+    """The list for the contacts: an existing list, or a new list with a name.
 
     Raises:
-        InvalidRequest: neither or both are given, or one cannot be used.
+        InvalidRequest: neither or both are passed, or the value is not valid.
     """
 
     list_sn: ListSn | None = None
@@ -47,8 +47,8 @@ class Target(Plain):
             raise InvalidRequest.of(
                 "list_sn",
                 "target",
-                "give either list_sn, or list_name for a new list; "
-                "no campaign can reach contacts that are in no list",
+                "pass either list_sn, or list_name for a new list; "
+                "a campaign cannot reach contacts without a list",
             )
         if self.list_sn is not None:
             check_list_code("list_sn", self.list_sn)
@@ -59,13 +59,13 @@ class Target(Plain):
 
 
 async def find_or_create(run: Runner, target: Target, polling: Polling) -> ListSn:
-    """Return the list that contacts go into.
+    """Return the list for the contacts.
 
-    A code is looked up before the first import, and refused if it is that of a segment. Runs that
-    name a list do so one after the other: two that find none would create two.
+    A code is looked up before the first import, and refused if it belongs to a segment. Runs with
+    the same list name search one after the other, because two that find no list would create two.
 
     Raises:
-        DeadlineExceeded: other runs of this name did not end in time.
+        DeadlineExceeded: other runs with this name did not end before the deadline.
     """
     if target.list_sn is not None:
         if not may_have_imported(run):
@@ -73,13 +73,14 @@ async def find_or_create(run: Runner, target: Target, polling: Polling) -> ListS
         return target.list_sn
     name = target.list_name
     assert name is not None
+    # The lock file is named after this text, so the text must not change between versions.
     what = f"pipelines that look for the list {name!r}"
     async with run.list_lock(steps.find_lists, what, within_s=polling.deadline_s):
         return await _find_or_create(run, target, name)
 
 
 async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
-    """Look a name up before a list is created, and after a lost reply."""
+    """Search for the name before a list is created, and after a lost reply."""
     was_held = run.has(steps.create_list)
     if not was_held and (there := await _find(run, target, name)):
         return there
@@ -98,22 +99,22 @@ async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
         if made is None or not was_held or now < listed_by:
             unknown.look_again_at = max(now, listed_by)
             raise
-    # It had time enough to appear, and did not: it was never created.
+    # The list had enough time to appear and did not, so it was never created.
     await run.forget(steps.create_list)
     return await run.step(steps.create_list, name)
 
 
 def may_have_imported(run: Runner) -> bool:
-    """Say whether something was imported into the list, or may have been, now or earlier."""
+    """Return whether contacts were imported into the list, or possibly imported, in any run."""
     return run.has(steps.import_text) or run.has(steps.upload_file)
 
 
 async def _refuse_segment(run: Runner, list_sn: ListSn) -> None:
-    """Refuse a list that fills itself (T62); whether there is the list, the import will show.
+    """Refuse a list that fills itself (T62); the import itself fails if the list does not exist.
 
-    A list that was created just now may be missing among the lists, and lists that cannot be read,
-    or not within half a minute, say nothing about this one. Into a list that does not exist nothing
-    is imported (T51).
+    A list that was just created can be missing among the lists. If the lists cannot be read within
+    half a minute, the list is unknown. The platform imports nothing into a list that does not exist
+    (T51).
     """
     look = excusing(steps.find_list)
     try:
@@ -122,8 +123,8 @@ async def _refuse_segment(run: Runner, list_sn: ListSn) -> None:
         found = None
     if found is None:
         _log.warning(
-            "list_sn: %s was not found among your lists; it is imported into all the same, since "
-            "a new list may be listed later. If the import is refused, check the code",
+            "list_sn: %s was not found among your lists. The contacts are imported into it anyway, "
+            "because a new list can be listed later. If the import is refused, check the code",
             list_sn,
         )
     elif found.is_segment:
@@ -135,10 +136,10 @@ def _segment(field: str, code: ListSn) -> InvalidRequest:
 
 
 async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
-    """Look for a list that is there already; what refuses it is not kept.
+    """Search for an existing list; a list that is refused is not stored.
 
-    Until something is imported, what an earlier run saw decides nothing: a person may have
-    removed the list, or renamed it.
+    Before the first import, the result of an earlier run is not used, because a person can have
+    deleted or renamed the list.
     """
     is_chosen = may_have_imported(run)
     there = await run.step(steps.find_lists, name, keep=is_chosen)
@@ -151,13 +152,12 @@ async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
 
 
 async def _look_up(run: Runner, name: str) -> tuple[ContactList, ...] | None:
-    """Look for lists of a name; None where something keeps us from looking.
+    """Search for lists of a name after a lost reply; None if the lists cannot be read.
 
-    The platform may have kept the name in another form. Before the list was created, there was
-    none that looks the same.
+    The platform can have stored the name in another form. Before the creation, no list had a name
+    that looks the same.
 
-    Whether the list was created is then as unknown as before, and no other error may hide
-    that.
+    An error of the search must not hide that it is unknown whether the list was created.
     """
     try:
         return _exact_first(await run.step(steps.find_lists, name, keep=False), name)
@@ -167,7 +167,7 @@ async def _look_up(run: Runner, name: str) -> tuple[ContactList, ...] | None:
 
 def _ambiguous(lists: tuple[ContactList, ...]) -> InvalidRequest:
     return InvalidRequest.of(
-        "list_name", "ambiguous", f"{len(lists)} lists have it ({_codes(lists)}); give list_sn"
+        "list_name", "ambiguous", f"{len(lists)} lists have it ({_codes(lists)}); pass list_sn"
     )
 
 
@@ -176,20 +176,20 @@ def _codes(lists: tuple[ContactList, ...]) -> str:
 
 
 def _exact_first(lists: tuple[ContactList, ...], name: str) -> tuple[ContactList, ...]:
-    """Return the lists of this very name; if there are none, those whose name looks the same."""
+    """Return the lists with exactly this name; if there is none, all that look the same."""
     return tuple(each for each in lists if each.name == shown(name)) or lists
 
 
 def _choose(there: tuple[ContactList, ...], target: Target, name: str) -> ListSn:
-    """Decide about lists that have the wanted name already, or one that looks the same."""
+    """Choose among lists that have the name, or a name that looks the same."""
     chosen = _exact_first(there, name)
     if chosen[0].name != shown(name):
-        # It may be meant, and may be for others: contacts must not get there by a guess.
+        # The list possibly belongs to other contacts, so it must not be chosen by a guess.
         raise InvalidRequest.of(
             "list_name",
             "alike",
-            f"there is a list whose name only looks the same ({_codes(there)}); give its code as "
-            "list_sn, or choose another name",
+            f"the name of an existing list only looks the same ({_codes(there)}); pass its code "
+            "as list_sn, or choose another name",
         )
     if target.if_list_exists == "refuse":
         raise InvalidRequest.of(

@@ -1,14 +1,15 @@
-"""Prepare a campaign and upload its contacts, once, and find out what became of it.
+"""Prepare a campaign and upload its contacts, once, and find out the outcome.
 
-Nothing can go out before the upload, since there are no recipients. So the upload is the real
-submit. What the checkpoint holds decides how a run goes on:
+Nothing can be sent before the upload, because there are no recipients. So the upload is the real
+submit. The checkpoint decides how a run continues:
 
-- a preparation whose reply was lost: a person decides. It should send nothing without its upload;
-  that is not proven (T123);
-- a code without an upload: its URL is gone, since no URL is ever stored. The campaign is deleted,
-  and only if it is deleted, another one is made. One that a person has stopped stays stopped;
-- an upload that may have landed: the state of the campaign says so. In ``PREPARE`` it is held, and
-  never uploaded again by itself.
+- The reply to the preparation was lost: a person decides. The campaign should send nothing without
+  its upload, but that is not proven (T123).
+- A code without an upload: the URL is lost, because no URL is ever stored. The campaign is deleted.
+  Another one is prepared only if the deletion succeeds. If a person has stopped the campaign, it
+  stays stopped.
+- An upload without an answer: the state of the campaign shows whether it arrived. In ``PREPARE``
+  the run is in doubt, and the upload is never repeated automatically.
 """
 
 from __future__ import annotations
@@ -51,14 +52,15 @@ __all__ = ["is_open", "prepare_and_upload"]
 
 _SOONEST: Final = timedelta(minutes=1)
 _LATEST: Final = timedelta(days=1)
-"""The least and the greatest distance between the looks of two runs; chosen as after a submit."""
+"""The least and the greatest interval between the lookups of two runs. Chosen: as after a submit
+(`reconcile`), but at least 1 min, because the platform must read the file."""
 
 _NOT_BEGUN: Final = frozenset({CampaignState.DRAFT, CampaignState.PREPARE})
-"""The states of a campaign whose upload was not read."""
+"""The states of a campaign whose upload was not processed."""
 
 _SENT: Final = frozenset({CampaignState.TESTING, CampaignState.SENDING, CampaignState.COMPLETE})
-"""The states of a campaign that is sent without an upload of ours. One of another state, also of
-an unknown one, is made anew, if it can be deleted: without an upload it has no recipients."""
+"""The states of a campaign that is sent without an upload of this library. In any other state, even
+an unknown one, it has no recipients; it is deleted and prepared again."""
 
 _UNKNOWN: Final = "the platform does not know it"
 
@@ -66,23 +68,23 @@ _log: Final = Log()
 
 
 def is_open(run: Runner) -> bool:
-    """Say whether nothing was sent by a run, and nothing is held."""
+    """Return whether a run has sent nothing, and nothing is in doubt."""
     return not run.has(upload_once) and run.in_doubt_since(submit_once) is None
 
 
 async def prepare_and_upload(
     run: Runner, campaign: Mailing, path: Path, polling: Polling
 ) -> CampaignSn:
-    """Send a campaign, unless an earlier run did, or may have done; then look at it.
+    """Send a campaign; if an earlier run possibly sent it, look it up instead.
 
     Args:
-        run: Carries it.
-        campaign: What to send, with its marker.
+        run: The runner of the pipeline.
+        campaign: The campaign with its marker.
         path: The clean contacts.
-        polling: How the state is watched after a lost reply.
+        polling: How the state is polled after a lost reply.
 
     Raises:
-        OutcomeUnknown: it may have been made, or sent, and that is not seen (yet).
+        OutcomeUnknown: it was possibly prepared, or sent, and that cannot be seen (yet).
         CampaignFailed: it was stopped before the upload.
         StorageError: the storage refused the upload.
     """
@@ -90,19 +92,19 @@ async def prepare_and_upload(
         campaign_sn = await _code(run, campaign)
         unknown = OutcomeUnknown("", request="PUT to the file storage")
         await _look_up(run, campaign, campaign_sn, unknown, polling)
-    # The run that had begun the upload may have found out by now that it was never sent.
+    # The run that had begun the upload can have found out that it was never sent.
     if run.has(upload_once):
         return await _code(run, campaign)
 
     async def send() -> CampaignSn:
-        if (sent := await _make_room(run, campaign)) is not None:
+        if (sent := await _delete_prepared(run, campaign)) is not None:
             return sent
         ticket = await _prepare(run, campaign)
         try:
             await run.step(upload_once, OnceUpload(ticket=ticket, path=path))
         except OutcomeUnknown as unknown:
-            # If the run is cancelled during the look, its code is in the log.
-            _log.warning("it is not known whether %s was sent; it is looked at", ticket.campaign_sn)
+            # If the run is cancelled during the lookup, the log has the campaign's code.
+            _log.warning("it is unknown whether %s was sent; reading its state", ticket.campaign_sn)
             await _look_up(run, campaign, ticket.campaign_sn, unknown, polling)
         except BaseException:
             if run.has(upload_once):
@@ -110,12 +112,12 @@ async def prepare_and_upload(
             raise
         return ticket.campaign_sn
 
-    # To a URL that has expired nothing was sent. Another one comes with another campaign.
+    # An upload to an expired URL sends nothing. A new URL requires a new campaign.
     return await steps.with_fresh_url(send)
 
 
 async def _code(run: Runner, campaign: Mailing) -> CampaignSn:
-    """Return the code of the campaign that was made; nothing else is kept of it."""
+    """Return the code of the prepared campaign; only the code is stored."""
     return await run.step(cast("Step[Mailing, CampaignSn]", submit_once), campaign)
 
 
@@ -125,10 +127,10 @@ async def _prepare(run: Runner, campaign: Mailing) -> OnceTicket:
     except OutcomeUnknown as unknown:
         answered = f": {steps.answer_of(unknown)}" if unknown.status is not None else ""
         raise OutcomeUnknown(
-            f"It is not known whether the campaign {campaign.name!r} was made{answered}. Nothing "
-            "was uploaded, so that it should send nothing. Look for that name in the console "
+            f"It is unknown whether the campaign {campaign.name!r} was created{answered}. Nothing "
+            "was uploaded, so it should send nothing. Search for that name in the console "
             '(活動列表). If it is there: await error.checkpoint.resolve("sent", campaign_sn="…"); '
-            "it is then deleted, and made anew. If it is not: "
+            "the campaign is then deleted and created again. If it is not: "
             'await error.checkpoint.resolve("resubmit"). '
             "Then run the same call again with the same send key or checkpoint",
             request=unknown.request,
@@ -137,8 +139,8 @@ async def _prepare(run: Runner, campaign: Mailing) -> OnceTicket:
         ).with_answer_of(unknown) from None
 
 
-async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
-    """Delete the campaign whose URL is gone; return its code if it is sent after all.
+async def _delete_prepared(run: Runner, campaign: Mailing) -> CampaignSn | None:
+    """Delete a campaign whose URL is lost; if it is being sent, return its code.
 
     Raises:
         CampaignFailed: it was stopped.
@@ -149,7 +151,7 @@ async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
             await run.forget(delete_campaigns)
         return None
     if run.in_doubt_since(submit_once) is not None:
-        return None  # `_prepare` says it.
+        return None  # `_prepare` raises.
     campaign_sn = await _code(run, campaign)
     status = await _seen(run, campaign_sn)
     if isinstance(status, CampaignStatus) and _is_taken(run, status):
@@ -157,35 +159,35 @@ async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
         return campaign_sn
     if not await _is_deleted(run, campaign_sn):
         raise OutcomeUnknown(
-            f"The campaign {campaign_sn} ({campaign.name!r}) was made before, nothing was uploaded "
-            "for it, and it cannot be deleted; so it was not made anew. Look at it in the console "
-            "(活動列表). To send it, delete it there, and run the same call again with the same "
-            "checkpoint",
+            f"The campaign {campaign_sn} ({campaign.name!r}) was created before, nothing was "
+            "uploaded for it, and it cannot be deleted; so it was not created again. Check it in "
+            "the console (活動列表). To send it, delete it there, and run the same call again with "
+            "the same send key or checkpoint",
             request="DELETE /v1/campaign/normal",
         )
-    # In this order: a deletion without its campaign is of the past, as above.
+    # In this order: a deletion without its campaign is out of date, as above.
     await run.forget(submit_once)
     await run.forget(delete_campaigns)
     return None
 
 
 def _is_taken(run: Runner, status: CampaignStatus) -> bool:
-    """Say whether a campaign without an upload of ours is being sent, by any means.
+    """Return whether a campaign is being sent without an upload of this library.
 
     Raises:
-        CampaignFailed: it was stopped, so that it must not be sent.
+        CampaignFailed: it was stopped, so it must not be sent.
     """
     if status.state == CampaignState.STOP:
         raise CampaignFailed(
             f"campaign {status.sn} was stopped before its contacts were uploaded, so it is not "
-            "made anew; nothing was sent. To send it all the same, use another checkpoint",
+            "created again; nothing was sent. To send it, use another send key or checkpoint",
             status=status,
         ).with_request_id(run.request_id(get_status))
     return status.state in _SENT
 
 
 async def _is_deleted(run: Runner, campaign_sn: CampaignSn) -> bool:
-    """Delete a campaign; a refusal may mean that an earlier attempt has deleted it."""
+    """Delete a campaign; a refusal can mean that an earlier attempt has deleted it."""
     may_be_gone = run.has(delete_campaigns)
     outcome = await run.step(delete_campaigns.serving(submit_once), (campaign_sn,), keep=False)
     if campaign_sn in outcome.deleted:
@@ -194,7 +196,7 @@ async def _is_deleted(run: Runner, campaign_sn: CampaignSn) -> bool:
 
 
 async def _seen(run: Runner, campaign_sn: CampaignSn) -> CampaignStatus | str:
-    """Return the state of a campaign, or why that could not be seen."""
+    """Return the status of a campaign, or why it could not be read."""
     try:
         return await run.step(get_status.serving(submit_once), campaign_sn, keep=False)
     except NewsLeopardError as error:
@@ -211,12 +213,12 @@ async def _look_up(
     unknown: OutcomeUnknown,
     polling: Polling,
 ) -> None:
-    """Look whether the upload has landed, for a while; the platform may need time to read it.
+    """Poll for a while whether the upload arrived; the platform can need time to read it.
 
-    It returns as well if the run that had begun the upload has found out what became of it.
+    It also returns if the run that had begun the upload has found out the outcome.
 
     Raises:
-        OutcomeUnknown: it is not seen to have landed.
+        OutcomeUnknown: the outcome is still unknown.
     """
     since = min(run.in_doubt_since(upload_once) or run.now(), run.now())
     until = moved(since, timedelta(seconds=polling.grace_s))
@@ -236,7 +238,7 @@ async def _look_up(
 
 
 async def _why_not_sent(run: Runner, campaign_sn: CampaignSn, since: datetime) -> str:
-    """Say what speaks against an upload having landed; nothing if it has."""
+    """Return why the upload has possibly not arrived; an empty text if it has."""
     seen = await _seen(run, campaign_sn)
     if isinstance(seen, CampaignStatus):
         return f"its state is {seen.state}" if seen.state in _NOT_BEGUN else ""
@@ -245,8 +247,8 @@ async def _why_not_sent(run: Runner, campaign_sn: CampaignSn, since: datetime) -
         if await run.step(find_finished, given, keep=False) is not None:
             return ""
     except NewsLeopardError as error:
-        return f"{seen}, and the finished ones could not be looked at ({type(error).__name__})"
-    return f"{seen}, and it is not among the finished ones"
+        return f"{seen}, and the finished campaigns could not be read ({type(error).__name__})"
+    return f"{seen}, and it is not among the finished campaigns"
 
 
 def _still_unknown(
@@ -260,17 +262,17 @@ def _still_unknown(
 ) -> OutcomeUnknown:
     now = run.now()
     when = moved(now, min(max(now - since, _SOONEST), _LATEST))
-    # Of an earlier run's upload nothing but that is known.
+    # An earlier run's upload has no answer.
     answered = f": {steps.answer_of(unknown)}" if unknown.status is not None else ""
     return OutcomeUnknown(
-        f"It is not known whether the contacts of the campaign {campaign_sn} ({campaign.name!r}) "
-        f"were uploaded, which sends it{answered}; {seen}, and they were not uploaded again. Look "
-        "at it in the console (活動列表). If it was sent, or is scheduled: "
+        f"It is unknown whether the contacts of the campaign {campaign_sn} ({campaign.name!r}) "
+        f"were uploaded, which sends it{answered}; {seen}, and they were not uploaded again. Check "
+        "it in the console (活動列表). If it was sent, or is scheduled: "
         'await error.checkpoint.resolve("sent"). If it was not: '
-        'await error.checkpoint.resolve("resubmit"); it is then deleted, and made anew. '
+        'await error.checkpoint.resolve("resubmit"); it is then deleted and created again. '
         "Then run the same call again with the same send key or checkpoint. "
-        f"Or only run it again after {when:%Y-%m-%d %H:%M:%S} UTC: it looks once more, and sends "
-        "nothing.",
+        f"Or only run it again after {when:%Y-%m-%d %H:%M:%S} UTC: it reads the state again, and "
+        "sends nothing.",
         request=unknown.request,
         status=unknown.status,
         excerpt=unknown.excerpt,

@@ -1,12 +1,12 @@
-"""Withdraw a run before it has submitted: nothing will be sent under its key.
+"""Withdraw a run before it has submitted, so that nothing will be sent under its key.
 
 The rules:
 
-- It is one compare-and-set of the record, as each save of a run is. A run that has the key, or
-  wakes up with it, loses it by that: its next save fails, and the intent to submit is such a save.
-- From the intent on it is too late; `call_off` stops what was submitted.
-- A key without a record gets one. So a run that begins later is refused as well.
-- It is for stores without locks (`SqlStore`, `RedisStore`): for a lock, `call_off` waits.
+- It is one compare-and-set of the record, like each save of a run. A run that has the key loses it,
+  even if its process is suspended: its next save fails, and the intent to submit is such a save.
+- After the intent it is too late; `call_off` can stop a campaign that was submitted.
+- A key without a record gets one, so a run that begins later is also refused.
+- It is for stores without locks (`SqlStore`, `RedisStore`). With a lock, `call_off` waits.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from newsleopard_async.workflows.send_key import token_of
 __all__ = ["withdraw"]
 
 _ATTEMPTS: Final = 10
-"""Chosen: a run saves a few times in a second at most, and each save costs one more attempt."""
+"""Chosen: a run saves a few times per second at most, and each save costs one more attempt."""
 
 
 async def withdraw(store: Store, send_key: str, *, pipeline: str = "send_campaign") -> bool:
-    """Withdraw what was not submitted under a send key; it may be called again.
+    """Withdraw the run of a send key if it has not submitted; a repeated call is safe.
 
     Args:
-        store: Where the run is kept, or would be.
-        send_key: Its key.
-        pipeline: Which pipeline it is of, if nothing is kept of it yet.
-    Returns: True if nothing was submitted and nothing will be; False if it is too late: it was, or
-        may have been.
+        store: The store of the run.
+        send_key: The key of the run.
+        pipeline: The pipeline of the run, if it has no record yet.
+    Returns: True if nothing was submitted and nothing will be; False if it was submitted, or
+        possibly submitted.
 
     Raises:
-        InvalidRequest: the record is of a newer version, damaged, or was edited.
+        InvalidRequest: the record has a newer version, is damaged, or was edited.
         Exception: any error of the store; then call it again.
     """
     writer, failed = secrets.token_hex(8), None
@@ -52,7 +52,7 @@ async def withdraw(store: Store, send_key: str, *, pipeline: str = "send_campaig
         wanted = attrs.evolve(stored, abandoned=True, writer=writer, held_until=None, ended=None)
         try:
             await store.save(send_key, wanted.to_dict(), None if kept is None else kept.revision)
-        except Exception as error:  # noqa: BLE001 - the next look shows what became of it
+        except Exception as error:  # noqa: BLE001 - the next read shows the outcome
             failed = error
         else:
             return True
