@@ -1,8 +1,8 @@
-"""A rehearsal: the whole pipeline against an emulator in this process, with time held.
+"""A rehearsal: the whole pipeline against an emulator in this process, on a clock that is held.
 
-It needs the extra ``emulator``. Nothing leaves the process: no socket is opened, and neither
-the key, the proxies nor any checkpoint of yours is touched. What the emulator only assumes
-about the platform is listed in `Rehearsal.assumed`.
+It needs the extra ``emulator``. Nothing leaves the process: it opens no socket, and uses neither
+your key, your proxies nor your checkpoints. `Rehearsal.assumed` lists the assumptions of the
+emulator about the platform.
 """
 
 from __future__ import annotations

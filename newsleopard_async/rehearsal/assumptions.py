@@ -1,7 +1,7 @@
-"""What the emulator only assumes about the platform, said where it shaped what is shown.
+"""The assumptions of the emulator about the platform that matter in a rehearsal.
 
 Each assumption is a sentence with the condition under which it matters. The rules are in
-`newsleopard_async.emulator`, and all of them in the documentation's page on it.
+`newsleopard_async.emulator`, and the documentation's page about the emulator lists all of them.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ __all__ = ["RehearsalFacts", "assumptions"]
 
 @attrs.frozen(kw_only=True)
 class RehearsalFacts:
-    """What happened in a run, as far as assumptions go.
+    """The facts about a run that decide which assumptions matter.
 
     Attributes:
         on: The emulator's options.
-        is_vendor: Whether the limits of the vendor's notes were kept.
+        is_vendor: Whether the limits of the vendor's notes apply.
         rows: Whether rows were imported.
         duplicates: Whether two rows had the same address.
-        rejected: Whether rows were refused.
-        columns: Whether there are columns besides EMAIL and NAME.
+        rejected: Whether rows were rejected.
+        columns: Whether there are columns in addition to EMAIL and NAME.
         blanks: Whether a contact has a blank cell.
-        markup: Whether a cell holds a character that HTML knows (``& < >``).
-        placeholders: Whether the mail has any.
-        preheader: Whether the mail has one.
-        unfilled: Whether some of them stay.
+        markup: Whether a cell contains a special character of HTML (``& < >``).
+        placeholders: Whether the mail has placeholders.
+        preheader: Whether the mail has a preheader.
+        unfilled: Whether some placeholders are not filled.
         other_lists: Whether the campaign names lists of its own.
-        is_scheduled: Whether it goes out at a set time.
+        is_scheduled: Whether it has a schedule.
         is_test: Whether it is an A/B test.
         tracks_links: Whether Google Analytics is on.
-        is_sent: Whether mails went out.
+        is_sent: Whether mails were sent.
     """
 
     on: Switches
@@ -59,7 +59,7 @@ class RehearsalFacts:
 
 @attrs.frozen
 class Assumption:
-    """One sentence, and the runs that it matters in."""
+    """A sentence, and the condition under which it matters."""
 
     matters: Callable[[RehearsalFacts], object]
     says: str
@@ -68,23 +68,23 @@ class Assumption:
 _ASSUMPTIONS: Final = (
     Assumption(
         lambda _: True,
-        "The account is a new one: it has no other contacts, nobody has unsubscribed or bounced, "
-        "every sender is verified, and the balance is enough. A free account may send 50 mails a "
-        "day.",
+        "The account is a new one: it has no other contacts, no contact has unsubscribed or "
+        "bounced, every sender is verified, and the balance is sufficient. A free account can send "
+        "50 mails per day.",
     ),
     Assumption(
         lambda facts: facts.other_lists,
-        "The lists that the campaign names itself, to send to or to leave out, are only at the "
+        "The lists that the campaign itself names, to send to or to exclude, exist only at the "
         "platform: their members are not counted here.",
     ),
     Assumption(
         lambda facts: facts.rows,
-        "An import takes {on.import_base_s:g} s and a second for each {on.import_rows_per_s:,.0f} "
-        "rows; the number of requests follows from it, since its state is asked for until it ends.",
+        "An import takes {on.import_base_s:g} s and one second per {on.import_rows_per_s:,.0f} "
+        "rows. The number of requests follows from it, because its state is polled until it ends.",
     ),
     Assumption(
         lambda facts: facts.rows,
-        "The day that the limit of requests is for begins at 00:00 UTC.",
+        "The day of the daily quota begins at 00:00 UTC.",
     ),
     Assumption(
         lambda facts: facts.is_vendor,
@@ -92,57 +92,55 @@ _ASSUMPTIONS: Final = (
     ),
     Assumption(
         lambda facts: facts.rows,
-        "Addresses are compared without regard to case, and judged by the emulator's own pattern.",
+        "Addresses are compared without regard to case, and checked by the emulator's own pattern.",
     ),
-    Assumption(
-        lambda facts: facts.duplicates, "Of several rows with the same address, the last one wins."
-    ),
+    Assumption(lambda facts: facts.duplicates, "If rows have the same address, the last one wins."),
     Assumption(
         lambda facts: facts.rejected,
-        "A row is refused for its address, for the number of its cells, or for a cell that does "
-        "not fit its column's type; the platform's own reasons may be others.",
+        "A row is rejected for its address, for the number of its cells, or for a cell that does "
+        "not fit its column's type; the platform can have other reasons.",
     ),
     Assumption(
         lambda facts: facts.columns,
-        "A new column may be used at once, and is of a type only if all its cells fit it; a "
-        "platform that goes by the first cells, or knows the column, refuses those that do not.",
+        "A new column can be used immediately, and has a type only if all its cells fit the type. "
+        "A platform that uses only the first cells, or knows the column, rejects other rows.",
     ),
     Assumption(lambda facts: facts.blanks, "A blank cell becomes empty text in the mail."),
     Assumption(
         lambda facts: facts.placeholders,
-        "The name in ${{…}} is found in any case and with spaces around it, in the subject too.",
+        "The name in ${{…}} is found in any case and with spaces around it, also in the subject.",
     ),
     Assumption(
         lambda facts: facts.preheader and not facts.is_vendor,
-        'A preheader is refused, since the documentation has none; profile="vendor-2026" takes it, '
-        "as the vendor's notes do.",
+        "A preheader is refused, because the documentation has none; the vendor's notes and "
+        'profile="vendor-2026" accept it.',
     ),
-    Assumption(lambda facts: facts.unfilled, "A name in ${{…}} that is no column stays as it is."),
+    Assumption(lambda facts: facts.unfilled, "A name in ${{…}} without a column stays as it is."),
     Assumption(
         lambda facts: facts.markup and facts.placeholders,
-        "Values go into the HTML as they are: & and < are not escaped.",
+        "Values are inserted into the HTML unchanged: & and < are not escaped.",
     ),
     Assumption(
         lambda facts: facts.is_scheduled,
-        "The instant is the one in UTC; the time zone that is sent along only says how to show it.",
+        "The schedule is an instant in UTC; the time zone only defines how it is displayed.",
     ),
     Assumption(
         lambda facts: facts.is_sent and not facts.is_scheduled,
-        "An immediate campaign begins at the moment that it is accepted.",
+        "A campaign without a schedule begins at the moment when it is accepted.",
     ),
     Assumption(
         lambda facts: facts.is_sent,
-        "Sending takes {on.send_base_s:g} s and a second for each {on.mails_per_s:,.0f} mails.",
+        "Sending takes {on.send_base_s:g} s and one second per {on.mails_per_s:,.0f} mails.",
     ),
     Assumption(
         lambda facts: facts.is_test and facts.is_sent,
-        "Who gets A and who gets B is drawn by chance, two halves rounded down, and the wait "
+        "Chance decides who gets A and who gets B, in two halves rounded down. The wait "
         "counts from the first mail of the test.",
     ),
     Assumption(
         lambda facts: facts.is_test and facts.is_sent,
-        "The winner has more opens, then more clicks, and is A in a tie; the readers are drawn by "
-        "chance, so who wins here says nothing.",
+        "The winner has more opens, then more clicks, and is A in a tie. Chance decides who reads, "
+        "so the winner here means nothing.",
     ),
     Assumption(
         lambda facts: facts.is_sent,
@@ -161,5 +159,5 @@ _ASSUMPTIONS: Final = (
 
 
 def assumptions(facts: RehearsalFacts) -> tuple[str, ...]:
-    """Return the sentences that matter in a run."""
+    """Return the assumptions that matter in a run."""
     return tuple(each.says.format(on=facts.on) for each in _ASSUMPTIONS if each.matters(facts))

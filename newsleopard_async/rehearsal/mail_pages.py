@@ -1,9 +1,9 @@
-"""Mails as pages that a browser shows; the mail's own HTML stays as it is.
+"""Mails as pages for a browser; the HTML of the mail is not changed.
 
-Two things are put in. Before everything but the doctype stands a policy that runs no script:
-a mail program runs none either, and a contact's cell may hold one. After ``<body>`` stands a
-block that says from whom, to whom, when and what about. The file begins with a byte order
-mark, which goes before any charset that the mail declares.
+Two things are inserted. The first, before everything except the doctype, is a policy that prevents
+scripts: mail programs run none either, and a contact's cell can contain one. The second, after
+``<body>``, is a block with sender, recipient, time and subject. The file begins with a byte order
+mark, which has priority over any charset that the mail declares.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ _STYLE: Final = (
 )
 _OWN_NAME: Final = re.compile(r"mail-[1-9][0-9]*(-[ab])?\.html")
 _PRIVATE: Final = 0o600
-"""Only their owner may read mails, which are personal data; Windows has no such rights."""
+"""Only the owner can read mails, because they are personal data; Windows has no such rights."""
 
 _MOST_CHARS: Final = 1_048_576
-"""How far ``<body>`` is looked for."""
+"""How far to search for ``<body>``. Chosen: a head of more than 1 MB is not usual in a mail."""
 
 
 def write_pages(shown: Rehearsal, folder: Path) -> Rehearsal:
-    """Write each mail into a folder, in place of those of an earlier rehearsal, and note its path.
+    """Write each mail into a folder, replacing the mails of an earlier rehearsal; set their paths.
 
     Raises:
-        InvalidRequest: nothing can be written there.
+        InvalidRequest: the folder cannot be written.
     """
     _remove_old(folder)
     numbers = Counter[str]()
@@ -82,7 +82,7 @@ def _head_of(mail: RehearsedMail, shown: Rehearsal) -> str:
 
 
 def _remove_old(folder: Path) -> None:
-    """Remove mails that would else pass for those of this rehearsal; any other file stays."""
+    """Remove mails of an earlier rehearsal; any other file stays."""
     with _refusing(folder):
         for path in list(folder.iterdir()):
             if _OWN_NAME.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
@@ -99,7 +99,7 @@ def _write(path: Path, page: str) -> None:
 
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
-    """Say of a file or folder that cannot be written that it is the caller's to change."""
+    """Raise InvalidRequest for a file or folder that cannot be written."""
     try:
         yield
     except OSError as error:
@@ -110,7 +110,7 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def page_of(mail_html: str, head: str) -> str:
-    """Put the policy and a block of text into a mail's HTML.
+    """Insert the policy and a block of text into a mail's HTML.
 
     Args:
         head: Plain text; it is escaped here.
@@ -121,11 +121,11 @@ def page_of(mail_html: str, head: str) -> str:
 
 
 def _find_places(mail_html: str) -> tuple[int, int]:
-    """Find where to put something in; comments and scripts do not confuse it.
+    """Find where to insert; comments and scripts are skipped.
 
-    Returns: The place of the policy, which is after the doctype or at the very begin; and that of
-        the block, which is after ``<body>``, or after the last of doctype, ``<html>`` and the whole
-        head if there is none.
+    Returns: The position of the policy, which is after the doctype or at the beginning; and of the
+        block, which is after ``<body>``, or after the last of doctype, ``<html>`` and the whole
+        head if there is no ``<body>``.
     """
     policy = place = 0
     has_begun = False
@@ -136,7 +136,7 @@ def _find_places(mail_html: str) -> tuple[int, int]:
             return policy, token.end
         if _ends_head(token):
             place = token.end
-        # A doctype after anything but comments and blanks is none.
+        # A doctype counts only at the beginning, after comments and blanks.
         has_begun = has_begun or not (isinstance(token, Comment) or _is_blank(token))
     return policy, place
 

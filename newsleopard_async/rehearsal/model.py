@@ -1,6 +1,6 @@
-"""What a rehearsal shows: as data, and as text for a terminal.
+"""The result of a rehearsal: as data, and as text for a terminal.
 
-The text has aligned lines; Chinese counts as wide as it is shown.
+The text has aligned lines; a Chinese character counts as two columns.
 """
 
 from __future__ import annotations
@@ -30,25 +30,28 @@ __all__ = [
 
 ASSUMED: Final = " (assumed)"
 LINE_COLUMNS: Final = 100
+"""Chosen: 100 columns fit into a usual terminal and a code review."""
+
 MOST_LINES_NAMED: Final = 10
+"""Chosen: 10 line numbers fit into one line of text."""
 
 Lines = Iterator[tuple[str, str]]
 
 
 @attrs.frozen(kw_only=True)
 class RehearsedMail(Plain):
-    """One mail as its reader would get it. It is personal data, and no repr shows it.
+    """One mail as its recipient would get it. It is personal data, and no repr shows it.
 
     Attributes:
         to: The recipient's address.
         name: The recipient's name.
-        sender: Whom it comes from, as ``Name <address>``.
-        subject: With the recipient's values filled in.
-        html: With the recipient's values filled in.
-        sent_at: When it would go out, UTC.
+        sender: The sender, as ``Name <address>``.
+        subject: The subject, with the recipient's values.
+        html: The HTML, with the recipient's values.
+        sent_at: When it would be sent, in UTC.
         variant: ``A`` or ``B`` of a test, else empty.
-        preheader: With the recipient's values filled in; empty where there is none.
-        path: The file that shows it, where a folder was given.
+        preheader: The preheader, with the recipient's values; empty without one.
+        path: The file that shows it, if a folder was passed.
     """
 
     to: str = attrs.field(repr=False)
@@ -64,14 +67,14 @@ class RehearsedMail(Plain):
 
 @attrs.frozen(kw_only=True)
 class RehearsedTest(Plain):
-    """How an A/B test would go.
+    """The result of an A/B test.
 
     Attributes:
         a: Mails of variant A.
         b: Mails of variant B.
         rest: Mails that wait for the winner.
-        rest_goes_out_at: When they go out, UTC.
-        winner: ``A`` or ``B``; drawn by chance here, since no reader has seen it.
+        rest_goes_out_at: When they are sent, in UTC.
+        winner: ``A`` or ``B``; chosen by chance here, because no recipient has read the mails.
     """
 
     a: int
@@ -83,35 +86,35 @@ class RehearsedTest(Plain):
 
 @attrs.frozen(kw_only=True)
 class Rehearsal(Tabular):
-    """What would happen; ``print`` shows it.
+    """The result of a rehearsal; ``print`` shows it.
 
     Attributes:
-        ok: Whether ``send_campaign`` with the same arguments would send it.
-        contacts: What the check of the contacts found.
-        campaign: What the check of the campaign found.
-        problem: What the run stumbled over, or how many warnings ``strict`` makes errors, in a
-            sentence; else None.
-        name: The campaign's own name.
-        began: When the rehearsal began, on its own clock, UTC.
+        ok: Whether ``send_campaign`` with the same arguments would send the campaign.
+        contacts: The findings of the check of the contacts.
+        campaign: The findings of the check of the campaign.
+        problem: The error that ended the run, or the number of warnings that ``strict`` turns into
+            errors, in a sentence; else None.
+        name: The name of the campaign.
+        began: When the rehearsal began, on its own clock, in UTC.
         requests: The requests of the whole job, report included, by their names in the
-            emulator's log; ``upload`` and ``download`` go to the file storage.
-        quota_used: The most requests of any day (UTC) that count against the day's limit.
-        quota_limit: The day's limit.
-        recipients: Mails that would go out.
-        duplicates: Rows that a later row of the same address would replace.
-        rejected: Rows that would be refused.
-        rejected_for: How many of them for which reason.
-        rejected_rows: The first twenty of them.
-        goes_out_at: When the first mail goes out, UTC; None where none does.
-        is_scheduled: Whether that is the campaign's own time, and not as soon as may be.
-        timezone: The zone that is sent along, by its IANA name.
-        sent_by: When the last mail is out, UTC.
+            emulator's log; ``upload`` and ``download`` are requests to the file storage.
+        quota_used: The most requests of any day (UTC) that count against the daily quota.
+        quota_limit: The daily quota.
+        recipients: The number of mails.
+        duplicates: The number of rows that a later row of the same address would replace.
+        rejected: The number of rows that would be rejected.
+        rejected_for: The number of rejected rows by reason.
+        rejected_rows: The first twenty rejected rows.
+        goes_out_at: When the first mail is sent, in UTC; None if no mail is sent.
+        is_scheduled: Whether that is the campaign's own schedule, and not as soon as possible.
+        timezone: The time zone of the request, by its IANA name.
+        sent_by: When the last mail is sent, in UTC.
         accepted_after: How long it takes until the platform has accepted the campaign.
-        duration: The whole job on the platform's clock, until the report is there.
-        test: How the A/B test goes; None for a campaign without one.
-        mails: The first mails, filled with real rows.
-        unfilled: Names between ``${`` and ``}`` that stay as they are in every mail.
-        assumed: What the emulator assumes about the platform, as far as it matters here.
+        duration: The whole job on the platform's clock, until the report is ready.
+        test: The result of the A/B test; None for a campaign without one.
+        mails: The first mails, with the values of real rows.
+        unfilled: Names between ``${`` and ``}`` that are not replaced in any mail.
+        assumed: The emulator's assumptions about the platform that matter here.
     """
 
     plain_derived: ClassVar[tuple[str, ...]] = (
@@ -147,27 +150,27 @@ class Rehearsal(Tabular):
 
     @property
     def requests_total(self) -> int:
-        """All requests, to the API and to the file storage."""
+        """The number of all requests, to the API and to the file storage."""
         return sum(self.requests.values())
 
     @property
     def balance_needed(self) -> int:
-        """Mails that the balance must cover; with lists of the campaign's own at least so many."""
+        """The number of mails that the balance must cover; lists of the campaign add to it."""
         return self.recipients
 
     @property
     def goes_out_local(self) -> datetime | None:
-        """When the first mail goes out, on the clocks of ``timezone``."""
+        """When the first mail is sent, in the time zone ``timezone``."""
         return self.local(self.goes_out_at)
 
     def local(self, when: datetime | None) -> datetime | None:
-        """Put an instant on the clocks of ``timezone``."""
+        """Convert an instant to the time zone ``timezone``."""
         return None if when is None else when.astimezone(Timezone.of(self.timezone).zone)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-safe data; the mails in it are personal data."""
         local = self.goes_out_local
-        # The one time that is not written in UTC: a wrong zone catches the eye.
+        # Only this time is not in UTC, because here the user notices a wrong time zone.
         return {
             **super().to_dict(),
             "goes_out_local": None if local is None else local.isoformat(),
@@ -177,7 +180,7 @@ class Rehearsal(Tabular):
         return _summarize(self)
 
     def __html_rows__(self) -> Iterator[tuple[str, object]]:
-        """Yield what ``print`` shows. A mail has contacts; it is in `mails` and its own page."""
+        """Yield the rows that ``print`` shows; the mails are personal data and are left out."""
         yield "Would go out", self.ok
         yield "Name", self.name
         yield from _facts(self)
@@ -186,7 +189,7 @@ class Rehearsal(Tabular):
 
 
 def _summarize(shown: Rehearsal) -> str:
-    """Write a rehearsal as text; it shows no contact."""
+    """Return a rehearsal as text; it contains no contact."""
     verdict = "it would go out" if shown.ok else "it would NOT go out"
     parts = [
         [f"Rehearsal of {_clean(shown.name)}: {verdict}."],
@@ -287,7 +290,7 @@ def _show_counts(counts: Mapping[str, int]) -> str:
 
 
 def show_both_times(when: datetime, shown: Rehearsal) -> str:
-    """Show an instant on the clocks of its zone and in UTC, where a wrong zone catches the eye."""
+    """Return an instant in its zone and in UTC, so that the user notices a wrong time zone."""
     local = shown.local(when)
     return f"{local:%Y-%m-%d %H:%M} {shown.timezone} ({when:%Y-%m-%d %H:%M} UTC)"
 
@@ -319,7 +322,7 @@ def _listed(title: str, sentences: Iterable[str]) -> list[str]:
 
 
 def aligned(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Write pairs in two columns; a long second one goes on below itself."""
+    """Align pairs in two columns; a long second column continues below itself."""
     known = [(_clean(label), _clean(text)) for label, text in rows]
     indent = max((width_of(label) for label, _ in known), default=0) + 2
     for label, text in known:
@@ -341,7 +344,7 @@ def _wrapped(text: str, columns: int) -> Iterator[str]:
 
 
 def width_of(text: str) -> int:
-    """Count the columns that a text takes on a terminal."""
+    """Return the number of columns that a text takes on a terminal."""
     return sum(_width_of_char(char) for char in text)
 
 
@@ -352,5 +355,5 @@ def _width_of_char(char: str) -> int:
 
 
 def _clean(text: str) -> str:
-    """Keep what could move the cursor, or turn the direction, out of the terminal."""
+    """Replace characters that could move the cursor or change the text direction."""
     return "".join("�" if unicodedata.category(char) in {"Cc", "Cf"} else char for char in text)

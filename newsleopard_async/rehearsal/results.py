@@ -1,4 +1,4 @@
-"""What came of a run, gathered for whoever asked."""
+"""The result of a rehearsal, built from the run on the stage."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from newsleopard_async.workflows.target import Target
 __all__ = ["RehearsalSpec", "check_campaign_and_contacts", "result_of"]
 
 _FILLED: Final = ("subject", "preheader", "html")
-"""How the fields begin that may have placeholders."""
+"""The names of the fields that can have placeholders begin so."""
 
 
 @attrs.frozen(kw_only=True)
 class RehearsalSpec:
-    """What the caller wants to know.
+    """The arguments of a rehearsal.
 
     Attributes:
-        campaign: What is to be sent.
+        campaign: The campaign.
         began: When the rehearsal begins.
         mails: How many mails to render.
-        strict: Whether a warning keeps it from going out.
-        max_rejected: How many refused rows do not.
+        strict: Whether a warning prevents the send.
+        max_rejected: How many rejected rows do not prevent it.
     """
 
     campaign: Mailing
@@ -46,18 +46,18 @@ class RehearsalSpec:
 
     @property
     def goes_out_at(self) -> datetime:
-        """The set time, or the begin."""
+        """The schedule, or the beginning of the rehearsal."""
         schedule = self.campaign.schedule
         return schedule.when if isinstance(schedule, SendAt) else self.began
 
     @property
     def wait(self) -> timedelta:
-        """From a test to the rest of the mails."""
+        """The time between a test and the rest of the mails."""
         return self.campaign.wait if isinstance(self.campaign, BaseABTest) else timedelta()
 
 
 def check_campaign_and_contacts(spec: RehearsalSpec, contacts: ContactsReport) -> SendCheckResult:
-    """Judge campaign and contacts as ``send_campaign`` does."""
+    """Check campaign and contacts as ``send_campaign`` does."""
     target = Target(list_name=spec.campaign.name)
     tolerance = Tolerance(strict=spec.strict, max_rejected=spec.max_rejected)
     return check_send(spec.campaign, contacts, target=target, now=spec.began, tolerance=tolerance)
@@ -66,7 +66,7 @@ def check_campaign_and_contacts(spec: RehearsalSpec, contacts: ContactsReport) -
 def result_of(
     spec: RehearsalSpec, stage: Stage, contacts: ContactsReport, check_result: SendCheckResult
 ) -> Rehearsal:
-    """Gather what a run came to."""
+    """Build the result of a run."""
     problem = (
         stage.problem
         or _problem_of_rejected(spec, stage)
@@ -191,7 +191,7 @@ def _cells(stage: Stage) -> Iterator[str]:
 
 
 def _texts_of(campaign: Mailing, *names: str) -> Iterator[str]:
-    """Yield the texts of the fields whose names begin so."""
+    """Yield the texts of the fields with names that begin so."""
     for field in attrs.fields(type(campaign)):
         if field.name.startswith(names) and (text := getattr(campaign, field.name)) is not None:
             yield text

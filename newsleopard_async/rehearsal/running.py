@@ -1,4 +1,4 @@
-"""Rehearse a campaign: check it, run the real pipeline on a stage, tell what happened."""
+"""Rehearse a campaign: check it, run the real pipeline on a stage, and return the result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = ["rehearse"]
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
-"""Beyond this, a calendar soon comes to its end."""
+"""Chosen: a margin of some hundred years to the ends of Python's calendar (1 and 9999)."""
 
 
 @pipeline
@@ -68,31 +68,31 @@ async def rehearse(
     polling: Polling | None = None,
     progress: Progress | None = None,
 ) -> Rehearsal:
-    """Show what would happen if these contacts were imported and this campaign sent to them.
+    """Show the result of importing these contacts and sending this campaign to them.
 
     The real pipeline runs against an emulator in this process and in this event loop, on a
-    clock that jumps over every wait. No socket is opened, and no setting of the environment is
-    read.
+    clock that jumps over every wait. It opens no socket, and reads no environment
+    variable.
 
     Args:
-        campaign: A campaign or an A/B test. Lists that it names itself are not known here.
-        contacts: As ``send_campaign`` has them; what can be read only once is used up.
-        mails: How many mails to render; of a test, so many of each variant.
-        folder: Where to write them as HTML files, made if need be; those of an earlier
-            rehearsal there are removed. None writes none.
+        campaign: A campaign or an A/B test. Lists that it names itself are unknown here.
+        contacts: As for ``send_campaign``; a source that can be read only once is used up.
+        mails: How many mails to render; for a test, so many of each variant.
+        folder: A folder for the mails as HTML files, created if it is missing. Mails of an earlier
+            rehearsal in it are removed. None writes no files.
         now: When the rehearsal begins, aware; None is the present.
-        encoding: As ``send_campaign`` has it.
-        fix: As ``send_campaign`` has it, but no file is written beside the input.
-        columns: As ``send_campaign`` has it.
-        skip: As ``send_campaign`` has it.
-        part_bytes: As ``send_campaign`` has it.
-        strict: Whether a warning keeps it from going out.
-        max_rejected: As ``send_campaign`` has it. What would be too many is a problem, and
-            the rest is shown all the same.
-        profile: Which limits hold: the ``documented`` ones, or ``vendor-2026``.
-        polling: How jobs are watched.
+        encoding: As for ``send_campaign``.
+        fix: As for ``send_campaign``, but no file is written next to the input.
+        columns: As for ``send_campaign``.
+        skip: As for ``send_campaign``.
+        part_bytes: As for ``send_campaign``.
+        strict: Whether a warning prevents the send.
+        max_rejected: As for ``send_campaign``. If more rows are rejected, that is a problem, but
+            the rest is still shown.
+        profile: The limits: the ``documented`` ones, or ``vendor-2026``.
+        polling: How jobs are polled.
         progress: Called with every event of the pipelines.
-    Returns: What would happen; with what the checks found, and what keeps it from going out.
+    Returns: The result, with the findings of the checks and the reason if nothing would be sent.
 
     Raises:
         InvalidRequest: an argument cannot be used.
@@ -130,7 +130,7 @@ async def rehearse(
 
 
 def _reason_to_stop(spec: RehearsalSpec, found: ContactsReport) -> str | None:
-    """Say why there is nothing to run."""
+    """Return why the pipeline cannot run; None if it can."""
     if found.fatal_errors:
         return "the contacts cannot be used; nothing was tried"
     if max(spec.began, spec.goes_out_at) >= LATEST - min(spec.wait, LATEST - EARLIEST):
@@ -175,7 +175,7 @@ _is_on_stage: Final = ContextVar("newsleopard_async_is_on_stage", default=False)
 
 
 class _NotOnStage(logging.Filter):
-    """Lets pass what is logged elsewhere, and errors."""
+    """Passes only errors, and records from outside a rehearsal."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.levelno >= logging.ERROR or not _is_on_stage.get()
@@ -186,10 +186,10 @@ _FILTER: Final = _NotOnStage()
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Log nothing below an error from this task and what it begins, and trace nothing.
+    """Log only errors from this task and its children, and trace nothing.
 
-    A log or a span that says that a campaign was accepted must mean it. What a rehearsal finds is
-    in the rehearsal; errors, such as those of a caller's callback, are logged all the same.
+    A log line or a span about an accepted campaign must always be true, so a rehearsal writes none.
+    Errors are still logged, for example errors of a caller's callback.
     """
     for name in _LOGGERS:
         # Adding the same filter again changes nothing.

@@ -1,6 +1,6 @@
 """The stage: the real pipeline against an emulator, on a clock that is held.
 
-The contacts are read twice: by the check, and for the lines of rows that are refused.
+The contacts are read twice: by the check, and to find the lines of rejected rows.
 """
 
 from __future__ import annotations
@@ -55,30 +55,35 @@ __all__ = ["RereadableContacts", "Stage", "check_rereadable", "make_rereadable"]
 KEY: Final = "rehearsal"
 BASE_URL: Final = "https://api.rehearsal.invalid"
 STORAGE_URL: Final = "https://storage.rehearsal.invalid"
-"""No machine ever has such a name: a request that went astray would go nowhere."""
+"""Reserved names: if a request left the process by mistake, no server would receive it."""
 
 LIST_NAME: Final = "rehearsal"
 BALANCE: Final = 1_000_000_000
+"""Chosen: more mails than any list, so the balance never ends a rehearsal."""
+
 OF_STORAGE: Final = frozenset({"upload", "download"})
-"""Operations that do not count against the day's limit."""
+"""Operations that do not count against the daily quota."""
 
 READING: Final = timedelta(days=1)
-"""How long after the last mail the report is exported."""
+"""How long after the last mail the report is exported. Chosen: most mails are opened on the first
+day."""
 
 ROUNDING_S: Final = 0.001
+"""Chosen: far more than the rounding error of seconds as floats."""
 
 MOST_ROWS: Final = 20
-"""How many rejected rows are shown."""
+"""How many rejected rows are shown. Chosen: 20 rows show each usual mistake, and are few contacts.
+"""
 
 
 @attrs.frozen(kw_only=True)
 class RereadableContacts:
-    """Contacts that may be read more than once, and how.
+    """Contacts that can be read more than once, and their options.
 
     Attributes:
-        contacts: What they are in.
-        options: What the caller said of them; what is left out goes into the scratch folder.
-        scratch: A folder of our own.
+        contacts: The source.
+        options: The caller's options; the file of rows that are left out is in the scratch folder.
+        scratch: A private folder.
     """
 
     contacts: Path | bytes | str
@@ -87,17 +92,17 @@ class RereadableContacts:
 
     @property
     def clean(self) -> Path:
-        """The CSV that goes out, once the contacts were checked and can be used."""
+        """The CSV to send; it exists after the check, if the contacts can be used."""
         return self.scratch / "contacts.csv"
 
 
 async def make_rereadable(
     contacts: Contacts, options: ContactsOptions, scratch: Path
 ) -> RereadableContacts:
-    """Put what can be read only once into the scratch folder.
+    """Copy contacts that can be read only once into the scratch folder.
 
     Raises:
-        InvalidRequest: they are nothing to read from, or the options do not go with them.
+        InvalidRequest: they are not a source of contacts, or the options do not fit them.
     """
     options = attrs.evolve(options, left_out_to=scratch / "left-out.csv")
     source = as_source(contacts)
@@ -114,7 +119,7 @@ async def make_rereadable(
 async def check_rereadable(
     rereadable: RereadableContacts, progress: Progress | None
 ) -> ContactsReport:
-    """Check the contacts and write what goes out; the rows that are left out are not kept."""
+    """Check the contacts and write the CSV to send; the file of left-out rows is not kept."""
     options = attrs.evolve(rereadable.options, write_to=rereadable.clean)
     events = Events("check_contacts", progress, SystemClock(), OF_CONTACTS)
     async with checked_contacts(events, as_source(rereadable.contacts), options) as found:
@@ -123,15 +128,15 @@ async def check_rereadable(
 
 
 class StageClock(ManualClock):
-    """A clock for one pipeline, whose time does not depend on what else the event loop does.
+    """A clock for one pipeline; its time does not depend on other tasks of the event loop.
 
-    Whoever sleeps on it is the only one who does, so that time can jump at once. What waits
-    for an event with a deadline is left to the clock's own rule, which is to wait until
-    every task is blocked: requests that the limits hold back do.
+    Only one task sleeps on it, so its time can jump immediately. If a task waits for an event with
+    a deadline, for example for a slot under the limits, the rule of the base class applies: time
+    moves when all tasks are blocked.
     """
 
     async def sleep(self, seconds: float) -> None:
-        """Let the time pass; a deadline on the way strikes when it is over."""
+        """Move the time; a deadline that passes is raised."""
         if seconds > 0:
             self.advance(seconds)
         await anyio.lowlevel.checkpoint()
@@ -139,20 +144,20 @@ class StageClock(ManualClock):
 
 @attrs.define
 class Stage:
-    """An emulator with a client, and what comes of a run.
+    """An emulator with a client, and the results of a run.
 
     Attributes:
         emulator: The platform.
-        clock: Its time, and the client's.
-        is_vendor: Whether the limits of the vendor's notes hold, and not the documented ones.
-        polling: How jobs are watched.
+        clock: The clock of the platform and of the client.
+        is_vendor: Whether the limits of the vendor's notes apply, and not the documented ones.
+        polling: How jobs are polled.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        imported: The import, once it is done.
-        rejected_rows: The first rows that it refused.
-        rejected_for: How many rows for which reason.
+        imported: The import, after it is done.
+        rejected_rows: The first rejected rows.
+        rejected_for: The number of rejected rows by reason.
         accepted_after: How long it took until the campaign was accepted.
-        duration: How long it took until the report was there.
-        problem: What kept the run from going on.
+        duration: How long it took until the report was ready.
+        problem: The error that ended the run.
     """
 
     emulator: Emulator
@@ -177,7 +182,7 @@ class Stage:
         polling: Polling | None,
         progress: Progress | None,
     ) -> Stage:
-        """Build a platform that refuses no sender and no content."""
+        """Build a platform that accepts every sender and every content."""
         clock = StageClock(start=now)
         emulator = Emulator(
             api_keys=(KEY,),
@@ -190,14 +195,14 @@ class Stage:
         emulator.switch(
             verified_senders=tuple(sender.address for sender in _senders_of(campaign)),
             denied_domains=(),
-            # In no mail.
+            # This text is in no mail.
             invalid_content_marker=secrets.token_hex(),
         )
         is_vendor = profile == "vendor-2026"
         return cls(emulator, clock, is_vendor, polling=polling, progress=progress)
 
     async def run(self, campaign: Mailing, rereadable: RereadableContacts) -> None:
-        """Send the campaign, let the time pass, fetch the report; a problem ends it."""
+        """Send the campaign, move the time, and fetch the report; a problem ends the run."""
         async with NewsLeopard(
             KEY,
             base_url=BASE_URL,
@@ -218,11 +223,11 @@ class Stage:
         try:
             outcome = await send_campaign(
                 nl,
-                # The emulator knows no list but the one that is imported into.
+                # The emulator has only the list of the import.
                 with_lists(attrs.evolve(campaign, exclude_lists=()), ()),
                 contacts=rereadable.clean,
                 list_name=LIST_NAME,
-                # Whatever the checks found, it is to be seen what comes of it.
+                # The result is shown even if the checks found errors.
                 check=False,
                 max_rejected=None,
                 part_bytes=rereadable.options.part_bytes,
@@ -230,7 +235,7 @@ class Stage:
                 progress=self.progress,
             )
         except NewsLeopardError:
-            # Rows that were refused may be the reason.
+            # Rejected rows can be the reason.
             self.imported = await self._find_import(nl)
             await self._read_rejected(nl, rereadable)
             raise
@@ -252,7 +257,7 @@ class Stage:
     async def _read_rejected(self, nl: NewsLeopard, rereadable: RereadableContacts) -> None:
         if self.imported is None or not self.imported.rejected_count:
             return
-        # Lines are those of what the caller gave, and not of what went out.
+        # Lines refer to the caller's contacts, not to the CSV that is sent.
         given = rejected_rows(
             nl,
             self.imported,
@@ -270,16 +275,16 @@ class Stage:
         self.rejected_rows, self.rejected_for = tuple(rows), dict(reasons.most_common())
 
     async def _goes_out(self) -> bool:
-        """Let the time pass until the last mail is out; False where none goes."""
+        """Move the time to the end of the last mail; return whether mails are sent."""
         campaign = self.accepted
         assert campaign is not None
         await self._until(campaign.begins)
         waves = self.emulator.campaigns[0].waves
         if campaign.failed is None and campaign.sent_end is None:
-            # A test: the rest is decided on when the wait is over.
+            # A test: the rest is sent after the wait.
             await self._until(max(wave.end for wave in waves))
             await self._until(campaign.begins + campaign.body.wait)
-            _ = self.emulator.campaigns  # looking lets happen what is due
+            _ = self.emulator.campaigns  # reading it processes all events that are due
         if campaign.failed is not None:
             self.problem = _explain_failure(campaign.failed)
             return False
@@ -300,17 +305,17 @@ class Stage:
 
     async def _until(self, instant: datetime) -> None:
         left_s = (instant - self.clock.now()).total_seconds()
-        # A clock that counts seconds in floats may else stop a little before.
+        # A clock with seconds as floats could otherwise stop slightly too early.
         await self.clock.sleep(left_s + ROUNDING_S)
 
     @property
     def accepted(self) -> AcceptedCampaign | None:
-        """The campaign as the platform has it, at the clock's present."""
+        """The campaign at the platform, at the present time of the clock."""
         return next(iter(self.emulator.campaigns), None)
 
     @property
     def requests(self) -> Mapping[str, int]:
-        """Requests by the emulator's name for them, in the order of the first of each."""
+        """The number of requests by their names in the emulator, in order of the first of each."""
         return dict(Counter(each.operation for each in self.emulator.requests))
 
     @property
@@ -323,11 +328,11 @@ class Stage:
 
     @property
     def quota_limit(self) -> int:
-        """The day's limit."""
+        """The daily quota."""
         return self.emulator.switches.requests_per_day or 0
 
     def first_mails(self, count: int) -> tuple[Mail, ...]:
-        """Return the first mails, of each variant of a test."""
+        """Return the first mails, for each variant of a test."""
         campaign = self.accepted
         waves = () if campaign is None else campaign.waves[: len(campaign.body.variants)]
         outbox, start = self.emulator.outbox, 0
@@ -347,7 +352,7 @@ def _senders_of(campaign: Mailing) -> Iterable[Sender]:
 
 def _explain_failure(state: str) -> str:
     reasons = {
-        "EMPTY_RECIPIENT": "nobody is left to send to",
+        "EMPTY_RECIPIENT": "no recipient is left; check the lists and the rejected rows",
         "INSUFFICIENT_RECIPIENT_FOR_TESTING": (
             "the test's share of the recipients is too small for two halves; "
             "raise proportion, or send without a test"
