@@ -114,7 +114,7 @@ def test_one_key_shows_all_that_is_known(url: str) -> None:
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
     assert "If it is there: newsleopard resolve 1-held sent --campaign-sn SN." in text
-    assert "UTC the next attempt looks once more, and sends nothing." in text
+    assert "UTC the next attempt searches again, and sends nothing." in text
     assert "\n  newsleopard resolve 1-held resubmit\n" in result.stdout
     assert "await" not in result.stdout
 
@@ -181,9 +181,9 @@ def test_decision_is_kept_and_the_send_goes_on(url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["1-held", "resubmit"], "DECISION: the request may still be on its way; decide after"),
+        (["1-held", "resubmit"], "DECISION: the request can still take effect; decide after"),
         (["1-held", "sent"], "--campaign-sn: "),
-        (["2-done", "abandon"], "KEY: there is no submit whose outcome is unknown"),
+        (["2-done", "abandon"], "KEY: has no submit in doubt"),
     ],
 )
 def test_refused_decision_is_1(url: str, arguments: list[str], message: str) -> None:

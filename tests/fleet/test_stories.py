@@ -110,7 +110,7 @@ def test_worker_that_stops_after_its_intent_cannot_send_after_a_decision(
 
         end = fleet.call()
         assert end["held"], fleet.told()
-        with pytest.raises(InvalidRequest, match="may still be on its way"):
+        with pytest.raises(InvalidRequest, match="can still take effect"):
             resolve(fleet, "resubmit")
         monkeypatch.setattr("newsleopard_async.workflows.decision.SystemClock", _HourLater)
         resolve(fleet, "resubmit")

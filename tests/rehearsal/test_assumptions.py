@@ -29,18 +29,18 @@ def test_account_is_always_assumed() -> None:
 @pytest.mark.parametrize(
     ("fact", "words"),
     [
-        ("other_lists", "lists that the campaign names"),
-        ("rows", "An import takes 8 s and a second for each 5,000 rows"),
+        ("other_lists", "lists that the campaign itself names"),
+        ("rows", "An import takes 8 s and one second per 5,000 rows"),
         ("rows", "00:00 UTC"),
         ("is_vendor", "vendor's notes of 2026"),
         ("duplicates", "the last one wins"),
-        ("rejected", "A row is refused"),
+        ("rejected", "A row is rejected"),
         ("columns", "all its cells fit"),
         ("blanks", "A blank cell"),
         ("placeholders", "The name in ${…}"),
         ("unfilled", "stays as it is"),
         ("preheader", "A preheader is refused"),
-        ("is_scheduled", "The instant"),
+        ("is_scheduled", "an instant in UTC"),
     ],
 )
 def test_sentence_comes_with_its_fact(fact: str, words: str) -> None:
@@ -54,8 +54,8 @@ def test_sentence_comes_with_its_fact(fact: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("fact", "words"),
     [
-        ("is_test", "drawn by chance, two halves"),
-        ("is_test", "who wins here says nothing"),
+        ("is_test", "in two halves"),
+        ("is_test", "the winner here means nothing"),
         ("tracks_links", "Google Analytics"),
     ],
 )

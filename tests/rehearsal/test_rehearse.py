@@ -197,7 +197,7 @@ async def test_lists_of_the_account_are_not_known_here() -> None:
     shown = await rehearsed(campaign)
 
     assert shown.recipients == 3
-    assert any("lists that the campaign names" in each for each in shown.assumed)
+    assert any("lists that the campaign itself names" in each for each in shown.assumed)
 
 
 @pytest.mark.parametrize("address", ["unverified@example.com", "a@denied.example"])

@@ -367,7 +367,7 @@ def _rewrites() -> list[Rewrite]:
             "the campaign without its code",
             campaigns,
             _named(sn="id"),
-            wanted="OutcomeUnknown: .*could not be looked at",
+            wanted="OutcomeUnknown: .*could not be read",
             is_lost=True,
         ),
         # Codes

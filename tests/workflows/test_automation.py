@@ -71,7 +71,7 @@ async def test_contacts_become_recipients_in_batches(caplog: pytest.LogCaptureFi
     finished = [each for each in events if (each.step, each.state) == ("send_event", "finished")]
     assert [(each.part, each.parts) for each in finished] == [(1, 3), (2, 3), (3, 3)]
     assert finished[-1].result == {"accepted": 50, "refused": 0}
-    assert "requests that 250 contacts take of the day's limit: 3" in caplog.text
+    assert "250 contacts take 3 requests" in caplog.text
     assert "example.com" not in caplog.text + json.dumps([each.to_dict() for each in events])
 
 
@@ -166,8 +166,9 @@ async def test_run_that_goes_on_adds_to_the_file_of_refused_addresses(tmp_path: 
         with pytest.raises(FieldError):
             await trigger(run)
         outcome = await trigger(run)
-        with pytest.raises(InvalidRequest, match="is there already"):
+        with pytest.raises(InvalidRequest) as caught:
             await trigger(tmp_path / "other.json")
+    assert [(each.field, each.rule) for each in caught.value.problems] == [("refused_to", "exists")]
 
     assert (outcome.refused, len(path.read_text().splitlines())) == (2, 3)
 

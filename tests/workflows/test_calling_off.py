@@ -408,7 +408,7 @@ async def test_mark_that_is_not_in_the_name_is_not_looked_for(marker: str | None
     given.input_parts = dict(Fingerprint.of(marker=marker).parts)
 
     async with scripted() as script:
-        with pytest.raises(OutcomeUnknown, match="the name that it was given") as caught:
+        with pytest.raises(OutcomeUnknown, match="Search for the campaign's name") as caught:
             await workflows.call_off(script.nl, checkpoint=given)
 
     assert "[nl-" not in str(caught.value)

@@ -91,8 +91,10 @@ async def test_feed_serves_one_run() -> None:
     feed = EventFeed()
     async with connected() as bench:
         await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=feed)
-        with pytest.raises(InvalidRequest, match="make one for each run"):
+        with pytest.raises(InvalidRequest) as caught:
             await workflows.import_contacts(bench.nl, csv_of(1), list_name="b", progress=feed)
+
+    assert caught.value.problems[0].rule == "used"
 
 
 async def test_feed_ends_with_the_outer_pipeline(tmp_path: Path) -> None:
@@ -344,4 +346,4 @@ async def test_error_of_the_pipeline_that_the_block_hides_is_logged(
         with pytest.raises(KeyError, match="page"):
             await run(bench)
 
-    assert "has failed, too: It is not known whether" in errors_in(caplog)[-1]
+    assert "its pipeline failed: It is unknown whether" in errors_in(caplog)[-1]

@@ -104,7 +104,7 @@ async def test_failed_look_is_not_called_a_look() -> None:
         bench.emulator.fail("list_campaigns", status=503, times=5)
         ready = Campaign(name="a", subject="b", sender=CAMPAIGN.sender, html="c", lists=[list_sn])
 
-        with pytest.raises(OutcomeUnknown, match="could not be looked at") as caught:
+        with pytest.raises(OutcomeUnknown, match="could not be read") as caught:
             await workflows.send_campaign(bench.nl, ready)
 
     assert "not among" not in str(caught.value)

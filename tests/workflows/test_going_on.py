@@ -104,7 +104,7 @@ async def test_other_input_of_a_held_submit_is_no_reason_to_begin_anew(tmp_path:
     async with connected() as bench:
         await lose_submit(bench, kept)
 
-        with pytest.raises(InvalidRequest, match="do not begin anew"):
+        with pytest.raises(InvalidRequest, match="start no new run"):
             await send(bench, checkpoint=kept, contacts=csv_of(3))
 
     assert bench.emulator.submitted == 1
@@ -117,7 +117,7 @@ async def test_other_input_before_a_submit_may_begin_anew(tmp_path: Path) -> Non
         with pytest.raises(ImportIncomplete):
             await send(bench, checkpoint=kept, max_rejected=0, check=False)
 
-        with pytest.raises(InvalidRequest, match="another checkpoint to begin anew"):
+        with pytest.raises(InvalidRequest, match="another checkpoint to start"):
             await send(bench, checkpoint=kept, contacts=csv_of(3))
 
 

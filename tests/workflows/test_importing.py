@@ -221,11 +221,11 @@ async def test_every_final_state_ends_the_wait(status: str) -> None:
 
 
 COLUMNS = {
-    "none": ("", "set up first .匯入失敗.$"),
-    "one": (",COMPANY", "匯入失敗.; set up in the console, if they are not: COMPANY$"),
+    "none": ("", "console .匯入失敗.$"),
+    "one": (",COMPANY", "匯入失敗.; .* set up: COMPANY$"),
     "many": (
         ",A,B,C,D,E,F,G,phone,Gender",
-        "if they are not: A, B, C, D, E and 2 more; reserved .* rename them: phone, Gender$",
+        "set up: A, B, C, D, E and 2 more; .* rename them: phone, Gender$",
     ),
     "long": ("," + "X" * 99, f": {'X' * 59}…$"),
 }

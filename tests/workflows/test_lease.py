@@ -355,7 +355,7 @@ async def test_run_waits_for_the_outcome_of_another(caplog: pytest.LogCaptureFix
     assert first == second
     assert bench.emulator.submitted == 1
     assert [each.state for each in events if each.step == "wait_for_other"] == ["waiting"]
-    assert "this run waits for that, 3600 s at most" in caplog.text
+    assert "this run waits up to 3600 s" in caplog.text
 
 
 async def test_run_takes_over_from_one_that_died(store: RunStore, clock: ManualClock) -> None:

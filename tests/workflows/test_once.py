@@ -334,7 +334,7 @@ SEEN: Final[dict[str, tuple[Sequence[Reply], str]]] = {
     "stopped": ([state("STOP")], ""),
     "finished": ([Reply(status=405), FINISHED], ""),
     "nowhere": ([UNKNOWN, Reply([])], "the platform does not know it, and it is not among"),
-    "unreadable": ([FAILED, FAILED], r"\(ServerError\), and .* could not be looked at"),
+    "unreadable": ([FAILED, FAILED], r"\(ServerError\), and .* could not be read"),
 }
 
 

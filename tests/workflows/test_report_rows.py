@@ -282,7 +282,7 @@ async def test_report_that_was_not_downloaded_is_refused() -> None:
     """It says what to give to which pipeline."""
     report = CampaignReport(campaign_sn=SN, unchanged=False)
 
-    with pytest.raises(InvalidRequest, match="give export_report a folder") as rows:
+    with pytest.raises(InvalidRequest, match="folder to export_report") as rows:
         report.rows("open")
     with pytest.raises(InvalidRequest) as summary:
         await report.summary()

@@ -129,7 +129,7 @@ async def test_other_input_pipeline_or_account_is_refused_by_name() -> None:
             with pytest.raises(InvalidRequest, match=said) as caught:
                 await send(bench, **options)
             assert caught.value.problems[0].field == "send_key"
-        with pytest.raises(InvalidRequest, match="is of 'send_campaign', not of send_once"):
+        with pytest.raises(InvalidRequest, match="belongs to send_campaign"):
             await send_once(bench)
         other = attrs.evolve(Checkpoint.read(store.data)._stored(), account="0" * 32)
         store.put(other.to_dict())
@@ -147,7 +147,7 @@ async def test_key_that_may_be_begun_anew_says_so() -> None:
         with pytest.raises(ConnectionFailed):
             await send(bench)
 
-        with pytest.raises(InvalidRequest, match="another send key to begin anew"):
+        with pytest.raises(InvalidRequest, match="another send key to start"):
             await send(bench, contacts=csv_of(4))
 
 

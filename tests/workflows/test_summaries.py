@@ -118,7 +118,7 @@ async def test_campaign_without_a_report_hides_no_other(caplog: pytest.LogCaptur
 
     assert (bad.delivered, bad.source) == (None, "report")
     assert good.delivered
-    assert f"campaign {nobody}: its numbers are not known" in caplog.text
+    assert f"campaign {nobody}: its numbers are unknown" in caplog.text
 
 
 @pytest.mark.parametrize(
