@@ -51,8 +51,8 @@ _BY_ITSELF: Final = (
         "Then it goes on by itself",
     ),
     (
-        re.compile(r"Or only run it again after (.+? UTC): it looks"),
-        r"Or leave it: after \1 the next attempt looks",
+        re.compile(r"Or only run it again after (.+? UTC): it (looks|searches|reads)"),
+        r"Or leave it: after \1 the next attempt \2",
     ),
 )
 """What a caller of Python is told, and what is so of a durable send."""
