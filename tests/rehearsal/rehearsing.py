@@ -1,4 +1,4 @@
-"""What the tests of rehearsals share."""
+"""Helpers for the tests of rehearsals."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def changed(mailing: Mailing = CAMPAIGN, **changes: Any) -> Mailing:
 async def rehearsed(
     campaign: Mailing = CAMPAIGN, contacts: Any = THREE, **options: Any
 ) -> Rehearsal:
-    """Rehearse at a known time."""
+    """Rehearse at a fixed time."""
     return await rehearse(campaign, contacts, **{"now": NOW, **options})

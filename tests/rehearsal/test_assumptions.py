@@ -1,4 +1,4 @@
-"""What is assumed is said where it matters, and only there."""
+"""An assumption is listed only if it matters in the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def said(facts: RehearsalFacts, words: str) -> bool:
 
 
 def test_account_is_always_assumed() -> None:
-    """Nobody knows the real account here."""
+    """A rehearsal never knows the real account."""
     [sentence] = assumptions(NOTHING)
 
     assert "account is a new one" in sentence
@@ -44,7 +44,7 @@ def test_account_is_always_assumed() -> None:
     ],
 )
 def test_sentence_comes_with_its_fact(fact: str, words: str) -> None:
-    """A sentence is there if what it is about came to pass, and else not."""
+    """A sentence is listed only if its fact is true."""
     changes: dict[str, Any] = {fact: True}
 
     assert not said(NOTHING, words)
@@ -60,7 +60,7 @@ def test_sentence_comes_with_its_fact(fact: str, words: str) -> None:
     ],
 )
 def test_sentence_about_mails_needs_mails(fact: str, words: str) -> None:
-    """What concerns the mails is said where mails went out."""
+    """Sentences about mails are listed only if mails were sent."""
     changes: dict[str, Any] = {fact: True}
 
     assert not said(attrs.evolve(NOTHING, **changes), words)
@@ -69,13 +69,13 @@ def test_sentence_about_mails_needs_mails(fact: str, words: str) -> None:
 
 
 def test_values_in_html_matter_with_placeholders() -> None:
-    """That nothing is escaped matters where a cell has markup, and a mail shows cells."""
+    """Escaping matters only if a cell has markup and a mail shows cells."""
     assert not said(attrs.evolve(SENT, markup=True), "not escaped")
     assert said(attrs.evolve(SENT, markup=True, placeholders=True), "not escaped")
 
 
 def test_immediate_campaign_begins_at_once() -> None:
-    """Only one without a time begins when it is accepted."""
+    """The sentence about the beginning is listed only without a schedule."""
     assert said(SENT, "An immediate campaign")
     assert not said(attrs.evolve(SENT, is_scheduled=True), "An immediate campaign")
 

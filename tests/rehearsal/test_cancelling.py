@@ -20,7 +20,7 @@ from tests.rehearsal.rehearsing import IN_A_YEAR, NOW
 def test_cancelled_rehearsal_leaves_nothing_behind(
     way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever in the pipelines it is cancelled, no file and no task stays."""
+    """If it is cancelled at any point of the pipelines, no file and no task remains."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     campaign = attrs.evolve(CAMPAIGN, schedule=IN_A_YEAR)
 

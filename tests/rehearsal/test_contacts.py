@@ -29,7 +29,7 @@ UNUSABLE = [
 
 
 async def test_rejected_rows_are_shown_with_lines_and_reasons() -> None:
-    """What the platform would not take is counted by reason, and named by line."""
+    """Rows that the platform would reject are counted by reason, and named by line."""
     shown = await rehearsed(CAMPAIGN, BAD_ROWS)
 
     assert (shown.recipients, shown.rejected) == (2, 2)
@@ -45,7 +45,7 @@ async def test_rejected_rows_are_shown_with_lines_and_reasons() -> None:
 
 
 async def test_options_of_contacts_hold() -> None:
-    """Columns get other names, a list is left out, and what is large goes in parts."""
+    """Columns are renamed, listed addresses are left out, and large contacts go in parts."""
     text = BAD_ROWS.replace("EMAIL,NAME", "信箱,姓名")
 
     shown = await rehearsed(
@@ -66,14 +66,14 @@ async def test_options_of_contacts_hold() -> None:
 
 @pytest.mark.parametrize("max_rejected", [2, 0.5, None])
 async def test_rejected_rows_that_are_allowed_keep_nothing(max_rejected: float | None) -> None:
-    """With leave to lose rows, the rehearsal says that it would go out, as it would."""
+    """If the caller accepts rejected rows, the rehearsal is ok, as the send would be."""
     shown = await rehearsed(CAMPAIGN, BAD_ROWS, max_rejected=max_rejected)
 
     assert (shown.ok, shown.problem, shown.rejected) == (True, None, 2)
 
 
 async def test_lines_are_those_of_the_input() -> None:
-    """A row is named by its line in what was given, not in what would go out."""
+    """A row is named by its line in the caller's contacts, not in the CSV that is sent."""
     text = "EMAIL,NAME\na@example.com,甲\na@example.com,甲\nnowhere,無\n"
 
     shown = await rehearsed(CAMPAIGN, text, fix="drop-duplicates", max_rejected=None)
@@ -91,7 +91,7 @@ async def test_only_so_many_rejected_rows_are_listed() -> None:
 
 
 async def test_rejection_of_every_row_is_explained() -> None:
-    """Where nobody is left to send to, the rows that were refused say why."""
+    """If no recipient is left, the rejected rows explain it."""
     shown = await rehearsed(CAMPAIGN, "EMAIL,NAME\nnowhere,無\n")
 
     assert shown.problem is not None
@@ -112,7 +112,7 @@ async def test_repeated_address_gets_one_mail() -> None:
 
 @pytest.mark.parametrize("contacts", UNUSABLE)
 async def test_unusable_contacts_are_not_said_to_be_nobody(contacts: str | bytes) -> None:
-    """Of a file that cannot be read, nobody knows how many are in it; one error is enough."""
+    """The rows of an unreadable file cannot be counted; one error is enough."""
     shown = await rehearsed(CAMPAIGN, contacts)
 
     assert len(shown.contacts.errors) == 1
@@ -122,7 +122,7 @@ async def test_unusable_contacts_are_not_said_to_be_nobody(contacts: str | bytes
 
 @pytest.mark.parametrize("contacts", UNUSABLE)
 async def test_unusable_contacts_are_said_and_nothing_is_tried(contacts: str | bytes) -> None:
-    """What cannot be read as contacts is a finding; there is nothing to run."""
+    """A file without contacts is a finding, and the pipeline does not run."""
     shown = await rehearsed(CAMPAIGN, contacts)
 
     assert (shown.ok, shown.contacts.ok) == (False, False)
@@ -144,7 +144,7 @@ def _rows() -> list[list[Any]]:
 
 
 class OnceOnly:
-    """A source that cannot be gone through again."""
+    """A source that can be read only once."""
 
     def __init__(self) -> None:
         self.times = 0
@@ -178,7 +178,7 @@ async def test_contacts_may_be_anything(make: Callable[[], Any]) -> None:
 
 
 async def test_contacts_may_be_an_open_file(tmp_path: Path) -> None:
-    """An open file is read from where it stands."""
+    """An open file is read from its current position."""
     path = tmp_path / "members.csv"
     path.write_text(csv_of(4), encoding="utf-8")
 
@@ -197,7 +197,7 @@ async def test_encoding_is_the_callers_word() -> None:
 
 
 async def test_fixes_hold_and_write_nothing_beside_the_input(tmp_path: Path) -> None:
-    """What is dropped or left out is counted; the file that keeps it is not written."""
+    """Dropped and left-out rows are counted; their file is not written."""
     path = tmp_path / "members.csv"
     path.write_text(BAD_ROWS + "a@example.com,甲,台北\n", encoding="utf-8")
 

@@ -26,7 +26,7 @@ BAD = csv_of(150) + "nowhere,無\n"
 
 
 class SocketOpenedError(AssertionError):
-    """Somebody opened a socket."""
+    """A socket was opened."""
 
 
 def _refuse(*args: object, **options: object) -> Any:
@@ -35,7 +35,7 @@ def _refuse(*args: object, **options: object) -> Any:
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give temporary files a folder that the test can look into."""
+    """Use a folder for temporary files that the test can inspect."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -48,7 +48,7 @@ def _records() -> Iterator[dict[str, str]]:
 
 async def test_no_socket_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With sockets that cannot be made, all of it works: check, send, wait, report, files."""
-    # The event loop has its own by now.
+    # The event loop has already opened its sockets.
     monkeypatch.setattr(socket, "socket", _refuse)
     monkeypatch.setattr(socket, "socketpair", _refuse)
     monkeypatch.setattr(socket, "create_connection", _refuse)
@@ -61,7 +61,7 @@ async def test_no_socket_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 async def test_nothing_of_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the key, nor the base URL, nor a proxy of the machine plays a part."""
+    """The key, the base URL and the proxies of the machine are not used."""
     monkeypatch.setenv("NEWSLEOPARD_API_KEY", "not a key \N{SNOWMAN}")
     monkeypatch.setenv("NEWSLEOPARD_BASE_URL", "no url")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
@@ -73,7 +73,7 @@ async def test_nothing_of_the_environment_is_read(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_nothing_is_left_behind(temporary: Path, tmp_path: Path) -> None:
-    """The copies of the contacts and the report are gone when it is done."""
+    """The copies of the contacts and the report are removed at the end."""
     path = tmp_path / "members.csv"
     path.write_text(BAD, encoding="utf-8")
 
@@ -86,7 +86,7 @@ async def test_nothing_is_left_behind(temporary: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", [{"mails": -1}, {"polling": 3}, {"progress": 3}])
 async def test_nothing_is_done_for_a_wrong_argument(option: dict[str, Any], tmp_path: Path) -> None:
-    """What is refused makes no folder, and uses no contacts up."""
+    """A refused call creates no folder, and does not use up the contacts."""
     records = _records()
 
     with pytest.raises(ValueError, match=next(iter(option))):
@@ -97,7 +97,7 @@ async def test_nothing_is_done_for_a_wrong_argument(option: dict[str, Any], tmp_
 
 
 async def test_contacts_beside_which_nothing_can_be_written_are_rehearsed(tmp_path: Path) -> None:
-    """A folder that is only for reading is no hindrance."""
+    """A read-only folder does not prevent a rehearsal."""
     folder = tmp_path / "locked"
     folder.mkdir()
     path = folder / "members.csv"
@@ -114,7 +114,7 @@ async def test_contacts_beside_which_nothing_can_be_written_are_rehearsed(tmp_pa
 
 
 async def test_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    """A file in the place of the folder is said before anything is run."""
+    """A file instead of the folder is reported before the pipeline runs."""
     (tmp_path / "file").write_text("")
 
     with pytest.raises(ValueError, match="folder"):
@@ -139,7 +139,7 @@ async def test_mails_are_files_to_open(tmp_path: Path) -> None:
 
 
 async def test_charset_that_the_mail_declares_does_not_garble_its_page(tmp_path: Path) -> None:
-    """The file begins with the mark of UTF-8, which goes before what a mail says of itself."""
+    """The file begins with the UTF-8 mark, which has priority over the mail's own charset."""
     html = '<html><head><meta charset="big5"></head><body>${NAME}</body></html>'
     campaign = attrs.evolve(CAMPAIGN, html=html)
 
@@ -149,7 +149,7 @@ async def test_charset_that_the_mail_declares_does_not_garble_its_page(tmp_path:
 
 
 async def test_mails_of_a_test_are_named_by_variant(tmp_path: Path) -> None:
-    """Of a test there are files of A and of B."""
+    """An A/B test has files of A and of B."""
     await rehearse(AB_TESTS[1], csv_of(20), now=NOW, folder=tmp_path, mails=2)
 
     assert files_in(tmp_path) == [
@@ -164,7 +164,7 @@ async def test_mails_of_a_test_are_named_by_variant(tmp_path: Path) -> None:
 
 
 async def test_mails_of_an_earlier_rehearsal_are_removed(tmp_path: Path) -> None:
-    """What lies in the folder afterwards is of this rehearsal, whichever kind the earlier was."""
+    """After a rehearsal the folder contains only its own mails."""
     await rehearse(AB_TESTS[1], csv_of(20), now=NOW, folder=tmp_path)
     await rehearse(CAMPAIGN, csv_of(12), now=NOW, folder=tmp_path, mails=12)
 
@@ -176,7 +176,7 @@ async def test_mails_of_an_earlier_rehearsal_are_removed(tmp_path: Path) -> None
 async def test_mails_of_an_earlier_rehearsal_are_removed_where_none_goes_out(
     tmp_path: Path,
 ) -> None:
-    """Without a mail of its own, a rehearsal does not show those of another."""
+    """A rehearsal without mails leaves no mails of an earlier one."""
     await rehearse(CAMPAIGN, csv_of(3), now=NOW, folder=tmp_path)
 
     await rehearse(CAMPAIGN, "", now=NOW, folder=tmp_path)
@@ -198,7 +198,7 @@ async def test_other_files_of_the_folder_stay(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its files have no such rights")
 async def test_mails_are_for_their_owner_alone(tmp_path: Path) -> None:
-    """A mail shows a contact: others on the machine cannot read it, even where they could."""
+    """A mail shows a contact, so other users cannot read it, even in a public folder."""
     (tmp_path / "mail-1.html").write_text("an old one")
     (tmp_path / "mail-1.html").chmod(0o644)
 
@@ -209,7 +209,7 @@ async def test_mails_are_for_their_owner_alone(tmp_path: Path) -> None:
 
 
 async def test_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """A folder in the place of a file is an error of the caller's."""
+    """A folder instead of a file is an error of the caller."""
     (tmp_path / "mail-1.html").mkdir()
 
     with pytest.raises(ValueError, match=r"mail-1\.html cannot be written"):

@@ -1,4 +1,4 @@
-"""A mail as a page: what is put in, where, and that nothing else is changed."""
+"""A mail as a page: two insertions at the right positions, and no other change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCK = re.compile(r"<pre style=\"[^\"]*\">head</pre>")
 
 
 def placed(mail_html: str) -> str:
-    """Return a page with short signs for what was put in."""
+    """Return a page with short signs instead of the insertions."""
     page = page_of(mail_html, "head")
     return BLOCK.sub("[B]", POLICY.sub("[P]", page, count=1), count=1)
 
@@ -44,7 +44,7 @@ def placed(mail_html: str) -> str:
     ],
 )
 def test_places_are_found(marked: str) -> None:
-    """The policy goes before all but the doctype, the header right into the body."""
+    """The policy comes before everything except the doctype, the header first in the body."""
     mail_html = marked.replace("[P]", "").replace("[B]", "")
 
     assert placed(mail_html) == marked
@@ -75,21 +75,21 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join))
 def test_mail_itself_is_not_changed(mail_html: str) -> None:
-    """Whatever the mail is, without the two insertions it is what it was."""
+    """Without the two insertions, any mail is unchanged."""
     page = page_of(mail_html, "head")
 
     assert POLICY.sub("", BLOCK.sub("", page, count=1), count=1) == mail_html
 
 
 def test_head_is_escaped() -> None:
-    """What stands in a contact's cell becomes no markup of the header."""
+    """A contact's cell does not become markup of the header."""
     page = page_of("<body></body>", 'To: <script>alert(1)</script> & "x"')
 
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;x&quot;" in page
 
 
 def test_no_script_runs() -> None:
-    """A script in a contact's cell is there, and the policy keeps it from running."""
+    """A script in a contact's cell stays in the page, and the policy prevents it from running."""
     page = page_of("<!DOCTYPE html><html><body><script>x</script></body></html>", "head")
 
     assert page.index("script-src 'none'") < page.index("<html>") < page.index("<script>")

@@ -148,7 +148,7 @@ def test_line_says_what_is_so(changes: dict[str, Any], label: str, text: str) ->
 
 
 def test_line_that_says_nothing_is_left_out() -> None:
-    """What did not come to pass has no line."""
+    """A fact without a value has no line."""
     bare = lines_of(ok=False, requests={}, goes_out_at=None, sent_by=None, mails=(), assumed=())
 
     assert list(bare) == ["Contacts"]
@@ -156,7 +156,7 @@ def test_line_that_says_nothing_is_left_out() -> None:
 
 
 def test_rest_of_a_test_has_its_time_and_an_assumed_winner() -> None:
-    """Who wins is drawn by chance here, and said to be assumed."""
+    """The winner is chosen by chance, and is shown as assumed."""
     test = RehearsedTest(a=5, b=5, rest=90, rest_goes_out_at=WHEN, winner="B")
 
     text = " ".join(str(attrs.evolve(SHOWN, test=test)).split())
@@ -166,7 +166,7 @@ def test_rest_of_a_test_has_its_time_and_an_assumed_winner() -> None:
 
 
 def test_findings_come_by_level() -> None:
-    """Errors come before warnings, warnings before notes, of contacts and campaign together."""
+    """Errors come before warnings, warnings before notes, for contacts and campaign together."""
     findings = [
         Finding(level=level, rule=f"rule-{level}", message="says so", line=7, count=2)
         for level in ("note", "error", "warning")
@@ -186,7 +186,7 @@ def test_findings_come_by_level() -> None:
 
 
 def test_columns_stand_below_each_other_whatever_the_script() -> None:
-    """Chinese takes two columns of a terminal, a combining mark none."""
+    """Chinese takes two columns of a terminal, a combining mark takes no column."""
     lines = list(aligned([("欄位", "a"), ("e\u0301", "b"), ("name", "c")]))
 
     assert {width_of(line[:-1]) for line in lines} == {6}
@@ -194,7 +194,7 @@ def test_columns_stand_below_each_other_whatever_the_script() -> None:
 
 @pytest.mark.parametrize(("text", "columns"), [("ab", 2), ("中文", 4), ("ＡＢ", 4), ("e\u0301", 1)])
 def test_width_is_that_of_a_terminal(text: str, columns: int) -> None:
-    """Chinese and full-width letters take two columns, a combining mark none."""
+    """Chinese and full-width letters take two columns, a combining mark takes no column."""
     assert width_of(text) == columns
 
 
@@ -208,7 +208,7 @@ def test_long_text_goes_on_below_itself() -> None:
 
 
 def test_terminal_is_not_spoken_to() -> None:
-    """A column or a name with control characters moves no cursor and turns no text."""
+    """Control characters in a column or a name are replaced."""
     text = str(attrs.evolve(SHOWN, name="a\x1b[2J\u202eb", unfilled=("x\x07",)))
 
     assert "a\ufffd[2J\ufffdb" in text

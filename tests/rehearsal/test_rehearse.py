@@ -1,4 +1,4 @@
-"""A rehearsal shows what would happen, and nothing happens."""
+"""A rehearsal shows the result of a send, and sends nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REQUESTS = {"list_lists": 2, "create_list": 1, "submit_campaign": 1, "export_rep
 
 
 async def test_campaign_is_shown_as_it_would_go() -> None:
-    """A rehearsal says how many mails would go out, when, and what it would take."""
+    """A rehearsal shows the number of mails, their time, and the cost."""
     shown = await rehearsed(changed(schedule=IN_A_YEAR), csv_of(150))
 
     assert (shown.ok, shown.problem) == (True, None)
@@ -50,7 +50,7 @@ async def test_campaign_is_shown_as_it_would_go() -> None:
 
 
 async def test_each_body_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The findings that are shown are those that the campaign was judged by."""
+    """The shown findings are the findings that decided about the campaign."""
     parsed: list[str] = []
 
     def count(field: str, html: str) -> Page:
@@ -66,7 +66,7 @@ async def test_each_body_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_mails_are_filled_with_the_first_rows() -> None:
-    """The first three mails are those of the first three rows."""
+    """The first three mails belong to the first three rows."""
     shown = await rehearsed(CAMPAIGN, csv_of(9))
 
     assert [mail.to for mail in shown.mails] == [f"user{n}@example.com" for n in range(3)]
@@ -98,7 +98,7 @@ async def test_ab_test_is_shown_with_both_variants(test: Mailing) -> None:
 
 
 async def test_variants_show_what_is_tested() -> None:
-    """The mails of a content test have the one body and the other."""
+    """The mails of a content test have one of the two bodies."""
     test = next(each for each in AB_TESTS if isinstance(each, ContentTest))
 
     shown = await rehearsed(test, csv_of(8), mails=1)
@@ -107,14 +107,14 @@ async def test_variants_show_what_is_tested() -> None:
 
 
 async def test_halves_may_be_smaller_than_what_is_asked_for() -> None:
-    """Of two mails of each variant, two are shown, and none as the other's."""
+    """Two mails of each variant are shown, under the right variant."""
     shown = await rehearsed(AB_TESTS[2], csv_of(8), mails=3)
 
     assert [mail.variant for mail in shown.mails] == ["A", "A", "B", "B"]
 
 
 async def test_test_of_too_few_is_explained() -> None:
-    """A test whose halves are nobody would be accepted, and end without a mail."""
+    """A test with two empty halves would be accepted, and end without a mail."""
     shown = await rehearsed(changed(AB_TESTS[0], proportion=99), csv_of(2))
 
     assert shown.problem is not None
@@ -133,7 +133,7 @@ async def test_time_is_held() -> None:
 
 
 async def test_time_begins_at_the_present() -> None:
-    """Without a time of its own, a rehearsal begins now."""
+    """Without ``now``, a rehearsal begins at the present time."""
     before = datetime.now(UTC)
 
     shown = await rehearse(CAMPAIGN, csv_of(2))
@@ -145,7 +145,7 @@ async def test_time_begins_at_the_present() -> None:
 
 
 async def test_time_is_shown_on_the_clocks_of_its_zone() -> None:
-    """The instant is given in UTC and as a reader's clock shows it."""
+    """The time is shown in UTC and in the time zone of the campaign."""
     when = datetime(2026, 7, 4, 9, 30, tzinfo=ZoneInfo("America/New_York"))
 
     shown = await rehearsed(changed(schedule=SendAt(when)), csv_of(2))
@@ -156,7 +156,7 @@ async def test_time_is_shown_on_the_clocks_of_its_zone() -> None:
 
 
 async def test_past_schedule_goes_nowhere() -> None:
-    """A time that has passed is an error of the check, and no mail goes out."""
+    """A schedule in the past is an error of the check, and no mail is sent."""
     shown = await rehearsed(changed(schedule=SendAt(NOW - timedelta(days=1))))
 
     assert not shown.ok
@@ -174,7 +174,7 @@ async def test_past_schedule_goes_nowhere() -> None:
     ],
 )
 async def test_time_beyond_the_calendar_is_a_problem(campaign: Mailing) -> None:
-    """A schedule at the end of all calendars is said, and no traceback."""
+    """A schedule near the end of the calendar is a problem, not a traceback."""
     shown = await rehearsed(campaign)
 
     assert (shown.ok, shown.goes_out_at) == (False, None)
@@ -191,7 +191,7 @@ async def test_unknown_placeholder_is_found_and_seen() -> None:
 
 
 async def test_lists_of_the_account_are_not_known_here() -> None:
-    """A campaign that names lists is rehearsed without them, and it is said."""
+    """A campaign that names lists is rehearsed without them, and an assumption says so."""
     campaign = changed(lists=(ListSn("a"),), exclude_lists=(ListSn("b"),))
 
     shown = await rehearsed(campaign)
@@ -210,7 +210,7 @@ async def test_any_sender_is_taken_for_verified(address: str) -> None:
 
 
 async def test_warning_stops_only_the_strict() -> None:
-    """What is worth a look keeps it from going out where the caller is strict."""
+    """A warning prevents the send if the caller is strict."""
     campaign, text = changed(html=PAGE), "EMAIL,NAME\na@example.com,\n"
 
     loose = await rehearsed(campaign, text)
@@ -222,7 +222,7 @@ async def test_warning_stops_only_the_strict() -> None:
 
 
 async def test_warnings_of_both_checks_are_counted_for_the_strict() -> None:
-    """Those of the contacts and those of the campaign are told together."""
+    """Findings of the contacts and of the campaign are counted together."""
     html = PAGE.replace("<p>", "<p><script>x</script>")
 
     shown = await rehearsed(changed(html=html), "EMAIL,NAME\na@example.com,\n", strict=True)
@@ -235,7 +235,7 @@ async def test_warnings_of_both_checks_are_counted_for_the_strict() -> None:
 
 
 async def test_strict_is_no_problem_without_a_warning() -> None:
-    """A note keeps nobody, however strict."""
+    """A note never prevents the send, even with ``strict``."""
     shown = await rehearsed(changed(html=PAGE), csv_of(3).encode("utf-8-sig"), strict=True)
 
     assert [each.level for each in shown.contacts] == ["note"]
@@ -243,7 +243,7 @@ async def test_strict_is_no_problem_without_a_warning() -> None:
 
 
 async def test_limits_are_those_of_the_profile() -> None:
-    """With the vendor's profile, the day has more requests, and the sentence says so."""
+    """With the vendor's profile, the daily quota is larger, and an assumption names the notes."""
     shown = await rehearsed(CAMPAIGN, csv_of(120), profile="vendor-2026")
 
     assert (shown.ok, shown.quota_limit) == (True, 300_000)
@@ -264,7 +264,7 @@ async def test_preheader_is_shown(tmp_path: Path) -> None:
 
 
 async def test_placeholder_of_a_preheader_that_stays_is_named() -> None:
-    """A name that is no column is shown in the preheader as in any text."""
+    """A name without a column is shown in the preheader as in any text."""
     shown = await rehearsed(changed(preheader="${NMAE}"), csv_of(3), profile="vendor-2026")
 
     assert shown.unfilled == ("NMAE",)
@@ -272,7 +272,7 @@ async def test_placeholder_of_a_preheader_that_stays_is_named() -> None:
 
 
 async def test_preheader_needs_the_profile_that_knows_it() -> None:
-    """The documented platform refuses it, and the rehearsal says what to do."""
+    """The documented platform refuses it, and the rehearsal shows the way out."""
     shown = await rehearsed(changed(preheader="預覽"), csv_of(3))
 
     assert not shown.ok
@@ -281,7 +281,7 @@ async def test_preheader_needs_the_profile_that_knows_it() -> None:
 
 
 async def test_quota_is_that_of_the_busiest_day() -> None:
-    """Requests to the storage do not count, nor those of other days."""
+    """Requests to the storage and requests of other days do not count."""
     shown = await rehearsed(changed(schedule=IN_A_YEAR), csv_of(150))
 
     of_sending = (
@@ -324,7 +324,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("options", "field", "rule"), WRONG)
 async def test_wrong_argument_is_refused(options: dict[str, Any], field: str, rule: str) -> None:
-    """What cannot be used as an argument is an error of the caller's."""
+    """An argument that cannot be used raises InvalidRequest."""
     given: dict[str, Any] = {"campaign": CAMPAIGN, "contacts": csv_of(1), "now": NOW, **options}
 
     with pytest.raises(InvalidRequest) as caught:
@@ -350,7 +350,7 @@ async def test_plain_data_is_json() -> None:
 
 
 async def test_neither_repr_nor_text_shows_a_contact() -> None:
-    """What is logged or printed holds no address, no name and no mail."""
+    """The log and the output contain no address, no name and no mail."""
     text = "EMAIL,NAME,CITY\nsecret@example.com,王小明,秘密市\nsecret-nowhere,陳大文,秘密市\n"
     campaign = changed(html="<p>${NAME} ${CITY}</p>")
 

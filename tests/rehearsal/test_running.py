@@ -1,4 +1,4 @@
-"""A rehearsal runs the real pipeline, beside whatever else there is to do."""
+"""A rehearsal runs the real pipeline, independent of other tasks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_problem_of_the_pipeline_is_told() -> None:
-    """An error of ours that the real call would raise is a sentence of the rehearsal."""
+    """An error that the real call would raise becomes the problem of the rehearsal."""
     polling = Polling(first_s=0.1, max_s=0.1, deadline_s=1)
 
     shown = await rehearsed(CAMPAIGN, csv_of(3), polling=polling)
@@ -35,7 +35,7 @@ async def test_problem_of_the_pipeline_is_told() -> None:
 
 
 async def test_progress_is_told() -> None:
-    """The caller hears of the steps of the real pipelines."""
+    """The caller receives the events of the real pipelines."""
     events: list[Event] = []
 
     await rehearsed(CAMPAIGN, csv_of(3), progress=events.append)
@@ -44,7 +44,7 @@ async def test_progress_is_told() -> None:
 
 
 async def test_other_work_of_the_event_loop_does_not_hold_it_up() -> None:
-    """A task that never rests, and a thread that never ends, are none of its business."""
+    """A task that never sleeps, and a thread that never ends, do not disturb a rehearsal."""
     done, released = False, threading.Event()
 
     async def never_rest() -> None:
@@ -67,7 +67,7 @@ async def test_other_work_of_the_event_loop_does_not_hold_it_up() -> None:
 
 
 async def test_rehearsals_do_not_disturb_each_other() -> None:
-    """Two at the same time come to what each comes to alone."""
+    """Two rehearsals at the same time have the same results as two separate ones."""
     shown: dict[int, Rehearsal] = {}
 
     async def keep(count: int) -> None:
@@ -85,7 +85,7 @@ async def test_rehearsals_do_not_disturb_each_other() -> None:
 async def test_nothing_is_logged_as_if_it_had_happened(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A log or a span that says that a campaign was accepted must mean it."""
+    """A log line or span of an accepted campaign must always be true."""
     caplog.set_level("DEBUG")
 
     with collected(monkeypatch) as seen:
@@ -98,7 +98,7 @@ async def test_nothing_is_logged_as_if_it_had_happened(
 
 
 async def test_error_of_a_callback_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """What goes wrong in the caller's own code is not kept quiet, and harms nothing."""
+    """An error in the caller's own code is logged, and does not stop the rehearsal."""
 
     def fail(event: Event) -> None:
         raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""What the tests of rejected rows share: an import of which some rows are rejected."""
+"""Helpers for the tests of rejected rows: an import with some rejected rows."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ TRUTH = [
     (7, "nobody", "INVALID_EMAIL"),
     (8, "d@example.com", "WRONG_COLUMN_COUNT"),
 ]
-"""What the platform rejects of it: the line, the address and the reason."""
+"""The rows that the platform rejects: the line, the address and the reason."""
 
 
 async def imported(bench: Bench, content: str = CSV) -> ImportReport:
-    """Import contacts as a script without this library would: nobody looks at them before."""
+    """Import contacts like a script without this library: without a check."""
     list_sn = await bench.nl.contacts.create_list("會員")
     ticket = await bench.nl.contacts.start_file_import(list_sn)
     await bench.nl.contacts.upload(ticket, content.encode())
@@ -47,7 +47,7 @@ async def imported(bench: Bench, content: str = CSV) -> ImportReport:
 async def rejecting(
     content: str = CSV,
 ) -> AsyncIterator[tuple[Bench, ImportReport]]:
-    """Import contacts of which some are rejected."""
+    """Import contacts with some rejected rows."""
     async with connected() as bench:
         yield bench, await imported(bench, content)
 
@@ -60,14 +60,14 @@ async def rows_of(
 
 
 def facts(rows: list[RejectedRow]) -> list[tuple[int | None, str, str | None]]:
-    """Return what is known of each row."""
+    """Return the fields of each row."""
     return [(row.line, row.email, row.reason) for row in rows]
 
 
 async def served(
     file: str | bytes, contacts: object = None, *, sent: str = CSV, **options: Any
 ) -> list[RejectedRow]:
-    """Go through a file of rejected rows as the platform might write it, of what was sent."""
+    """Read a file of rejected rows in a possible format of the platform, for these contacts."""
     content = file if isinstance(file, bytes) else file.encode()
     async with rejecting(sent) as (bench, report):
         bench.emulator.fail("download", status=200, body=content)

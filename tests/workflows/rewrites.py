@@ -1,4 +1,4 @@
-"""Answers of the platform, rewritten one by one, and what a mailing makes of each.
+"""Rewritten answers of the platform, one by one, and the outcome of a mailing for each.
 
 They are rewritten on their way to the client, whatever the emulator itself can show. The table is
 printed by ``python -m tests.workflows.rewrites``; give a name to see the whole message of one.
@@ -40,7 +40,7 @@ class Answer:
     """An answer to the client.
 
     Attributes:
-        data: The JSON; bytes are the body as it is.
+        data: The JSON; bytes are used as the body unchanged.
         number: How many answers of the operation came before.
     """
 
@@ -55,15 +55,15 @@ Change = Callable[[Answer], Answer]
 
 @attrs.frozen
 class Rewrite:
-    """One way to answer otherwise.
+    """One way to change an answer.
 
     Attributes:
-        name: What is otherwise.
-        operations: Whose answers, apart by blanks.
+        name: The change.
+        operations: The operations with the changed answers, separated by blanks.
         change: Rewrites an answer.
-        ask: Rewrites the request, or answers in the emulator's place.
-        wanted: What a mailing should come to: ``passes``, or the beginning of what is said.
-        is_lost: Whether the reply to the submit is lost, and the campaign is looked for.
+        ask: Rewrites the request, or answers instead of the emulator.
+        wanted: The expected outcome of a mailing: ``passes``, or the beginning of the error.
+        is_lost: Whether the reply to the submit is lost, and the campaign is searched for.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Rewrite:
 
 
 class Rewriting(httpx.AsyncBaseTransport):
-    """Rewrites what passes."""
+    """Rewrites the answers."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, rewrite: Rewrite) -> None:
         self._inner = inner
@@ -90,7 +90,7 @@ class Rewriting(httpx.AsyncBaseTransport):
         await request.aread()
         asked = self._rewrite.ask(request)
         if asked is not request:
-            # The client sees its own request leave.
+            # The client notices that its own request is sent.
             assert isinstance(request.stream, httpx.AsyncByteStream)
             async for _ in request.stream:
                 pass
@@ -112,7 +112,7 @@ def _response(answer: Answer) -> httpx.Response:
 
 
 async def outcome_of(rewrite: Rewrite, folder: Path) -> str:
-    """Say what becomes of a mailing: ``passes``, ``wrong``, or the error's class and message."""
+    """Return the outcome of a mailing: ``passes``, or the error's class and message."""
     clock = ManualClock()
     emulator = Emulator(api_keys=(KEY,), clock=clock)
     transport = Rewriting(emulator.transport(), rewrite)
@@ -161,7 +161,7 @@ def _data(change: Callable[[Any], Any]) -> Change:
 
 
 def _rows(change: Callable[[list[Any]], Any]) -> Change:
-    """Rewrite the rows of an answer, without what is around them."""
+    """Rewrite the rows of an answer, without the data around them."""
 
     def changed(data: Any) -> Any:
         return change(data if isinstance(data, list) else next(iter(data.values())))
@@ -170,7 +170,7 @@ def _rows(change: Callable[[list[Any]], Any]) -> Change:
 
 
 def _fields(**changes: Callable[[Any], Any]) -> Change:
-    """Rewrite fields wherever they stand."""
+    """Rewrite fields at any depth."""
 
     def changed(data: Any) -> Any:
         if isinstance(data, list):
@@ -203,7 +203,7 @@ def _without(*names: str) -> Change:
 
 
 def _before(answer: Answer) -> Change:
-    """Answer so as long as there are no links."""
+    """Answer in this way until there are links."""
     return lambda real: real if real.data["Reports"] else answer
 
 
@@ -308,7 +308,7 @@ COUNTS: Final[dict[str, Callable[[int], Any]]] = {
 
 
 def _rewrites() -> list[Rewrite]:
-    """Build the table; what counts codes must begin anew each time."""
+    """Build the table; counted codes must start again each time."""
     numbers = _Numbers()
     numbered = _Numbers()
     lists, links = "list_lists", "get_links"

@@ -80,7 +80,7 @@ async def test_contacts_become_recipients_in_batches(caplog: pytest.LogCaptureFi
 async def test_batch_in_doubt_stops_the_run_until_a_person_decides(
     is_lost: bool, number: int, tmp_path: Path
 ) -> None:
-    """Whatever was lost, no one is triggered twice, and no one is left out."""
+    """After any lost reply, no contact is triggered twice, and no contact is left out."""
     path = tmp_path / "run.json"
 
     async with connected(**VENDOR, retry=ALONE) as bench:
@@ -99,7 +99,7 @@ async def test_batch_in_doubt_stops_the_run_until_a_person_decides(
         assert "example.com" not in str(caught.value) + path.read_text()
         with pytest.raises(OutcomeUnknown, match=rows):
             await workflows.trigger_automation(bench.nl, SCRIPT, csv_of(201), checkpoint=path)
-        # A script has a code, too, and no event has one.
+        # A script also has a code, and no event contains it.
         decision: Any = ("sent", CampaignSn(SCRIPT)) if is_lost else ("resubmit",)
         await checkpoint_of(caught.value).resolve(*decision)
         outcome = await workflows.trigger_automation(bench.nl, SCRIPT, csv_of(201), checkpoint=path)
@@ -110,7 +110,7 @@ async def test_batch_in_doubt_stops_the_run_until_a_person_decides(
 
 
 async def test_refused_batch_is_sent_by_the_next_run(tmp_path: Path) -> None:
-    """A clear refusal ends the run, and what was done before is not done again."""
+    """A refusal ends the run, and the finished batches are not repeated."""
     path = tmp_path / "run.json"
 
     async with connected(**VENDOR) as bench:
@@ -134,7 +134,7 @@ REFUSED: Final = Reply(
 
 
 async def test_refused_addresses_are_in_the_result_and_in_a_private_file(tmp_path: Path) -> None:
-    """Of whom the platform says nothing is counted, and no text shows an address."""
+    """Contacts without an outcome are counted, and no text shows an address."""
     path = tmp_path / "refused.csv"
 
     async with scripted(REFUSED, REFUSED, profile="vendor-2026") as script:
@@ -152,7 +152,7 @@ async def test_refused_addresses_are_in_the_result_and_in_a_private_file(tmp_pat
 
 
 async def test_run_that_goes_on_adds_to_the_file_of_refused_addresses(tmp_path: Path) -> None:
-    """A file of another run is refused; its own goes on."""
+    """A file of another run is refused; a resumed run continues its own file."""
     path, run = tmp_path / "refused.csv", tmp_path / "run.json"
     replies = [REFUSED, Reply({"code": "40001"}, status=400), REFUSED]
 
@@ -176,7 +176,7 @@ async def test_run_that_goes_on_adds_to_the_file_of_refused_addresses(tmp_path: 
 async def test_file_that_cannot_be_written_hides_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The batch took effect; that is noted, and the addresses are in the result."""
+    """The batch took effect, so it is stored, and the addresses are in the outcome."""
     path = tmp_path / "refused.csv"
     path.symlink_to(tmp_path / "none" / "there")
 
@@ -200,7 +200,7 @@ async def test_lost_reply_leaves_the_file_of_refused_addresses_alone(tmp_path: P
 
 
 async def test_account_without_it_is_told() -> None:
-    """There is nothing that could be done instead."""
+    """There is no alternative to the missing endpoint."""
     async with connected() as bench:
         with pytest.raises(NotOffered):
             await workflows.trigger_automation(bench.unchecked(), SCRIPT, csv_of(2))
@@ -212,7 +212,7 @@ LONG: Final = "EMAIL,NAME,TEXT\na@example.com,A,ok\nb@example.com,B,{0}\nc@examp
 async def test_what_cannot_be_sent_is_refused_before_anything_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All that is wrong with the rows comes at once, by their numbers."""
+    """All problems of the rows are listed together, with their numbers."""
     monkeypatch.setattr(recipients, "MOST_BATCHES", 2)
     run = tmp_path / "run.json"
 
@@ -239,7 +239,7 @@ async def test_what_cannot_be_sent_is_refused_before_anything_is_sent(
 
 
 async def test_file_of_refused_addresses_is_not_the_contacts(tmp_path: Path) -> None:
-    """Nobody loses contacts to a slip."""
+    """A typo cannot overwrite the contacts."""
     path = tmp_path / "members.csv"
     path.write_text(csv_of(2))
 

@@ -1,4 +1,4 @@
-"""Whether the balance covers a mailing, asked just before the submit."""
+"""The check whether the balance covers a mailing, just before the submit."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NEEDS: dict[str, tuple[tuple[ListSn, ...], tuple[ListSn, ...], Any, Need]] = {
 def test_need_is_bounded_by_the_lists(
     wanted: tuple[ListSn, ...], without: tuple[ListSn, ...], found: Any, need: Need
 ) -> None:
-    """At least the largest list without the excluded, at most all; what is not known is none."""
+    """Bounds: the largest list without the excluded ones, the sum of all; None if unknown."""
     campaign = attrs.evolve(CAMPAIGN, lists=wanted, exclude_lists=without)
 
     assert need_of(campaign, found) == need
@@ -59,7 +59,7 @@ async def send(bench: Bench, **options: Any) -> SendOutcome:
 
 
 async def test_balance_that_is_too_low_refuses_before_the_submit() -> None:
-    """Nothing is sent; after a top-up the run goes on with what was imported."""
+    """Nothing is sent; after a top-up the run resumes with the finished import."""
     async with connected(profile="vendor-2026", balance=49) as bench:
         with pytest.raises(InsufficientBalance, match="nothing was sent") as caught:
             await send(bench, balance="refuse")
@@ -81,7 +81,7 @@ async def test_balance_that_is_too_low_is_a_warning(caplog: pytest.LogCaptureFix
 
 
 async def test_lists_are_looked_at_only_if_they_matter() -> None:
-    """A new list has no more than its contacts; others are counted, once all are seen."""
+    """A new list has only its contacts; other lists are counted if all are found."""
     steps: list[str] = []
     async with connected(profile="vendor-2026", balance=99) as bench:
         await send(bench, balance="refuse", progress=lambda event: steps.append(event.step))
@@ -96,7 +96,7 @@ async def test_lists_are_looked_at_only_if_they_matter() -> None:
 
 
 async def test_unknown_balance_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """An account without the endpoint is asked once, whatever is sent then."""
+    """An account without the endpoint is asked only once."""
     caplog.set_level("INFO")
     async with connected() as bench:
         for name in ("一", "二"):
@@ -118,7 +118,7 @@ async def test_unknown_balance_stops_nothing(caplog: pytest.LogCaptureFixture) -
     ],
 )
 async def test_what_cannot_be_read_stops_nothing(replies: list[Reply]) -> None:
-    """Neither a balance without mails nor lists that are refused or not seen."""
+    """A balance without mails, refused lists and missing lists stop nothing."""
     async with scripted(*replies, Reply({"sn": "c1"}), profile="vendor-2026") as script:
         outcome = await workflows.send_campaign(
             script.nl, with_lists(CAMPAIGN, [A]), balance="refuse"

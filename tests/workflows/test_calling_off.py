@@ -1,4 +1,4 @@
-"""A campaign is called off: paused first, deleted if need be; and nothing is lost by trying."""
+"""Calling off: pause first, delete if necessary; a failed attempt changes nothing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ONCE: Final = RetryPolicy(max_attempts=1)
 
 
 def state(word: str, sn: str = SN) -> Reply:
-    """Answer where a campaign stands."""
+    """Answer with the state of a campaign."""
     return Reply({"sn": sn, "status": word})
 
 
@@ -92,32 +92,32 @@ ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | 
         "SENDING",
         "COMPLETE",
     ),
-    "sent meanwhile, and refused": (
+    "sent in the meantime, and refused": (
         [state("SENDING"), NOT_NOW, state("COMPLETE")],
         "too late",
         "SENDING",
         "COMPLETE",
     ),
-    "paused by an attempt whose reply was lost": (
+    "paused by an attempt with a lost reply": (
         [state("SENDING"), LOST, NOT_NOW, state("STOP")],
         "paused",
         "SENDING",
         "STOP",
     ),
-    "first look fails": ([FAILED, PAUSED, state("STOP")], "paused", None, "STOP"),
-    "last look fails": (
+    "first read fails": ([FAILED, PAUSED, state("STOP")], "paused", None, "STOP"),
+    "last read fails": (
         [state("SENDING"), PAUSED, FAILED, state("STOP")],
         "paused",
         "SENDING",
         "STOP",
     ),
-    "a look after the pause fails, and it is too late": (
+    "a read after the pause fails, and it is too late": (
         [state("SENDING"), PAUSED, FAILED, state("COMPLETE")],
         "too late",
         "SENDING",
         "COMPLETE",
     ),
-    "all looks after the pause fail": (
+    "all reads after the pause fail": (
         [state("SENDING"), PAUSED, *[FAILED] * 18],
         "paused",
         "SENDING",
@@ -129,21 +129,21 @@ ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | 
         "SENDING",
         None,
     ),
-    "pause is answered by somebody else": (
+    "pause is answered by another server": (
         [state("SENDING"), FOREIGN, state("SENDING"), GONE, UNKNOWN],
         "deleted",
         "SENDING",
         None,
     ),
     "unknown at first": ([UNKNOWN, PAUSED, state("STOP")], "paused", None, "STOP"),
-    "first look is about another": (
+    "first read returns another campaign": (
         [state("COMPLETE", OTHER), PAUSED, state("STOP")],
         "paused",
         None,
         "STOP",
     ),
     "state is not offered": ([NO_SUCH, PAUSED], "paused", None, None),
-    "state may not be offered": ([ABSENT, PAUSED, ABSENT], "paused", None, None),
+    "state is possibly not offered": ([ABSENT, PAUSED, ABSENT], "paused", None, None),
     "deleted": ([state("DRAFT"), NOT_NOW, state("DRAFT"), GONE, UNKNOWN], "deleted", "DRAFT", None),
     "deleted and still shown": (
         [state("DRAFT"), NOT_NOW, state("DRAFT"), GONE, state("STOP")],
@@ -152,13 +152,13 @@ ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | 
         "STOP",
     ),
     "deleted unseen": ([ABSENT, NOT_NOW, GONE, ABSENT], "deleted", None, None),
-    "deleted by an attempt whose reply was lost": (
+    "deleted by an attempt with a lost reply": (
         [state("DRAFT"), NOT_NOW, state("DRAFT"), LOST, deleted(badCampaigns=[SN]), UNKNOWN],
         "deleted",
         "DRAFT",
         None,
     ),
-    "stopped while it was to be deleted": (
+    "stopped during the deletion": (
         [state("DRAFT"), NOT_NOW, state("DRAFT"), deleted(badCampaigns=[SN]), state("STOP")],
         "paused",
         "DRAFT",
@@ -170,7 +170,7 @@ ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | 
 @pytest.mark.anyio
 @pytest.mark.parametrize("case", ENDS)
 async def test_campaign_is_paused_or_deleted(case: str) -> None:
-    """Pause first; delete what cannot be paused; a look that fails keeps nothing from happening."""
+    """Pause first; delete if it cannot be paused; a failed read prevents nothing."""
     replies, how, before, after = ENDS[case]
     retry = ONCE if FAILED in replies else None
 
@@ -202,7 +202,7 @@ FAILURES: Final[dict[str, tuple[Sequence[Reply | Exception], type[NewsLeopardErr
         OutcomeUnknown,
         "state",
     ),
-    "all is answered by somebody else": (
+    "all is answered by another server": (
         [state("SENDING"), FOREIGN, state("SENDING"), FOREIGN, state("SENDING")],
         UnexpectedResponse,
         "firewalls",
@@ -216,7 +216,7 @@ FAILURES: Final[dict[str, tuple[Sequence[Reply | Exception], type[NewsLeopardErr
 @pytest.mark.anyio
 @pytest.mark.parametrize("case", FAILURES)
 async def test_what_cannot_be_stopped_is_said(case: str) -> None:
-    """No error leaves open what to do, and none hides that the campaign may go on."""
+    """Every error names the way out, and that the campaign is possibly still sending."""
     replies, error, says = FAILURES[case]
     retry = None if case == "refused after a loss" else ONCE
 
@@ -227,7 +227,7 @@ async def test_what_cannot_be_stopped_is_said(case: str) -> None:
 
 @pytest.mark.anyio
 async def test_campaign_that_goes_on_after_the_pause_is_said() -> None:
-    """A pause that was accepted is not taken for a stop that was seen."""
+    """An accepted pause is not mistaken for a stop."""
     polling = Polling(first_s=1, max_s=1, jitter=0, deadline_s=2)
     replies = [state("SENDING"), PAUSED, *[state("SENDING")] * 3]
 
@@ -240,7 +240,7 @@ async def test_campaign_that_goes_on_after_the_pause_is_said() -> None:
 
 @pytest.mark.anyio
 async def test_look_that_hangs_does_not_hold_the_pause_up() -> None:
-    """The first look has ten seconds; then the campaign is paused all the same."""
+    """The first read has ten seconds; then the campaign is paused without it."""
     clock = ManualClock()
     paused_at: list[float] = []
 
@@ -260,7 +260,7 @@ async def test_look_that_hangs_does_not_hold_the_pause_up() -> None:
 
 
 def record(result: object = None) -> StepRecord:
-    """Make a record of what is done; without a result, of what may have been done."""
+    """Build the record of a finished step; without a result, of a step in doubt."""
     return StepRecord(state="intent" if result is None else "done", at=START, result=result)
 
 
@@ -271,7 +271,7 @@ def kept(
     send_key: str | None = None,
     **records: StepRecord,
 ) -> Checkpoint:
-    """Make a checkpoint of a run."""
+    """Build a checkpoint of a run."""
     return Checkpoint(
         pipeline=pipeline,
         input_hash="x",
@@ -290,7 +290,7 @@ NONE_FINISHED: Final = Reply([])
 
 @pytest.mark.anyio
 async def test_what_was_submitted_is_stopped_while_its_run_goes_on(tmp_path: Path) -> None:
-    """A run that waits for the end of its campaign keeps the checkpoint, and is called off."""
+    """A run that waits until its campaign is sent keeps the checkpoint, and is called off."""
     path = tmp_path / "run.json"
     own = kept(submit=record(SN), store=OneFile(path))
 
@@ -310,7 +310,7 @@ async def test_what_was_submitted_is_stopped_while_its_run_goes_on(tmp_path: Pat
 @pytest.mark.anyio
 @pytest.mark.parametrize("records", [{}, {"create_list": record("list")}])
 async def test_what_was_not_submitted_never_will_be(records: Any, tmp_path: Path) -> None:
-    """The checkpoint is marked, and calling again says the same."""
+    """The checkpoint is abandoned, and a repeated call returns the same."""
     path = tmp_path / "run.json"
     given = kept(store=OneFile(path), **records)
     async with given.in_use():
@@ -329,7 +329,7 @@ async def test_what_was_not_submitted_never_will_be(records: Any, tmp_path: Path
 
 @pytest.mark.anyio
 async def test_mark_that_cannot_be_stored_does_not_count() -> None:
-    """Nobody is told that nothing will be submitted unless that is certain."""
+    """The outcome "never submitted" is returned only if it is certain."""
     store = RunStore(fail_when=lambda data: data["abandoned"])
     store.put(kept(send_key=SEND_KEY).to_dict())
     given = await Checkpoint.load(store, SEND_KEY)
@@ -343,7 +343,7 @@ async def test_mark_that_cannot_be_stored_does_not_count() -> None:
 
 @pytest.mark.anyio
 async def test_run_that_has_not_submitted_is_to_be_stopped_first() -> None:
-    """Whoever holds the checkpoint may submit at any moment; nothing else is certain."""
+    """The run that holds the checkpoint can submit at any moment, so nothing is certain."""
     own = kept()
 
     async with own.in_use(), scripted() as script:
@@ -356,7 +356,7 @@ async def test_run_that_has_not_submitted_is_to_be_stopped_first() -> None:
 
 @pytest.mark.anyio
 async def test_submit_of_a_run_that_goes_on_is_waited_for() -> None:
-    """A reply that is on its way decides; without one, the run is to be stopped."""
+    """A reply that arrives in time decides; without one, the caller must stop the run."""
     own = kept(submit=record())
     events: list[Event] = []
 
@@ -378,7 +378,7 @@ async def test_submit_of_a_run_that_goes_on_is_waited_for() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("finished", [FINISHED, NONE_FINISHED, FAILED])
 async def test_what_may_have_been_submitted_is_looked_up(finished: Reply) -> None:
-    """It is found by its mark, or a person has to look; and it is never said to be stopped."""
+    """It is found by its marker, or a person must check; it is never reported as stopped."""
     given = kept(submit=record())
 
     async with scripted(
@@ -403,7 +403,7 @@ async def test_what_may_have_been_submitted_is_looked_up(finished: Reply) -> Non
 @pytest.mark.anyio
 @pytest.mark.parametrize("marker", ["a mark of mine", None])
 async def test_mark_that_is_not_in_the_name_is_not_looked_for(marker: str | None) -> None:
-    """Nobody is sent to look for a mark that no name has, and to give up for want of it."""
+    """The error must not name a marker that is in no campaign's name."""
     given = kept(submit=record())
     given.input_parts = dict(Fingerprint.of(marker=marker).parts)
 
@@ -416,7 +416,7 @@ async def test_mark_that_is_not_in_the_name_is_not_looked_for(marker: str | None
 
 @pytest.mark.anyio
 async def test_store_that_fails_does_not_keep_a_campaign_going() -> None:
-    """What is found is called off, whether or not that can be noted."""
+    """A campaign that is found is called off, even if the store fails."""
     held = kept(submit=record(), send_key=SEND_KEY)
     held.input_parts = dict(Fingerprint.of(marker=True).parts)
     store = RunStore(fail_when=lambda _: True)
@@ -436,7 +436,7 @@ async def test_store_that_fails_does_not_keep_a_campaign_going() -> None:
 async def test_campaign_of_once_is_stopped_whether_or_not_it_was_uploaded(
     is_uploaded: bool,
 ) -> None:
-    """Without its upload it is stopped too, and the run that would make another one is marked."""
+    """A campaign without its upload is also stopped, and its run is abandoned."""
     uploaded: Any = {"upload_once": record()} if is_uploaded else {}
     given = kept(pipeline="send_once", submit_once=record(SN), **uploaded)
 
@@ -449,7 +449,7 @@ async def test_campaign_of_once_is_stopped_whether_or_not_it_was_uploaded(
 
 @pytest.mark.anyio
 async def test_campaign_of_once_that_may_have_been_made_is_never_uploaded() -> None:
-    """Nothing goes out without an upload, which the mark prevents."""
+    """Nothing is sent without an upload, and the abandoned run cannot upload."""
     given = kept(pipeline="send_once", submit_once=record())
 
     async with scripted() as script:
@@ -461,7 +461,7 @@ async def test_campaign_of_once_that_may_have_been_made_is_never_uploaded() -> N
 
 @pytest.mark.anyio
 async def test_campaign_that_a_run_of_once_makes_meanwhile_is_stopped_too() -> None:
-    """Before its upload, a run may begin anew with another campaign."""
+    """Before its upload, a run can prepare another campaign."""
     own = kept(pipeline="send_once", submit_once=record(SN))
 
     def begin_anew(event: Event) -> None:
@@ -477,12 +477,12 @@ async def test_campaign_that_a_run_of_once_makes_meanwhile_is_stopped_too() -> N
 
 @attrs.define
 class Changing(RunStore):
-    """A store that another run writes to: each load gives the next, and the last for ever."""
+    """A store that another run writes to: each load returns the next record."""
 
     states: list[Any] = attrs.field(factory=list)
 
     async def load(self, key: str) -> Any:
-        """Return what is there now."""
+        """Return the current record."""
         if self.states:
             self.put(self.states.pop(0), key)
         return await super().load(key)
@@ -490,7 +490,7 @@ class Changing(RunStore):
 
 @pytest.mark.anyio
 async def test_what_was_submitted_while_the_lock_was_waited_for_is_stopped() -> None:
-    """What the checkpoint says under its lock counts, not what it said before."""
+    """The checkpoint is read again under its lock, because it can have changed."""
     before = kept(send_key=SEND_KEY).to_dict()
     submitted = kept(submit=record(SN), send_key=SEND_KEY).to_dict()
     store = Changing(states=[before, before, submitted])
@@ -506,7 +506,7 @@ async def test_what_was_submitted_while_the_lock_was_waited_for_is_stopped() -> 
 async def test_what_cannot_be_called_off_is_refused_before_anything_is_sent(
     tmp_path: Path,
 ) -> None:
-    """A code or a checkpoint of a pipeline that submits; one of the two."""
+    """Exactly one of a code and a checkpoint of a pipeline that submits is allowed."""
     own = kept()
     async with scripted() as script:
         for wrong, problem in (
@@ -524,7 +524,7 @@ async def test_what_cannot_be_called_off_is_refused_before_anything_is_sent(
 
 @pytest.mark.anyio
 async def test_send_that_is_held_back_can_be_taken_back(tmp_path: Path) -> None:
-    """With a hold, every send has its undo, by the checkpoint alone."""
+    """With a hold, every send can be undone by its checkpoint."""
     path = tmp_path / "run.json"
     limits = RateLimits.vendor_2026()
     async with connected(profile="vendor-2026", limits=limits) as bench:
@@ -545,7 +545,7 @@ async def test_send_that_is_held_back_can_be_taken_back(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_everything_goes_before_other_requests() -> None:
-    """It does not wait behind a hundred polls, nor does what comes after it go first."""
+    """It does not wait behind a hundred polls, and later requests have no priority."""
     first: list[bool] = []
 
     async def answer(request: httpx.Request) -> httpx.Response:
@@ -565,7 +565,7 @@ async def test_everything_goes_before_other_requests() -> None:
 @pytest.mark.asyncio
 @pytest.mark.slow
 async def test_send_of_20000_is_stopped_in_the_middle() -> None:
-    """What went out, what did not, and what is paid back: all of it is in one summary."""
+    """The summary contains the sent mails, the unsent mails and the refund."""
     limits = RateLimits.vendor_2026()
     async with connected(profile="vendor-2026", limits=limits) as bench:
         bench.emulator.switch(mails_per_s=100.0)

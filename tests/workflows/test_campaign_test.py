@@ -1,4 +1,4 @@
-"""A test mail to oneself."""
+"""A test mail to a few own addresses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ME = "me@example.com"
 
 
 async def test_test_goes_to_the_given_addresses_alone() -> None:
-    """Lists and schedule of the campaign are left out; names show that it is a test."""
+    """Lists and schedule of the campaign are left out; the names show that it is a test."""
     real = attrs.evolve(
         CAMPAIGN,
         html="<html><body><p>${NAME} ${CITY}</p></body></html>",
@@ -46,7 +46,7 @@ async def test_test_goes_to_the_given_addresses_alone() -> None:
 
 
 async def test_test_is_never_sent_twice() -> None:
-    """A lost reply is looked up, with the checkpoint, as that of any send."""
+    """A lost reply is looked up by the checkpoint, as for any send."""
     async with connected() as bench:
         bench.emulator.lose_reply_to("submit_campaign")
         with pytest.raises(OutcomeUnknown) as lost:
@@ -72,6 +72,6 @@ async def test_test_is_never_sent_twice() -> None:
     ],
 )
 async def test_bad_test_is_refused(campaign: Any, to: Any, problems: list[tuple[str, str]]) -> None:
-    """Nothing is sent, and no list is made."""
+    """Nothing is sent, and no list is created."""
     async with scripted() as script, refused(script.wire, *problems):
         await workflows.send_test(script.nl, campaign, to=to)

@@ -1,4 +1,4 @@
-"""What a pipeline that is cancelled leaves behind: in the log, and in its checkpoint."""
+"""The log and the checkpoint of a pipeline that is cancelled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.transport.loopback import Loopback, Seen, http, serve
 async def test_campaign_is_told_if_its_callback_is_cancelled(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Between the submit's answer and the caller there is the callback, which may be slow."""
+    """A slow callback runs between the submit's answer and the caller."""
     async with connected() as bench:
         ready = with_lists(CAMPAIGN, [await bench.make_list()])
 
@@ -39,7 +39,7 @@ async def test_campaign_is_told_if_its_callback_is_cancelled(
 
 
 class Network:
-    """Connects as ever, but for one connection, which hangs until its caller is cancelled."""
+    """Connects normally, except for one connection that hangs until it is cancelled."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, hangs: int) -> None:
         self.hanging = anyio.Event()
@@ -61,12 +61,12 @@ class Network:
             tasks.cancel_scope.cancel()
 
 
-# Only on asyncio do connections come from anyio; trio has its own.
+# anyio makes the connections only on asyncio; trio has its own.
 @pytest.mark.asyncio
 async def test_export_that_was_cancelled_while_connecting_is_made_by_the_next_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What was not sent keeps no hour."""
+    """An unsent export does not block the next one for an hour."""
 
     async def answer(seen: Seen) -> bytes:
         if "export" in seen.line:
@@ -102,7 +102,7 @@ def exports(server: Loopback) -> int:
 async def test_submit_that_was_cancelled_while_connecting_is_made_by_the_next_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What was not sent leaves no intent."""
+    """An unsent submit leaves no intent."""
 
     async def answer(seen: Seen) -> bytes:
         return http(200, b'{"sn":"c0de"}')
@@ -113,7 +113,7 @@ async def test_submit_that_was_cancelled_while_connecting_is_made_by_the_next_ru
         async def send() -> workflows.SendOutcome:
             ready = with_lists(CAMPAIGN, [ListSn("list")])
             path = tmp_path / "checkpoint.json"
-            # Without the look at the balance the submit is the first to connect.
+            # Without reading the balance, the submit is the first request to connect.
             return await workflows.send_campaign(nl, ready, checkpoint=path, balance=None)
 
         await network.cancel_there(send)

@@ -1,4 +1,4 @@
-"""The pipelines check before they send: everything at once, and nothing has happened yet."""
+"""The pipelines check before they send: all errors together, and nothing was sent."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ CLEAN: Campaign = attrs.evolve(
     CAMPAIGN,
     html='<html><head><meta charset="utf-8"></head><body><p>${NAME} 您好</p></body></html>',
 )
-"""A campaign of which the check has nothing to say."""
+"""A campaign without findings."""
 
 BAD = csv_of(18) + "nobody,誰\nnobody@,誰\n"
-"""Twenty rows, of which two are no good."""
+"""Twenty rows, two of them with errors."""
 
 
 async def send(bench: Bench, campaign: Campaign = CLEAN, **options: Any) -> Any:
@@ -36,7 +36,7 @@ async def send(bench: Bench, campaign: Campaign = CLEAN, **options: Any) -> Any:
 
 
 def warnings_in(log: pytest.LogCaptureFixture) -> list[str]:
-    """Return the rules of what was logged as a warning."""
+    """Return the rules of the logged warnings."""
     messages = [each.getMessage() for each in log.records if each.levelno == logging.WARNING]
     assert not any("user" in message or "會員0" in message for message in messages)
     return [message.rpartition("(")[2].rstrip(")") for message in messages]
@@ -44,7 +44,7 @@ def warnings_in(log: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_contacts_of_every_form_are_imported(form: str, tmp_path: Path) -> None:
-    """Whatever they come in, they are in the list."""
+    """Contacts in any form are imported into the list."""
     async with connected() as bench:
         report = await workflows.import_contacts(bench.nl, FORMS[form](tmp_path), list_name="會員")
 
@@ -53,7 +53,7 @@ async def test_contacts_of_every_form_are_imported(form: str, tmp_path: Path) ->
 
 
 async def test_contacts_are_the_same_in_another_form(tmp_path: Path) -> None:
-    """A checkpoint knows contacts by what goes out, so that a run goes on with any form."""
+    """A checkpoint identifies contacts by the CSV that is sent, so any form resumes the run."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         first = await send(bench, contacts=written(tmp_path), checkpoint=kept)
@@ -71,7 +71,7 @@ async def test_contacts_are_the_same_in_another_form(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("max_rejected", [0, 1, 0.09])
 async def test_bad_rows_are_refused_before_anything_is_sent(max_rejected: float) -> None:
-    """What the platform would reject in the end is known at the beginning."""
+    """The check finds the rows that the platform would reject."""
     async with connected() as bench, refused(bench.wire, ("contacts", "invalid-email")):
         await send(bench, contacts=BAD, max_rejected=max_rejected)
 
@@ -82,7 +82,7 @@ async def test_bad_rows_are_refused_before_anything_is_sent(max_rejected: float)
 async def test_bad_rows_that_are_allowed_go_to_the_platform(
     max_rejected: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its own count is the one that decides then."""
+    """Then the count of the platform decides."""
     async with connected() as bench:
         outcome = await send(bench, contacts=BAD, max_rejected=max_rejected)
         rejected = await rows_of(bench.nl, outcome.import_report, BAD)
@@ -94,8 +94,8 @@ async def test_bad_rows_that_are_allowed_go_to_the_platform(
 
 
 async def test_rows_that_the_platform_alone_rejects_stop_the_send() -> None:
-    """What the check does not foresee is still counted."""
-    # The platform knows the column as one of numbers, from an earlier import.
+    """Rows that the check does not foresee are still counted."""
+    # The platform knows the column as a number, from an earlier import.
     async with connected() as bench:
         await workflows.import_contacts(
             bench.nl, [{"email": "a@example.com", "name": "A", "age": 30}], list_name="b"
@@ -140,7 +140,7 @@ async def test_campaign_is_checked_without_contacts() -> None:
 
 
 async def test_strict_makes_errors_of_warnings() -> None:
-    """Those of contacts and campaign, all at once; a note is none."""
+    """Errors of contacts and campaign are listed together; a note does not refuse."""
     contacts = csv_of(2).replace(",", ";") + "USER0@example.com;\n"
     async with connected() as bench:
         poor = attrs.evolve(CLEAN, html="<html><body>${NAME}<script></script></body></html>")
@@ -156,7 +156,7 @@ async def test_strict_makes_errors_of_warnings() -> None:
 
 
 async def test_warnings_are_logged_and_notes_too(caplog: pytest.LogCaptureFixture) -> None:
-    """A line each, without a contact in it."""
+    """One line per finding, and no contact in it."""
     caplog.set_level(logging.INFO, "newsleopard_async")
     contacts = csv_of(2).replace(",", ";") + "USER0@example.com;\n"
     async with connected() as bench:
@@ -168,7 +168,7 @@ async def test_warnings_are_logged_and_notes_too(caplog: pytest.LogCaptureFixtur
 
 
 async def test_check_may_be_turned_off(caplog: pytest.LogCaptureFixture) -> None:
-    """Then rows and campaign are not looked at, and what is unusable is refused all the same."""
+    """Then rows and campaign are not checked, and unusable contacts are still refused."""
     wrong = attrs.evolve(CLEAN, subject="${會員等級}")
     async with connected() as bench:
         async with refused(bench.wire, ("contacts", "header-order")):
@@ -184,7 +184,7 @@ async def test_check_may_be_turned_off(caplog: pytest.LogCaptureFixture) -> None
 async def test_campaign_that_was_submitted_is_not_judged_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A run that finds everything done says so, whatever the time and the terms are now."""
+    """A finished run returns its outcome, even if time and arguments differ now."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         soon = attrs.evolve(CAMPAIGN, schedule=SendAt(bench.clock.now() + timedelta(hours=1)))
@@ -201,7 +201,7 @@ async def test_campaign_that_was_submitted_is_not_judged_again(
 
 
 async def test_contacts_that_broke_since_are_said_to_be_broken(tmp_path: Path) -> None:
-    """A run that is to go on with them says what is wrong, and not only that they are others."""
+    """A run that resumes with unusable contacts names their problems."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         await send(bench, contacts=written(tmp_path), checkpoint=kept)
@@ -210,7 +210,7 @@ async def test_contacts_that_broke_since_are_said_to_be_broken(tmp_path: Path) -
 
 
 async def test_rows_are_put_right_on_the_way(tmp_path: Path) -> None:
-    """What is dropped or left out does not go out, and is counted."""
+    """Dropped and left-out rows are not sent, and are counted."""
     path = written(tmp_path, (BAD + "USER0@example.com,again\n").encode("utf-16"))
     async with connected() as bench:
         outcome = await send(bench, contacts=path, fix=["leave-out-bad-rows", "drop-duplicates"])
@@ -235,7 +235,7 @@ async def test_rows_are_put_right_though_they_are_not_checked(tmp_path: Path) ->
 
 
 async def test_encoding_may_be_said(caplog: pytest.LogCaptureFixture) -> None:
-    """Found out, it is warned of; said, it is not."""
+    """A detected encoding is a warning; an encoding by the caller is not."""
     big5 = "EMAIL,NAME\nming@example.com,王小明\n".encode("big5")
     async with connected() as bench:
         await send(bench, contacts=big5)
@@ -249,7 +249,7 @@ async def test_encoding_may_be_said(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_import_leaves_bad_rows_to_the_platform(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is sent to anybody, so that they are only remarked on."""
+    """An import sends nothing, so findings are only logged."""
     async with connected() as bench:
         report = await workflows.import_contacts(bench.nl, BAD, list_name="a")
         rejected = await rows_of(bench.nl, report, BAD)
@@ -272,7 +272,7 @@ async def test_import_puts_rows_right(tmp_path: Path) -> None:
 
 
 async def test_time_of_events_includes_the_check() -> None:
-    """The check is the first step, and time goes on from it."""
+    """The check is the first step, and its time counts."""
     told: list[Event] = []
     async with connected() as bench:
 

@@ -1,4 +1,4 @@
-"""Contacts are checked before anything is sent; whatever is in them is reported, never raised."""
+"""Contacts are checked before anything is sent; content is reported and never raises."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def written(folder: Path, content: str | bytes, name: str = "members.csv") -> Pa
 
 
 async def test_contacts_are_reported() -> None:
-    """What they are, and everything that is wrong with them or worth a look."""
+    """The report contains the facts and all findings."""
     report = await check_contacts(BAD)
 
     assert isinstance(report, ContactsReport)
@@ -51,7 +51,7 @@ async def test_contacts_are_reported() -> None:
 
 
 async def test_good_contacts_have_no_findings(tmp_path: Path) -> None:
-    """Nothing is said where there is nothing to say."""
+    """Clean contacts have no findings."""
     report = await check_contacts(written(tmp_path, csv_of(3)))
 
     assert (report.ok, report.findings, report.rows) == (True, (), 3)
@@ -75,7 +75,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("form", ["path", "bytes"])
 async def test_hostile_content_is_a_finding(name: str, form: str, tmp_path: Path) -> None:
-    """Never a traceback, and never silence."""
+    """An unreadable source is a finding, never a traceback."""
     content, rule = HOSTILE[name]
     source = written(tmp_path, content) if form == "path" else content
 
@@ -110,7 +110,7 @@ async def test_what_cannot_be_checked_is_refused(
 
 
 async def test_clean_csv_is_written_where_it_is_wanted(tmp_path: Path) -> None:
-    """As it would go out, with what was put right; a fault of a row does not keep it."""
+    """The file has the CSV that would be sent, with the corrections, even with bad rows."""
     out = tmp_path / "clean.csv"
     source = written(tmp_path, "name;email\n 王小明 ;ming@example.com\n誰;nobody\n".encode("big5"))
 
@@ -122,7 +122,7 @@ async def test_clean_csv_is_written_where_it_is_wanted(tmp_path: Path) -> None:
 
 
 async def test_unusable_contacts_are_written_nowhere(tmp_path: Path) -> None:
-    """What was there before stays."""
+    """The existing file stays."""
     out = written(tmp_path, "old", "clean.csv")
 
     report = await check_contacts("EMAIL,EMAIL\na,b\n", write_to=out)
@@ -133,7 +133,7 @@ async def test_unusable_contacts_are_written_nowhere(tmp_path: Path) -> None:
 
 
 async def test_rows_are_left_out_beside_the_file(tmp_path: Path) -> None:
-    """The report says how many, and where they are."""
+    """The report contains their number and their positions."""
     report = await check_contacts(
         written(tmp_path, BAD), fix=["leave-out-bad-rows", "drop-duplicates"]
     )
@@ -144,7 +144,7 @@ async def test_rows_are_left_out_beside_the_file(tmp_path: Path) -> None:
 
 
 async def test_addresses_may_be_judged_deeper() -> None:
-    """What the extra brings is asked only where it is wanted."""
+    """The package of the extra is needed only with ``deep``."""
     report = await check_contacts("EMAIL,NAME\nming@localhost,王小明\n", deep=True)
 
     assert [each.rule for each in report.errors] == ["invalid-email"]
@@ -169,7 +169,7 @@ async def test_progress_is_told() -> None:
 
 
 async def test_what_cannot_be_decoded_is_not_read_again() -> None:
-    """Once it is known to be unreadable, nothing more is to be found in it."""
+    """After an unreadable file there are no further findings."""
     told: list[Event] = []
 
     report = await check_contacts(csv_of(40_000).encode() + b"\xff\xff", progress=told.append)
@@ -193,7 +193,7 @@ async def test_check_that_fails_is_told_as_failed() -> None:
 async def test_full_disk_is_no_fault_of_the_contacts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said as what it is."""
+    """The error names the real cause."""
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -205,7 +205,7 @@ async def test_full_disk_is_no_fault_of_the_contacts(
 
 
 def test_remarks_are_logged_by_their_level(caplog: pytest.LogCaptureFixture) -> None:
-    """What is worth a look is a warning, and so is an error that is let pass."""
+    """A tolerated error is logged as a warning, like a warning."""
     caplog.set_level(logging.INFO, "newsleopard_async")
 
     log_remarks(

@@ -1,4 +1,4 @@
-"""Watching a campaign until it is sent, or known not to be."""
+"""A campaign is polled until it is sent, or known not to be."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def state(word: str, **fields: Any) -> Reply:
 
 
 def at(when: datetime) -> str:
-    """Write a time as the platform does."""
+    """Write a time in the platform's format."""
     return f"{when:%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -55,7 +55,7 @@ def elapsed(script: Script) -> timedelta:
 
 
 async def test_campaign_is_watched_until_it_is_sent() -> None:
-    """States that are not final are waited out, also one that nobody knows."""
+    """States that are not final are polled, including unknown ones."""
     replies = [state(word) for word in ("PREPARE", "TESTING", "SENDING", "RESTING", "SENT")]
     async with scripted(*replies, profile="vendor-2026") as script:
         status = await workflows.wait_for_campaign(script.nl, SN)
@@ -64,7 +64,7 @@ async def test_campaign_is_watched_until_it_is_sent() -> None:
 
 
 async def test_scheduled_campaign_is_looked_at_once_before_its_time() -> None:
-    """It is asked for again at its time, also if that was moved, and the deadline counts then."""
+    """It is polled again at its time, even if the time moves; the deadline counts from then."""
     first, moved = START + timedelta(hours=30), START + timedelta(hours=50)
     early = state("PREPARE", sendTimeType="SCHEDULED", scheduledDate=at(first))
     later = state("PREPARE", sendTimeType="SCHEDULED", scheduledDate=at(moved))
@@ -90,7 +90,7 @@ async def test_scheduled_campaign_is_looked_at_once_before_its_time() -> None:
 
 
 async def test_time_that_always_moves_is_not_watched_for_ever() -> None:
-    """A platform that names a later time at every look does not take away the deadline."""
+    """A platform that names a later time in every answer does not disable the deadline."""
 
     def later(number: int) -> Reply:
         return state("PREPARE", scheduledDate=at(START + (number + 1) * timedelta(hours=2)))
@@ -103,7 +103,7 @@ async def test_time_that_always_moves_is_not_watched_for_ever() -> None:
 
 
 async def test_time_that_stands_for_none_is_not_slept_through() -> None:
-    """A run must not hang until the end of the calendar."""
+    """A run must not wait until the end of the calendar."""
     never = state("PREPARE_TO_SENT", scheduledDate="9999-12-31T23:59:59Z")
     async with scripted(*[never] * 3, profile="vendor-2026") as script:
         with pytest.raises(DeadlineExceeded):
@@ -115,7 +115,7 @@ async def test_time_that_stands_for_none_is_not_slept_through() -> None:
 
 
 async def test_immediate_campaign_with_a_time_is_polled() -> None:
-    """The time of a campaign that goes out at once is not waited for, nor that of one begun."""
+    """The time of an immediate campaign, or of a campaign that has begun, is not waited for."""
     day = at(START + timedelta(days=1))
     replies = (
         state("PREPARE", sendTimeType="NOW", scheduledDate=day),
@@ -137,7 +137,7 @@ FAILURES = sorted(
 
 @pytest.mark.parametrize("word", FAILURES)
 async def test_campaign_that_is_not_sent_is_an_error(word: str) -> None:
-    """It has the status, says the state and what to do, and is no more asked for."""
+    """The error has the status and the advice, and the state is not read again."""
     async with scripted(state(word), profile="vendor-2026") as script:
         with pytest.raises(CampaignFailed) as caught:
             await workflows.wait_for_campaign(script.nl, SN)
@@ -148,7 +148,7 @@ async def test_campaign_that_is_not_sent_is_an_error(word: str) -> None:
 
 
 async def test_campaign_that_goes_on_at_the_deadline_is_no_failure() -> None:
-    """The error has the last state, and says it."""
+    """The error has the last state, and names it."""
     polling = Polling(first_s=30, jitter=0, factor=1, deadline_s=60)
     replies = [state(word) for word in ("PREPARE", "PREPARE", "SENDING", "SENDING")]
     async with scripted(*replies, profile="vendor-2026") as script:
@@ -160,7 +160,7 @@ async def test_campaign_that_goes_on_at_the_deadline_is_no_failure() -> None:
 
 
 async def test_campaign_may_be_unknown_for_a_while() -> None:
-    """Right after the submit a refused look means that the platform does not know it yet."""
+    """Soon after the submit, a refusal means that the platform does not know it yet."""
     async with scripted(UNKNOWN, UNKNOWN, state("COMPLETE"), profile="vendor-2026") as script:
         status = await workflows.wait_for_campaign(script.nl, SN)
 
@@ -168,7 +168,7 @@ async def test_campaign_may_be_unknown_for_a_while() -> None:
 
 
 async def test_campaign_that_stays_unknown_is_an_error() -> None:
-    """After `Polling.grace_s` the refusal is raised; within it, the deadline says so."""
+    """After `Polling.grace_s` the refusal is raised; before it, the deadline is."""
     polling = Polling(first_s=30, jitter=0, factor=1, grace_s=20)
     async with scripted(UNKNOWN, UNKNOWN, UNKNOWN, profile="vendor-2026") as script:
         with pytest.raises(APIError) as caught:
@@ -190,7 +190,7 @@ async def test_campaign_that_stays_unknown_is_an_error() -> None:
     ],
 )
 async def test_answer_that_decides_nothing_is_raised(replies: list[Reply], error: Any) -> None:
-    """The state of another campaign says nothing of this one, nor does a key that is refused."""
+    """The state of another campaign and a refused key do not decide anything."""
     async with scripted(*replies, profile="vendor-2026") as script:
         with pytest.raises(error):
             await workflows.wait_for_campaign(script.nl, SN)
@@ -201,7 +201,7 @@ async def test_without_states_the_finished_campaigns_are_looked_at(
     missing: Reply,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The state is asked for once; one line says why; what is listed there was sent."""
+    """The state is read once; one line gives the reason; a listed campaign was sent."""
     caplog.set_level("INFO")
     sent = {"sn": SN, "name": "週年慶", "sentBeginDate": at(START), "sentEndDate": at(START)}
     others = Reply([{"sn": "c2", "name": "別的", "sentBeginDate": at(START)}])
@@ -215,7 +215,7 @@ async def test_without_states_the_finished_campaigns_are_looked_at(
 
 
 async def test_without_states_a_deadline_says_that_a_failure_is_not_seen() -> None:
-    """Nobody must take the silence for a mailing that goes on."""
+    """A missing state must not look like a campaign that is still sending."""
     async with scripted(NOT_THERE, Reply([]), Reply([]), profile="vendor-2026") as script:
         with pytest.raises(DeadlineExceeded, match="not among the finished") as caught:
             await workflows.wait_for_campaign(
@@ -227,7 +227,7 @@ async def test_without_states_a_deadline_says_that_a_failure_is_not_seen() -> No
 
 
 async def test_end_that_was_seen_is_not_asked_for_again() -> None:
-    """A run that goes on with the checkpoint of one that ended gives the same."""
+    """A run that resumes a finished checkpoint returns the same."""
     async with scripted(Reply({"sn": "other", "status": "STOP"}), profile="vendor-2026") as script:
         with pytest.raises(UnexpectedResponse) as caught:
             await workflows.wait_for_campaign(script.nl, SN)
@@ -241,7 +241,7 @@ async def test_end_that_was_seen_is_not_asked_for_again() -> None:
 
 
 async def test_bad_argument_is_refused() -> None:
-    """A code that is none and a polling that is none send nothing."""
+    """An invalid code or polling sends nothing."""
     async with scripted() as script:
         async with refused(script.wire, ("campaign_sn", "required")):
             await workflows.wait_for_campaign(script.nl, CampaignSn(""))
@@ -250,14 +250,14 @@ async def test_bad_argument_is_refused() -> None:
 
 
 def test_every_failure_has_its_advice() -> None:
-    """No state that ends a campaign without success is without a word on what to do."""
+    """Every unsuccessful final state has advice."""
     advice = {advice_for_campaign(CampaignState(word)) for word in FAILURES}
 
     assert len(advice) == len(FAILURES) == 5
 
 
 async def send(bench: Bench, campaign: Mailing = CAMPAIGN, **options: Any) -> SendOutcome:
-    """Send to a new list, and wait for the end."""
+    """Send to a new list, and wait until it is sent."""
     return await workflows.send_campaign(
         bench.nl, campaign, contacts=csv_of(50), list_name="會員", wait="sent", **options
     )
@@ -269,7 +269,7 @@ PROFILES = ("documented", "vendor-2026")
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("campaign", [CAMPAIGN, SUBJECT_TEST], ids=["campaign", "test"])
 async def test_send_waits_until_it_is_sent(campaign: Mailing, profile: str) -> None:
-    """Through the schedule and the wait of an A/B test, whatever the deadline of the polling."""
+    """It waits for the schedule and the wait of an A/B test, beyond the deadline of the polling."""
     later = attrs.evolve(campaign, schedule=SendAt(START + timedelta(days=2)))
     async with connected(profile=profile) as bench:
         polling = Polling(first_s=60, max_s=600, deadline_s=600)
@@ -286,7 +286,7 @@ async def test_send_waits_until_it_is_sent(campaign: Mailing, profile: str) -> N
 async def test_contacts_are_off_the_disk_while_a_campaign_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wait may take days, and needs no contact."""
+    """The wait can take days, and needs no contacts."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     seen: list[list[str]] = []
     async with connected(profile="vendor-2026") as bench:
@@ -324,7 +324,7 @@ async def test_send_goes_on_waiting_and_never_submits_again(
 
 
 async def test_end_that_was_long_ago_is_found() -> None:
-    """A lost reply may be looked for days after the campaign was sent, and so is its end."""
+    """A lost reply can be searched for days after the campaign was sent, and its end too."""
     async with connected(retry=RetryPolicy(max_attempts=1)) as bench:
         bench.emulator.lose_reply_to("submit_campaign")
         with pytest.raises(OutcomeUnknown) as unknown:
@@ -337,7 +337,7 @@ async def test_end_that_was_long_ago_is_found() -> None:
 
 
 async def test_send_that_the_platform_refuses_later_is_an_error() -> None:
-    """The status says why; without the wait nobody hears of it."""
+    """The status gives the reason; without the wait there is no status."""
     async with connected(profile="vendor-2026") as bench:
         bench.emulator.script_campaign("UNAUTHENTICATED_SENDER")
         with pytest.raises(CampaignFailed, match="寄件人驗證") as caught:

@@ -1,4 +1,4 @@
-"""The events of a run as something to go through, and what becomes of the run."""
+"""The events of a run in a loop, and the outcome of the run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEW: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員"}
 
 
 def event(number: int, state: EventState = "finished", part: int | None = None) -> Event:
-    """Make an event that is told from others by its time."""
+    """Build an event that differs from others by its time."""
     return Event(
         pipeline="import_contacts", step="get_import", state=state, elapsed_s=number, part=part
     )
@@ -42,7 +42,7 @@ async def times_of(feed: AsyncIterator[Event]) -> list[float]:
 
 @pytest.mark.parametrize("is_late", [True, False])
 async def test_feed_gives_all_events_and_ends_with_the_run(is_late: bool) -> None:
-    """Every loop has every event, also one that comes when all is over."""
+    """Every loop gets every event, even a loop that begins at the end."""
     feed, told = EventFeed(), list[list[str]]()
 
     async def listen() -> None:
@@ -87,7 +87,7 @@ async def test_feed_ends_with_the_error_of_the_run() -> None:
 
 
 async def test_feed_serves_one_run() -> None:
-    """A second one would mix its events with those of the first."""
+    """A second run would mix its events with the first run's."""
     feed = EventFeed()
     async with connected() as bench:
         await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=feed)
@@ -98,7 +98,7 @@ async def test_feed_serves_one_run() -> None:
 
 
 async def test_feed_ends_with_the_outer_pipeline(tmp_path: Path) -> None:
-    """A pipeline that is made of others goes on when one of those has ended."""
+    """The feed ends with the outer pipeline, not with an inner one."""
     async with connected() as bench:
         test, figures, rehearsed = EventFeed(), EventFeed(), EventFeed()
         await workflows.send_test(bench.nl, CAMPAIGN, to=["me@example.com"], progress=test)
@@ -116,7 +116,7 @@ async def test_feed_ends_with_the_outer_pipeline(tmp_path: Path) -> None:
 
 
 async def test_slow_loop_misses_waits_alone() -> None:
-    """Of a wait it has the newest word; what else happened, it has in order."""
+    """It gets the latest event of a wait, and all other events in order."""
     feed = EventFeed()
     with feed.serving():
         feed(event(1, "started"))
@@ -131,7 +131,7 @@ async def test_slow_loop_misses_waits_alone() -> None:
 
 
 async def test_feed_keeps_the_last_thousand() -> None:
-    """A run of many parts must not fill the memory of whoever listens to none of it."""
+    """A run of many parts must not fill the memory if no loop reads the feed."""
     feed = EventFeed()
     with feed.serving():
         for number in range(1_500):
@@ -141,7 +141,7 @@ async def test_feed_keeps_the_last_thousand() -> None:
 
 
 async def test_loop_that_is_left_harms_nothing() -> None:
-    """Neither the run nor another loop, whether it is left at an event or while it waits."""
+    """A loop that ends at an event or during a wait disturbs neither the run nor other loops."""
     feed = EventFeed()
     async with connected() as bench, anyio.create_task_group() as tasks:
 
@@ -163,7 +163,7 @@ async def test_loop_that_is_left_harms_nothing() -> None:
 
 
 async def test_block_runs_a_pipeline_and_gives_its_events() -> None:
-    """Events and outcome are those of the pipeline; a callback is called as well."""
+    """Events and outcome belong to the pipeline; a callback is also called."""
     called: list[Event] = []
     async with connected() as bench:
         async with workflows.events(
@@ -185,7 +185,7 @@ async def test_block_runs_a_pipeline_and_gives_its_events() -> None:
 
 
 async def test_async_callback_of_a_block_is_awaited() -> None:
-    """As any pipeline awaits it."""
+    """The callback is awaited, as by any pipeline."""
     states: list[str] = []
     async with connected() as bench:
 
@@ -198,7 +198,7 @@ async def test_async_callback_of_a_block_is_awaited() -> None:
 
 
 async def test_block_that_is_left_early_cancels_its_pipeline(tmp_path: Path) -> None:
-    """What was done is in the checkpoint, and running again goes on from there."""
+    """The finished steps are in the checkpoint, and the next run resumes there."""
     kept = tmp_path / "kept.json"
     async with connected() as bench:
         async with workflows.events(
@@ -218,7 +218,7 @@ async def test_block_that_is_left_early_cancels_its_pipeline(tmp_path: Path) -> 
 
 
 async def test_error_of_the_pipeline_leaves_the_block_as_itself() -> None:
-    """It is no group of errors, and has its checkpoint."""
+    """The error is not an exception group, and has its checkpoint."""
     async with connected() as bench:
         bench.emulator.lose_reply_to("submit_campaign")
         with pytest.raises(OutcomeUnknown) as caught:
@@ -230,7 +230,7 @@ async def test_error_of_the_pipeline_leaves_the_block_as_itself() -> None:
 
 
 async def test_error_of_the_block_cancels_the_pipeline_and_goes_on() -> None:
-    """Whatever a page does with the events, its own error is what it sees."""
+    """The block's own error is raised, independent of the pipeline."""
     async with connected() as bench:
         with pytest.raises(KeyError, match="page"):  # noqa: PT012 - the block is what is tested
             async with workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW) as run:
@@ -241,7 +241,7 @@ async def test_error_of_the_block_cancels_the_pipeline_and_goes_on() -> None:
 
 
 async def test_cancellation_from_outside_ends_block_and_pipeline() -> None:
-    """As of a page that was closed: both end, and the cancellation goes on."""
+    """For example a closed page: both end, and the cancellation continues."""
     async with connected() as bench:
         with anyio.CancelScope() as scope:
             async with workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW) as run:
@@ -268,7 +268,7 @@ async def test_run_without_a_block_is_refused() -> None:
 
 
 async def test_callback_of_a_block_is_checked() -> None:
-    """One that cannot be called, and a feed, which would never end."""
+    """A progress that cannot be called, or a feed, which would never end, is refused."""
     bad: Any = 5
     for progress in (bad, EventFeed()):
         with pytest.raises(InvalidRequest, match="progress"):
@@ -276,7 +276,7 @@ async def test_callback_of_a_block_is_checked() -> None:
 
 
 async def test_pipeline_of_a_block_is_not_called_before() -> None:
-    """It is given as it is, with its arguments after it."""
+    """The pipeline is passed uncalled, followed by its arguments."""
     called: Any = workflows.check_contacts(csv_of(1))
     with pytest.raises(InvalidRequest, match="pipeline: must be a pipeline, with its arguments"):
         workflows.events(called)
@@ -284,7 +284,7 @@ async def test_pipeline_of_a_block_is_not_called_before() -> None:
 
 
 async def test_block_that_does_not_listen_stops_the_pipeline() -> None:
-    """Whoever wants the outcome goes through the events first."""
+    """The outcome exists only after the loop over the events."""
     async with connected() as bench:
         run = workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW)
         async with run:
@@ -318,7 +318,7 @@ async def test_run_has_one_block() -> None:
 
 @pytest.mark.quick
 async def test_end_of_the_program_leaves_the_block_as_itself() -> None:
-    """At once, whatever the block waits for."""
+    """Immediately, even if the block waits."""
 
     def end(_: Event) -> None:
         raise SystemExit("it")
@@ -334,7 +334,7 @@ async def test_end_of_the_program_leaves_the_block_as_itself() -> None:
 async def test_error_of_the_pipeline_that_the_block_hides_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It may be that a campaign is in doubt."""
+    """The hidden error can mean that a campaign is in doubt."""
 
     async def run(bench: Bench) -> None:
         async with workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW) as run:

@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 
 def windows(requests: Any) -> list[tuple[datetime, datetime]]:
-    """Read the ranges that were asked for."""
+    """Read the requested ranges."""
     found = []
     for request in requests:
         query = dict(request.query)
@@ -33,7 +33,7 @@ def windows(requests: Any) -> list[tuple[datetime, datetime]]:
     ("days", "ranges"), [(0, 1), (28, 1), (29, 2), (100, 4), (1_070, 36), (-5, 0)]
 )
 async def test_range_is_asked_for_month_by_month(days: int, ranges: int) -> None:
-    """From a day before to a day after now, overlapping by a day, at most 31 days at once."""
+    """From a day before to a day after now, overlapping by a day, at most 31 days each."""
     since = START - days * DAY
     async with scripted(*[Reply([])] * ranges) as script:
         found = await workflows.find_campaign(script.nl, "#7f3a", since=since)
@@ -65,7 +65,7 @@ OUTSIDE = {
 async def test_campaigns_outside_the_range_are_counted_in_the_log(
     begun: str | None, ended: str | None, others: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One warning for an answer, and no row is dropped; without a range there is no question."""
+    """One warning per answer, and no row is dropped; without a range there is no warning."""
     rows = [{"sn": f"c{number}", "sentBeginDate": begun, "sentEndDate": ended} for number in (1, 2)]
     inside = {"sn": "c3", "sentBeginDate": APRIL.isoformat()}
     async with scripted(Reply([*rows, inside]), Reply(rows)) as script:
@@ -86,7 +86,7 @@ AGES = {
 
 @pytest.mark.parametrize("since", AGES.values(), ids=AGES)
 async def test_long_range_takes_a_bounded_number_of_requests(since: datetime) -> None:
-    """All of it is asked for, in 36 parts: a run that is resumed late keeps the day's quota."""
+    """36 ranges cover the whole time: a run that resumes late does not use up the daily quota."""
     async with scripted(*[Reply([])] * 36) as script:
         assert await workflows.find_campaign(script.nl, "#7f3a", since=since) is None
 
@@ -97,7 +97,7 @@ async def test_long_range_takes_a_bounded_number_of_requests(since: datetime) ->
 
 
 async def test_first_that_holds_the_marker_is_taken() -> None:
-    """Others are passed over, and no further month is asked for."""
+    """Other campaigns are skipped, and no further month is requested."""
     first = Reply([{"sn": "a", "name": "週年慶"}, {"sn": "b"}])
     second = Reply([{"sn": "c", "name": "週年慶 #7f3a"}])
     async with scripted(first, second) as script:
@@ -108,7 +108,7 @@ async def test_first_that_holds_the_marker_is_taken() -> None:
 
 
 async def test_campaign_is_looked_for_until_it_is_there() -> None:
-    """With a polling it is waited for."""
+    """With ``polling`` the search is repeated."""
     there = Reply([{"sn": "c", "name": "週年慶 #7f3a"}])
     async with scripted(Reply([]), Reply([]), there) as script:
         found = await workflows.find_campaign(
@@ -144,7 +144,7 @@ async def test_finished_campaign_is_found() -> None:
 
 
 async def test_scheduled_campaign_is_not_found() -> None:
-    """What is not sent yet is in no list (T65)."""
+    """An unsent campaign is in no list (T65)."""
     async with connected() as bench:
         since = bench.clock.now()
         later = attrs.evolve(CAMPAIGN, schedule=SendAt(since + 2 * DAY))
@@ -173,13 +173,13 @@ ARGUMENTS: list[tuple[Any, Any, list[tuple[str, str]]]] = [
 async def test_bad_argument_is_refused(
     marker: Any, since: Any, problems: list[tuple[str, str]]
 ) -> None:
-    """An empty marker would be in every name, and a naive time is no instant."""
+    """An empty marker would be in every name, and a naive time has no zone."""
     async with scripted() as script, refused(script.wire, *problems):
         await workflows.find_campaign(script.nl, marker, since=since)
 
 
 async def test_name_with_hidden_characters_is_found() -> None:
-    """The names of campaigns are read as they may be shown, and so is what is looked for."""
+    """Names are compared in the form in which they are displayed."""
     async with scripted(Reply([{"sn": "c", "name": "週年慶\u200b #7f3a"}])) as script:
         found = await workflows.find_campaign(script.nl, "慶\u200b #7f3a", since=START)
 

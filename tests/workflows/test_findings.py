@@ -1,4 +1,4 @@
-"""What a reader with fresh eyes found, each so that it stays found."""
+"""Errors that a review found; each must stay fixed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_accepted_submit_survives_a_senseless_retry_after() -> None:
 
 
 async def test_refused_export_gives_its_hour_back() -> None:
-    """An export that was refused for good exported nothing, and may be asked for again."""
+    """A refused export exported nothing, and can be requested again."""
     refusal = Reply({"code": "40303", "message": "bad operation"}, status=403)
 
     async with scripted(refusal, Reply()) as script:
@@ -58,7 +58,7 @@ async def test_refused_export_gives_its_hour_back() -> None:
 
 
 async def test_export_refused_at_the_gateway_is_not_waited_for() -> None:
-    """Nothing was exported, so that no link will ever tell."""
+    """Nothing was exported, so no link will appear."""
     throttled = Reply({"message": "too many requests"}, status=429)
     once = RetryPolicy(max_attempts=1)
 
@@ -68,7 +68,7 @@ async def test_export_refused_at_the_gateway_is_not_waited_for() -> None:
 
 
 async def test_wordless_429s_do_not_lock_the_day() -> None:
-    """Only the text that may mean the day can use it up."""
+    """Only a text that can mean the day uses up the daily quota."""
     wordless = [Reply(status=429)] * 5
 
     async with scripted(*wordless, Reply({"Lists": []})) as script:
@@ -76,7 +76,7 @@ async def test_wordless_429s_do_not_lock_the_day() -> None:
 
 
 async def test_encoding_error_keeps_the_contacts_to_itself(tmp_path: Path) -> None:
-    """No exception that hangs on the error holds what was in the file."""
+    """No exception in the chain of the error contains the file."""
     source = tmp_path / "members.csv"
     source.write_bytes("EMAIL,NAME\nming@example.com,王小明\n".encode("big5") + b"\xff")
 
@@ -89,7 +89,7 @@ async def test_encoding_error_keeps_the_contacts_to_itself(tmp_path: Path) -> No
 
 
 async def test_blank_names_do_not_spoil_a_listing() -> None:
-    """A name is any text, a blank one too."""
+    """A name is any text, even a blank one."""
     async with scripted(Reply({"Lists": [{"sn": "l1", "name": " "}]})) as script:
         lists = await script.nl.contacts.list_lists()
 
@@ -97,7 +97,7 @@ async def test_blank_names_do_not_spoil_a_listing() -> None:
 
 
 async def test_failed_look_is_not_called_a_look() -> None:
-    """Who could not look at the finished campaigns does not say that it is not among them."""
+    """If the finished campaigns could not be read, the error must not say "not among them"."""
     async with connected(retry=RetryPolicy(max_attempts=1)) as bench:
         list_sn = await bench.make_list()
         bench.emulator.lose_reply_to("submit_campaign")
@@ -111,7 +111,7 @@ async def test_failed_look_is_not_called_a_look() -> None:
 
 
 async def test_held_submit_names_its_request_when_resumed() -> None:
-    """The error of a later run says what was sent, as that of the first."""
+    """The error of a later run contains the earlier outcome."""
     async with connected() as bench:
         list_sn = await bench.make_list()
         bench.emulator.drop_request("submit_campaign")
@@ -143,7 +143,7 @@ async def test_campaign_is_looked_for_until_it_is_listed() -> None:
 
 
 async def test_waits_take_a_checkpoint(tmp_path: Path) -> None:
-    """What a wait learnt is kept, so that asking again costs no request."""
+    """A wait stores its result, so a repeated call sends no request."""
     kept = tmp_path / "wait.json"
 
     async with connected() as bench:
@@ -160,7 +160,7 @@ async def test_waits_take_a_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [None, "30", True, float("nan"), 0])
 async def test_options_of_a_wrong_type_are_named(value: object) -> None:
-    """An option is refused by name, never by a bare TypeError."""
+    """An option is refused by name, never by a TypeError without one."""
     with pytest.raises(InvalidRequest) as caught:
         Timeouts(read_s=value)  # type: ignore[arg-type]  # on purpose
 
@@ -169,7 +169,7 @@ async def test_options_of_a_wrong_type_are_named(value: object) -> None:
 
 @pytest.mark.parametrize("key", [b"key", 1])
 async def test_key_of_a_wrong_type_is_a_configuration_error(key: object) -> None:
-    """A key that is no text is refused as such."""
+    """A key of another type than text is refused with that reason."""
     with pytest.raises(ConfigurationError, match="must be text"):
         NewsLeopard(key)  # type: ignore[arg-type]  # on purpose
 
@@ -184,7 +184,7 @@ async def test_what_everybody_knows_by_place_goes_by_place() -> None:
 async def test_rejected_rows_of_unknown_number_stop_the_send(
     max_rejected: float | None, is_enough: bool
 ) -> None:
-    """A file of rejected rows without a count is no clean import."""
+    """A file of rejected rows without a count is not a clean import."""
     result = ImportResult(
         import_sn=ImportSn("i1"), status=ImportStatus.COMPLETE, error_url="https://x.test/e.csv"
     )

@@ -1,4 +1,4 @@
-"""A run that goes on believes its checkpoint, whatever it was called with this time."""
+"""A resumed run uses its checkpoint, even if its arguments differ this time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def lose_submit(bench: Bench, kept: Path) -> None:
 async def test_held_submit_is_looked_up_whatever_may_be_rejected_now(
     stricter: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Nobody is told that nothing was sent while a campaign may be on its way."""
+    """The error never says "nothing was sent" while a campaign is in doubt."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         await lose_submit(bench, kept)
@@ -68,7 +68,7 @@ async def test_held_submit_is_looked_up_whatever_may_be_rejected_now(
 
 
 async def test_finished_send_gives_its_outcome_whatever_may_be_rejected_now(tmp_path: Path) -> None:
-    """A campaign that was sent was sent, also by stricter terms."""
+    """A campaign that was sent stays sent, even with stricter arguments."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         first = await send(bench, checkpoint=kept)
@@ -80,7 +80,7 @@ async def test_finished_send_gives_its_outcome_whatever_may_be_rejected_now(tmp_
 
 
 async def test_refused_preheader_comes_and_goes_with_one_checkpoint(tmp_path: Path) -> None:
-    """It may be left out, and given anew, until the submit; the import stays (T82)."""
+    """An argument can be removed or changed until the submit; the import stays (T82)."""
     kept: dict[str, Any] = {"checkpoint": tmp_path / "checkpoint.json", "list_name": "會員"}
     kept["contacts"] = csv_of(3)
     mailing = attrs.evolve(CAMPAIGN, preheader="預覽")
@@ -111,7 +111,7 @@ async def test_other_input_of_a_held_submit_is_no_reason_to_begin_anew(tmp_path:
 
 
 async def test_other_input_before_a_submit_may_begin_anew(tmp_path: Path) -> None:
-    """As long as nothing was submitted, the way out is a checkpoint of its own."""
+    """Before a submit, the way out is another checkpoint."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         with pytest.raises(ImportIncomplete):
@@ -123,7 +123,7 @@ async def test_other_input_before_a_submit_may_begin_anew(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("as_object", [False, True])
 async def test_unusable_contacts_still_tell_what_was_done(as_object: bool, tmp_path: Path) -> None:
-    """An iterator that is used up is no CSV; the error has the checkpoint of the run before."""
+    """An exhausted iterator is not a CSV file; the error has the earlier checkpoint."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         await lose_submit(bench, kept)
@@ -139,7 +139,7 @@ async def test_unusable_contacts_still_tell_what_was_done(as_object: bool, tmp_p
 async def test_unusable_contacts_without_a_checkpoint_are_refused(
     pipeline: str, tmp_path: Path
 ) -> None:
-    """Where there is no checkpoint, or nothing in it, the error has none."""
+    """Without a checkpoint, or with an empty one, the error has none."""
     missing = tmp_path / "missing.json"
     async with connected() as bench:
         for kept in (None, missing):
@@ -164,7 +164,7 @@ async def test_unusable_contacts_without_a_checkpoint_are_refused(
 async def test_option_needed_late_is_refused_at_once(
     options: dict[str, Any], fields: list[str]
 ) -> None:
-    """What is used only after the import is looked at before it."""
+    """An argument that is used only after the import is checked before it."""
     async with connected() as bench:
         with pytest.raises(InvalidRequest) as caught:
             await send(bench, **options)
@@ -175,7 +175,7 @@ async def test_option_needed_late_is_refused_at_once(
 
 @pytest.mark.parametrize("option", ["polling", "progress"])
 async def test_other_pipelines_refuse_it_too(option: str) -> None:
-    """Nothing is asked of the platform with a way of watching that is none."""
+    """With an invalid polling, no request is sent."""
     wrong: dict[str, Any] = {option: 5}
     async with connected() as bench:
         nl, campaign_sn = bench.nl, await bench.send()
@@ -195,7 +195,7 @@ async def test_other_pipelines_refuse_it_too(option: str) -> None:
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
 async def test_left_out_rows_do_not_replace_the_checkpoint(pipeline: str, tmp_path: Path) -> None:
-    """Two files of one name would leave one, and it would be the wrong one."""
+    """Two files of the same name would become one, with the wrong content."""
     kept = tmp_path / "checkpoint.json"
     options: dict[str, Any] = {
         "checkpoint": kept,
@@ -210,7 +210,7 @@ async def test_left_out_rows_do_not_replace_the_checkpoint(pipeline: str, tmp_pa
 
 
 async def test_refused_send_leaves_the_left_out_rows_of_an_earlier_one(tmp_path: Path) -> None:
-    """The file says who got no mail of the last one; a run that sends nothing does not write it."""
+    """The file lists who got no mail in the last send; a run that sends nothing keeps it."""
     left_out = tmp_path / "left-out.csv"
     options: dict[str, Any] = {"fix": "leave-out-bad-rows", "left_out_to": left_out}
     async with connected() as bench:
@@ -229,7 +229,7 @@ async def test_refused_send_leaves_the_left_out_rows_of_an_earlier_one(tmp_path:
 async def test_finished_run_leaves_the_left_out_rows_as_they_are(
     pipeline: str, tmp_path: Path
 ) -> None:
-    """Going on with what is done changes no file; somebody may have corrected it meanwhile."""
+    """Resuming a finished run changes no file, because the user can have corrected it."""
     left_out = tmp_path / "left-out.csv"
     options: dict[str, Any] = {
         "checkpoint": tmp_path / "checkpoint.json",
@@ -247,7 +247,7 @@ async def test_finished_run_leaves_the_left_out_rows_as_they_are(
 
 
 async def test_wrong_count_of_rejected_rows_refuses_once(tmp_path: Path) -> None:
-    """What led to a refusal is read anew: neither is it kept, nor are the contacts sent again."""
+    """The cause of a refusal is read again; it is not stored, and contacts are not sent again."""
     counts = {"fileCnt": 3, "insertCnt": 0, "duplicateCnt": 0, "errCnt": 3}
     body = json.dumps({"status": "COMPLETE", **counts}).encode()
     kept = tmp_path / "checkpoint.json"
@@ -264,7 +264,7 @@ async def test_wrong_count_of_rejected_rows_refuses_once(tmp_path: Path) -> None
 
 
 async def test_rejected_rows_refuse_as_long_as_nothing_else_is_known(tmp_path: Path) -> None:
-    """The platform forgets an import after 30 days; what it said of it stays."""
+    """The platform deletes an import after 30 days; its stored result stays."""
     kept = tmp_path / "checkpoint.json"
     given: dict[str, Any] = {"contacts": csv_of(3) + ",no address\n", "check": False}
     async with connected() as bench:

@@ -1,4 +1,4 @@
-"""A campaign that is held back after its submit, so that it can be taken back."""
+"""A campaign is held after its submit, so it can still be called off."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_campaign_goes_out_after_the_hold(mailing: Mailing) -> None:
 
 
 async def test_lost_reply_is_looked_for_after_the_hold(caplog: pytest.LogCaptureFixture) -> None:
-    """A run that goes on keeps the time that was submitted, and sends nothing."""
+    """A resumed run keeps the submitted time, and sends nothing."""
     caplog.set_level(logging.INFO, "newsleopard_async")
     async with connected() as bench:
         bench.emulator.lose_reply_to("submit_campaign")
@@ -65,7 +65,7 @@ async def test_lost_reply_is_looked_for_after_the_hold(caplog: pytest.LogCapture
 
 
 async def test_hold_counts_anew_if_nothing_was_submitted() -> None:
-    """A run that failed before the submit and goes on a day later holds from then on."""
+    """A run that failed before the submit and resumes a day later holds from that time."""
     async with connected() as bench:
         bench.emulator.fail("submit_campaign", 400, body=b'{"code":40011,"message":"no"}')
         with pytest.raises(Exception, match="40011") as refusal:
@@ -78,7 +78,7 @@ async def test_hold_counts_anew_if_nothing_was_submitted() -> None:
 
 
 async def test_hold_may_change_until_the_submit() -> None:
-    """After it, the same must be given, since what was submitted has its time."""
+    """After the submit the hold must not change, because the campaign has its time."""
     async with connected() as bench:
         bench.emulator.fail("submit_campaign", 400, body=b'{"code":40011,"message":"no"}')
         with pytest.raises(Exception, match="40011") as refusal:
@@ -97,7 +97,7 @@ async def test_hold_may_change_until_the_submit() -> None:
 async def test_short_hold_is_a_warning(
     minutes: int, warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The platform may not take a time that is near (T75)."""
+    """The platform possibly refuses a time that is near (T75)."""
     async with connected() as bench:
         await send(bench, hold=timedelta(minutes=minutes))
 

@@ -1,4 +1,4 @@
-"""Contacts get into a list, or it is said why not."""
+"""Contacts are imported into a list, or an error gives the reason."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _write(path: Path, csv: str) -> Path:
 async def test_contacts_are_in_the_new_list(
     form: str, rows: int, operation: str, tmp_path: Path
 ) -> None:
-    """Up to 100 rows go as text, more as a file; both end in the list of the name."""
+    """Up to 100 rows go as text, more as a file; both are imported into the named list."""
     async with connected() as bench:
         contacts = FORMS[form](tmp_path, csv_of(rows))
         report = await workflows.import_contacts(bench.nl, contacts, list_name="會員")
@@ -67,7 +67,7 @@ async def test_contacts_are_in_the_new_list(
 
 
 async def test_columns_of_other_names_are_imported() -> None:
-    """Under the names that the caller gives them."""
+    """The columns are renamed as the caller requested."""
     columns = {"信箱": "EMAIL", "姓名": "NAME"}
     async with connected() as bench:
         contacts = csv_of(3).replace("EMAIL,NAME", "信箱,姓名")
@@ -77,7 +77,7 @@ async def test_columns_of_other_names_are_imported() -> None:
 
 
 async def test_list_that_is_named_by_code_is_used() -> None:
-    """It is looked at once, and no page after it is asked for."""
+    """The list is looked up once, and no page after it is requested."""
     async with connected() as bench:
         for number in range(150):
             await bench.nl.contacts.create_list(f"another {number}")
@@ -100,7 +100,7 @@ UNREADABLE = {
 async def test_code_that_is_not_seen_is_imported_into_with_a_warning(
     status: int, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A new list may be listed late; if there is none, the platform imports nothing (T51)."""
+    """A new list can be listed late; the platform imports nothing if it does not exist (T51)."""
     async with connected() as bench:
         sn = await bench.make_list(0)
         bench.emulator.fail("list_lists", status=status, body=body, times=5)
@@ -111,7 +111,7 @@ async def test_code_that_is_not_seen_is_imported_into_with_a_warning(
 
 
 async def test_code_is_not_looked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages without an end neither hold an import up nor use up the day's requests."""
+    """Pages without an end neither block an import nor use up the daily quota."""
     monkeypatch.setattr(steps, "_LONGEST_LOOK_S", 1.0)
     pages = [Reply({"Lists": [{"sn": f"list-{number}"}]}) for number in range(10)]
     ends = {"status": "COMPLETE", "fileCnt": 1, "errCnt": 0}
@@ -122,7 +122,7 @@ async def test_code_is_not_looked_for_without_end(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_list_that_is_listed_late_is_imported_into() -> None:
-    """Whoever made it seconds ago knows its code (T53)."""
+    """The caller who created it seconds ago knows its code (T53)."""
     async with connected(switches=Switches(list_delay_s=60)) as bench:
         sn = await bench.nl.contacts.create_list("會員")
         report = await workflows.import_contacts(bench.nl, csv_of(3), list_sn=sn)
@@ -131,7 +131,7 @@ async def test_list_that_is_listed_late_is_imported_into() -> None:
 
 
 async def test_list_that_is_listed_late_is_not_created_again() -> None:
-    """A second pipeline that names it finds it before it is listed, and once it is (T53)."""
+    """A second pipeline with its name finds it before and after it is listed (T53)."""
     async with connected(switches=Switches(list_delay_s=60)) as bench:
         for _ in range(2):
             await workflows.import_contacts(
@@ -148,7 +148,7 @@ async def test_list_that_is_listed_late_is_not_created_again() -> None:
 
 
 async def test_list_is_not_looked_at_once_its_import_has_begun(tmp_path: Path) -> None:
-    """A run that goes on asks for no pages of lists."""
+    """A resumed run requests no pages of lists."""
     store = tmp_path / "run.json"
     async with connected() as bench:
         sn = await bench.make_list(0)
@@ -167,7 +167,7 @@ async def test_list_is_not_looked_at_once_its_import_has_begun(tmp_path: Path) -
 
 
 async def test_lists_that_cannot_be_asked_for_end_the_import() -> None:
-    """A server that fails, or a day that is used up, is said as at any read."""
+    """A server error or an exhausted quota is raised as for any read."""
     async with connected() as bench:
         sn = await bench.make_list(0)
         bench.emulator.fail("list_lists", status=500, times=5)
@@ -178,7 +178,7 @@ async def test_lists_that_cannot_be_asked_for_end_the_import() -> None:
 
 
 async def test_list_that_appears_late_after_a_lost_reply_is_made_once(tmp_path: Path) -> None:
-    """Within two minutes no second one is asked for, however often the call is made (T53)."""
+    """Within two minutes no second list is created, even if the call is repeated (T53)."""
     async with connected(switches=Switches(list_delay_s=110)) as bench:
         bench.emulator.lose_reply_to("create_list")
         for _ in range(3):
@@ -233,7 +233,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize(("header", "said"), COLUMNS.values(), ids=COLUMNS)
 async def test_error_names_columns_that_may_have_to_be_set_up(header: str, said: str) -> None:
-    """Or that the platform reserves; a few of them, and the number of the others (T40, T41)."""
+    """The error names some suspicious or reserved columns, and counts the others (T40, T41)."""
     contacts = f"EMAIL,NAME{header}\nuser@example.com,會員{header}\n"
     async with connected() as bench:
         bench.emulator.script_import("ERROR")
@@ -242,7 +242,7 @@ async def test_error_names_columns_that_may_have_to_be_set_up(header: str, said:
 
 
 async def test_strict_refuses_what_is_worth_a_look(tmp_path: Path) -> None:
-    """Warnings, such as of a reserved name, and rows that the platform will not take (T41)."""
+    """Warnings, for example of a reserved name, and rows that the platform would reject (T41)."""
     contacts = "EMAIL,NAME,phone\nuser@example.com,會員,1\nnobody,會員,2\n"
     async with connected() as bench:
         expected = [("contacts", "invalid-email"), ("contacts", "reserved-header")]
@@ -268,13 +268,13 @@ async def test_strict_of_another_kind_is_refused() -> None:
 
 
 def says(bench: Bench, **counts: Any) -> None:
-    """Let the next look at an import find it complete, with these counts."""
+    """The next poll of an import shows it complete, with these counts."""
     body = json.dumps({"status": "COMPLETE", **counts}).encode()
     bench.emulator.fail("get_import", status=200, body=body)
 
 
 async def test_end_of_another_import_is_not_believed() -> None:
-    """It says nothing of the contacts of this one (T42)."""
+    """Its final state says nothing about the contacts of this import (T42)."""
     async with connected() as bench:
         says(bench, import_sn="another")
         with pytest.raises(UnexpectedResponse, match="another import"):
@@ -282,7 +282,7 @@ async def test_end_of_another_import_is_not_believed() -> None:
 
 
 FULL = {"fileCnt": 5, "insertCnt": 5, "duplicateCnt": 0, "errCnt": 0}
-"""The counts of an import of five rows that was taken in as it was."""
+"""The counts of an import of five rows without errors."""
 TOO_FEW = {
     "fewer": {"fileCnt": 4},
     "none": {"fileCnt": 0, "insertCnt": 0},
@@ -296,7 +296,7 @@ TOO_FEW = {
 async def test_fewer_rows_than_addresses_are_no_complete_import(
     counts: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Contacts that the platform does not count are lost; the next run imports them anew."""
+    """Contacts that the platform does not count are lost; the next run repeats the import."""
     checkpoint = tmp_path / "checkpoint.json"
     async with connected() as bench:
         says(bench, **(FULL | counts))
@@ -324,7 +324,7 @@ ENOUGH = {
 async def test_counts_that_prove_no_loss_are_taken(
     counts: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Only the rows of the file are compared: an update may count nowhere (T46)."""
+    """Only the rows of the file are compared, because an update possibly counts nowhere (T46)."""
     async with connected() as bench:
         says(bench, **(FULL | counts))
         report = await workflows.import_contacts(bench.nl, csv_of(5), list_name="會員")
@@ -345,7 +345,7 @@ UNKNOWN = {
 async def test_counts_that_are_not_given_are_warned_of_once(
     counts: dict[str, Any], what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody can notice then that contacts are missing; that is no reason to stop."""
+    """Missing contacts cannot be noticed then; that is not a reason to stop."""
     async with connected() as bench:
         says(bench, **(FULL | counts))
         report = await workflows.import_contacts(bench.nl, csv_of(5), list_name="會員")
@@ -358,7 +358,7 @@ async def test_counts_that_are_not_given_are_warned_of_once(
 
 @pytest.mark.parametrize("fix", [(), ("drop-duplicates",)])
 async def test_addresses_are_compared_each_once(fix: tuple[Fix, ...]) -> None:
-    """Repetitions may be counted or not (T47), and bad rows need not be."""
+    """It is unknown whether repetitions and bad rows count (T47)."""
     rows = csv_of(2) + "USER0@example.com,會員\nnobody,誰\n,誰\n"
     async with connected() as bench:
         says(bench, **(FULL | {"fileCnt": 2}))
@@ -376,14 +376,14 @@ NOT_KNOWN = {
     "other-name": (400, b'{"errorCode": 40007}'),
     "code-404": (404, b'{"code": "40404"}'),
 }
-"""How the platform may say that it does not know an import (T50)."""
+"""The ways in which the platform can refuse an unknown import (T50)."""
 
 
 @pytest.mark.parametrize(
     ("status", "body"), [*NOT_KNOWN.values(), (403, b'{"code": "40303"}')], ids=str
 )
 async def test_import_that_is_not_known_yet_gets_a_grace(status: int, body: bytes) -> None:
-    """A refusal right after the upload is no end, whatever it says."""
+    """Any refusal right after the upload is not final."""
     async with connected() as bench:
         bench.emulator.fail("get_import", status=status, body=body, times=4)
         report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
@@ -394,7 +394,7 @@ async def test_import_that_is_not_known_yet_gets_a_grace(status: int, body: byte
 
 @pytest.mark.parametrize(("status", "body"), NOT_KNOWN.values(), ids=NOT_KNOWN)
 async def test_import_that_stays_unknown_has_failed(status: int, body: bytes) -> None:
-    """After the grace it is the end, with what the platform says."""
+    """After the grace period the refusal is raised."""
     said = str(json.loads(body).popitem()[1]) if body.startswith(b"{") else f"HTTP {status}"
     async with connected() as bench:
         bench.emulator.fail("get_import", status=status, body=body, times=99)
@@ -407,7 +407,7 @@ async def test_import_that_stays_unknown_has_failed(status: int, body: bytes) ->
 
 
 async def test_import_that_stays_refused_otherwise_is_the_refusal() -> None:
-    """What does not say "unknown" is not taken for it, so that nothing is imported anew."""
+    """A refusal for another reason does not mean "unknown", so nothing is imported again."""
     async with connected() as bench:
         bench.emulator.fail("get_import", status=403, body=b'{"code": "40303"}', times=99)
         with pytest.raises(APIError, match="40303"):
@@ -418,7 +418,7 @@ async def test_import_that_stays_refused_otherwise_is_the_refusal() -> None:
 
 
 async def test_other_refusals_of_the_look_are_no_state() -> None:
-    """A key that is refused, or a server that keeps failing, says nothing about the import."""
+    """A refused key or a failing server says nothing about the import."""
     async with connected() as bench:
         import_sn = await bench.nl.contacts.import_text(csv_of(1))
         bench.emulator.fail("get_import", status=500, times=5)
@@ -427,7 +427,7 @@ async def test_other_refusals_of_the_look_are_no_state() -> None:
 
 
 async def test_import_that_never_ends_reaches_the_deadline() -> None:
-    """The wait ends when it was said to, with what was seen last; the job goes on."""
+    """The wait ends at the deadline, with the last result; the job continues."""
     async with connected() as bench:
         bench.emulator.stick_import()
         with pytest.raises(DeadlineExceeded, match="within 100 s") as caught:
@@ -442,7 +442,7 @@ async def test_import_that_never_ends_reaches_the_deadline() -> None:
 
 
 async def test_wait_for_import_goes_on_with_one_begun_elsewhere() -> None:
-    """An import's code is enough to wait for it."""
+    """The code of an import is sufficient to wait for it."""
     async with connected() as bench:
         import_sn = await bench.nl.contacts.import_text(csv_of(7))
         result = await workflows.wait_for_import(bench.nl, import_sn)
@@ -451,13 +451,13 @@ async def test_wait_for_import_goes_on_with_one_begun_elsewhere() -> None:
 
 
 async def test_bad_code_of_an_import_is_refused() -> None:
-    """A code that no path can hold is refused before anything is sent."""
+    """A code that is not valid in a path is refused before anything is sent."""
     async with scripted() as script, refused(script.wire, ("import_sn", "code")):
         await workflows.wait_for_import(script.nl, ImportSn("a/b"))
 
 
 async def test_other_refusal_of_the_storage_asks_for_no_ticket() -> None:
-    """Only an expired URL is a reason for a fresh one."""
+    """Only an expired URL is replaced by a fresh one."""
     async with connected() as bench:
         bench.emulator.fail("upload", status=403, body=b"<Error>AccessDenied</Error>")
         with pytest.raises(StorageError) as caught:
@@ -468,7 +468,7 @@ async def test_other_refusal_of_the_storage_asks_for_no_ticket() -> None:
 
 
 async def test_name_that_exists_is_refused() -> None:
-    """A list of the name that is there already is not filled by accident."""
+    """An existing list of the name is not filled by accident."""
     async with connected() as bench:
         sn = await bench.make_list(0)
         with pytest.raises(InvalidRequest, match=sn) as caught:
@@ -479,7 +479,7 @@ async def test_name_that_exists_is_refused() -> None:
 
 
 async def test_name_that_exists_is_reused_if_asked_for() -> None:
-    """The list of exactly that name is taken; one that only looks alike is not."""
+    """The list with exactly that name is used, not one that only looks the same."""
     async with connected() as bench:
         await bench.make_list(0, "會員 ")
         sn = await bench.make_list(2)
@@ -492,7 +492,7 @@ async def test_name_that_exists_is_reused_if_asked_for() -> None:
 
 
 async def test_name_that_is_new_is_created_though_reuse_is_allowed() -> None:
-    """Reuse does not mean that a list must be there."""
+    """The choice "reuse" also creates a list that does not exist."""
     async with connected() as bench:
         report = await workflows.import_contacts(
             bench.nl, csv_of(1), list_name="會員", if_list_exists="reuse"
@@ -502,7 +502,7 @@ async def test_name_that_is_new_is_created_though_reuse_is_allowed() -> None:
 
 
 async def test_lists_without_end_are_no_reason_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that was not looked for everywhere may be there."""
+    """If not all pages could be read, the list possibly exists."""
     monkeypatch.setattr(contacts, "_MOST_PAGES", 1)
     async with connected() as bench:
         await bench.make_list(0, name="another")
@@ -521,7 +521,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("rule", UNUSABLE)
 async def test_list_that_cannot_be_reused_is_refused(rule: str) -> None:
-    """Two lists of the name, one that fills itself or only looks alike are none (T53, T62)."""
+    """Two lists of the name, a segment and a similar name are refused (T53, T62)."""
     async with scripted(Reply({"Lists": UNUSABLE[rule]}), Reply([])) as script:
         with pytest.raises(InvalidRequest) as caught:
             await workflows.import_contacts(
@@ -533,7 +533,7 @@ async def test_list_that_cannot_be_reused_is_refused(rule: str) -> None:
 
 @pytest.mark.parametrize("fault", ["lose_reply_to", "cut_body", "garbage"])
 async def test_lost_reply_to_create_is_looked_up(fault: str) -> None:
-    """A list that may have been made is looked for, and not made again."""
+    """A list that was possibly created is searched for, and not created again."""
     async with connected() as bench:
         getattr(bench.emulator, fault)("create_list")
         report = await workflows.import_contacts(bench.nl, csv_of(3), list_name="會員")
@@ -553,7 +553,7 @@ async def test_lost_reply_to_create_is_looked_up(fault: str) -> None:
     ],
 )
 async def test_list_is_found_though_its_name_was_kept_in_another_form(name: str, kept: str) -> None:
-    """After a lost reply, a list whose name looks the same is the one; no second one is made."""
+    """After a lost reply, a list with a similar name is the created one; there is no second one."""
     nothing = [Reply({"Lists": []}), Reply({"Lists": []})]
     others = {"sn": "list-2", "name": f"{kept}!"}
     made = [Reply({"Lists": [{"sn": "list-1", "name": kept}, others]}), Reply({"Lists": []})]
@@ -567,7 +567,7 @@ async def test_list_is_found_though_its_name_was_kept_in_another_form(name: str,
 
 
 async def test_list_that_is_not_there_after_a_lost_reply_is_an_open_question() -> None:
-    """It may still be made: the caller hears so, and no second one is asked for."""
+    """It can still be created: the error is raised, and no second list is requested."""
     async with connected() as bench:
         bench.emulator.drop_request("create_list")
         with pytest.raises(OutcomeUnknown, match="create_list"):
@@ -589,7 +589,7 @@ async def test_create_that_was_not_sent_is_sent() -> None:
 @pytest.mark.parametrize("operation", ["start_file_import", "upload", "get_import", "list_lists"])
 @pytest.mark.parametrize("fault", ["lose_reply_to", "not_sent", "fail", "cut_body"])
 async def test_import_survives_a_fault_of_every_step(operation: str, fault: str) -> None:
-    """What may be repeated is repeated, and the contacts arrive once."""
+    """Repeatable requests are repeated, and the contacts are imported once."""
     async with connected() as bench:
         getattr(bench.emulator, fault)(operation)
         report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
@@ -622,7 +622,7 @@ TARGETS: list[tuple[dict[str, Any], tuple[str, str]]] = [
 
 @pytest.mark.parametrize(("target", "problem"), TARGETS)
 async def test_bad_target_is_refused(target: dict[str, Any], problem: tuple[str, str]) -> None:
-    """Where the contacts go must be clear before anything is sent."""
+    """The list must be unambiguous before anything is sent."""
     async with scripted() as script, refused(script.wire, problem):
         await workflows.import_contacts(script.nl, csv_of(1), **target)
 
@@ -638,13 +638,13 @@ async def test_bad_target_is_refused(target: dict[str, Any], problem: tuple[str,
     ],
 )
 async def test_bad_contacts_make_no_list(contacts: Any, rule: str) -> None:
-    """Contacts are looked at before the list is made, to their last row."""
+    """Contacts are checked to their last row before the list is created."""
     async with scripted() as script, refused(script.wire, ("contacts", rule)):
         await workflows.import_contacts(script.nl, contacts, list_name="會員")
 
 
 async def test_file_that_vanishes_after_the_check_is_imported_all_the_same(tmp_path: Path) -> None:
-    """What was checked is what goes out, whatever happens to the file meanwhile."""
+    """The checked contacts are sent, even if the file changes in the meantime."""
     file = _write(tmp_path / "會員.csv", csv_of(101))
 
     async def vanish(event: workflows.Event) -> None:

@@ -1,4 +1,4 @@
-"""A run holds its record while it lives, and lets go however it ends."""
+"""A run holds its record while it is active, and always releases it at the end."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ NEW: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員", "send_key":
 async def run_of(
     store: Store, clock: ManualClock, *, wait_s: float = 0, progress: Any = None
 ) -> AsyncIterator[Runner]:
-    """Carry a run of a send key that sends nothing."""
+    """Hold a run of a send key that sends nothing."""
     events = Events("send_campaign", progress, clock, ())
     async with (
         NewsLeopard(KEY, clock=clock, store=store) as nl,
@@ -84,7 +84,7 @@ def store() -> RunStore:
 async def test_run_holds_its_key_for_as_long_as_it_lives(
     store: RunStore, clock: ManualClock
 ) -> None:
-    """Others are refused, and hear when the hold ends unless it is renewed."""
+    """Other runs are refused, with the time when the lease ends unless it is renewed."""
     async with run_of(store, clock):
         for wait_s in (0.0, 17.0, 90.0):
             await clock.sleep(wait_s)
@@ -115,7 +115,7 @@ async def test_polls_of_days_write_no_more_than_the_hold(
 async def test_hold_that_is_over_or_cannot_be_is_taken_over(
     until_s: float, *, is_held: bool, store: RunStore, clock: ManualClock
 ) -> None:
-    """A dead run holds nothing for ever, and a clock that is far ahead neither."""
+    """A run that has ended holds nothing after its lease, nor does a clock that is far ahead."""
     given = Checkpoint(pipeline="send_campaign", input_hash=FINGERPRINT.whole, send_key=SEND_KEY)
     given.held_until = clock.now() + timedelta(seconds=until_s)
     store.put(given.to_dict())
@@ -128,7 +128,7 @@ async def test_hold_that_is_over_or_cannot_be_is_taken_over(
 async def test_run_that_finds_that_it_was_taken_over_stops_at_once(
     store: RunStore, clock: ManualClock
 ) -> None:
-    """At the next renewal, wherever it is."""
+    """It ends at the next renewal, in any step."""
     seen: list[str] = []
 
     async def work() -> None:
@@ -152,7 +152,7 @@ async def test_run_that_finds_that_it_was_taken_over_stops_at_once(
 async def test_outcome_is_not_hidden_by_a_hold_that_was_lost(
     store: RunStore, clock: ManualClock
 ) -> None:
-    """What is done is done; only what goes on is stopped."""
+    """A finished step stays finished; only the active one is stopped."""
     outcomes: list[int] = []
 
     async def work() -> int:
@@ -185,7 +185,7 @@ async def test_store_that_is_away_at_renewals_ends_no_run(
 
 
 def workflows_step() -> Any:
-    """Return any step whose result is kept."""
+    """Return any step with a stored result."""
     from newsleopard_async.workflows.campaign_steps import get_status
 
     return get_status
@@ -195,7 +195,7 @@ def workflows_step() -> Any:
 async def test_error_leaves_in_no_group(
     kind: type[BaseException], store: RunStore, clock: ManualClock
 ) -> None:
-    """Whoever catches an error by its class finds it."""
+    """A handler of the error's class catches it."""
     with pytest.raises(kind):
         async with run_of(store, clock):
             raise kind
@@ -204,7 +204,7 @@ async def test_error_leaves_in_no_group(
 
 
 async def test_cancelled_run_lets_go_and_says_nothing(store: RunStore, clock: ManualClock) -> None:
-    """The next one begins at once."""
+    """The next run begins immediately."""
     with anyio.CancelScope() as scope:
         async with run_of(store, clock):
             scope.cancel()
@@ -217,7 +217,7 @@ async def test_cancelled_run_lets_go_and_says_nothing(store: RunStore, clock: Ma
 
 
 class Struck(RunStore):
-    """A store during one of whose saves the run is cancelled."""
+    """A store in which the run is cancelled during a save."""
 
     strike: Callable[[], object]
     at: str
@@ -230,7 +230,7 @@ class Struck(RunStore):
         return new
 
     async def reach(self, moment: str) -> None:
-        """Strike if it is the time."""
+        """Cancel at the chosen save."""
         if moment == self.at:
             self.strike()
         await anyio.lowlevel.checkpoint()
@@ -240,7 +240,7 @@ class Struck(RunStore):
 async def test_run_that_is_cancelled_in_its_first_or_last_save_lets_go(
     at: str, ended: str | None, clock: ManualClock
 ) -> None:
-    """The next one begins at once, also if asyncio itself cancels, which no scope keeps away."""
+    """The next run begins immediately, even if asyncio itself cancels without a scope."""
     store = Struck()
     store.at = at
 
@@ -266,7 +266,7 @@ async def test_run_that_is_cancelled_in_its_first_or_last_save_lets_go(
 async def test_end_that_cannot_be_stored_hides_nothing(
     store: RunStore, clock: ManualClock, caplog: pytest.LogCaptureFixture, *, hang: bool
 ) -> None:
-    """Neither an outcome nor an error, and nothing hangs."""
+    """It hides neither an outcome nor an error, and does not hang."""
     store.hang = hang
     async with run_of(store, clock):
         store.fail_when = lambda _: True
@@ -320,7 +320,7 @@ ENDS: dict[str, tuple[Exception, Mapping[str, StepRecord], str, datetime | None]
 
 @pytest.mark.parametrize("case", ENDS)
 async def test_end_says_what_is_to_be_done(case: str) -> None:
-    """Change something, call again, look again, or decide; and it shows nothing foreign."""
+    """The state names the next action, and shows no foreign message."""
     error, records, state, look_again_at = ENDS[case]
     is_in_doubt = in_doubt(records) is not None
 
@@ -359,7 +359,7 @@ async def test_run_waits_for_the_outcome_of_another(caplog: pytest.LogCaptureFix
 
 
 async def test_run_takes_over_from_one_that_died(store: RunStore, clock: ManualClock) -> None:
-    """It waits until the hold is over, and no longer."""
+    """It waits until the lease is over, and no longer."""
     with pytest.raises(Gone):
         async with run_of(store, clock):
             raise Gone
@@ -384,7 +384,7 @@ async def test_wait_has_an_end(store: RunStore, clock: ManualClock) -> None:
 async def test_how_long_another_run_is_waited_for(
     given: Any, polling: Polling | None, waits_s: float
 ) -> None:
-    """As long as a job is watched, or as long as the caller says."""
+    """True waits for the deadline of the polling, a number for so many seconds."""
     assert wait_s_of(given, polling) == waits_s
 
 
@@ -403,7 +403,7 @@ async def test_wait_without_an_end_is_refused(given: Any) -> None:
 
 
 async def test_each_end_of_a_run_is_stored() -> None:
-    """With what may be done next, for whichever process asks."""
+    """The state names the next action, for any process."""
     store = RunStore()
     async with connected(store=store) as bench:
 

@@ -1,4 +1,4 @@
-"""Imports into one list come one after the other, whoever begins, fails or is cancelled."""
+"""Imports into one list run one after the other, also after failures and cancellations."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ MANY = csv_of(101)
 
 @attrs.define
 class Watched:
-    """What pipelines do, in the order in which they do it."""
+    """The actions of pipelines, in their order."""
 
     bench: Bench
     seen: list[tuple[str, str]] = attrs.field(factory=list)
 
     def as_progress(self, name: str) -> workflows.Progress:
-        """Note when a pipeline's import begins to be sent, waits for others, and has ended."""
+        """Record when a pipeline's import is sent, waits for others, and has ended."""
 
         def note(event: workflows.Event) -> None:
             step = event.step
-            # How many bytes have moved is a wait as well, and has a result.
+            # The progress of a transfer is also a wait, and has a result.
             waits = event.state == "waiting" and event.result is None
             if step in ("upload_file", "import_text") and (waits or event.state == "started"):
                 self.seen.append((name, event.state))
@@ -65,9 +65,9 @@ class Watched:
 
 
 def in_turn(*names: str) -> list[tuple[str, str]]:
-    """Return what is seen of imports that come one after the other, all of them asked for at once.
+    """Return the record of imports that start together and run one after the other.
 
-    Whoever waits says so first.
+    A waiting import is recorded first.
     """
     waits = [(name, "waiting") for name in names[1:]]
     head, *tail = [[(name, "started"), (name, "ended")] for name in names]
@@ -75,7 +75,7 @@ def in_turn(*names: str) -> list[tuple[str, str]]:
 
 
 async def together(*work: Callable[[], Coroutine[Any, Any, object]]) -> None:
-    """Do some work at once, begun in this order."""
+    """Start some work together, in this order."""
     async with anyio.create_task_group() as tasks:
         for each in work:
             tasks.start_soon(each)
@@ -83,7 +83,7 @@ async def together(*work: Callable[[], Coroutine[Any, Any, object]]) -> None:
 
 @pytest.mark.parametrize("contacts", [csv_of(3), MANY], ids=["text", "file"])
 async def test_second_campaign_uploads_after_the_first_import_has_ended(contacts: str) -> None:
-    """What several imports at a time do to each other is not documented (T48)."""
+    """The effect of several imports at a time is not documented (T48)."""
     async with connected() as bench:
         watched, sn = Watched(bench), await bench.make_list(0)
 
@@ -108,7 +108,7 @@ async def test_second_campaign_uploads_after_the_first_import_has_ended(contacts
 
 
 async def test_clients_of_one_key_share_the_turns() -> None:
-    """The list is the platform's, whichever client imports into it."""
+    """The lock belongs to the list at the platform, not to a client."""
     async with connected() as bench, bench.unchecked() as other:
         watched, sn = Watched(bench), await bench.make_list(0)
         await together(lambda: watched.load("a", sn), lambda: watched.load("b", sn, nl=other))
@@ -119,7 +119,7 @@ async def test_clients_of_one_key_share_the_turns() -> None:
 
 
 async def test_imports_into_other_lists_overlap() -> None:
-    """A list waits for its own imports only."""
+    """A list waits only for its own imports."""
     async with connected() as bench:
         watched = Watched(bench)
         lists = [await bench.make_list(0, name) for name in ("a", "b")]
@@ -131,7 +131,7 @@ async def test_imports_into_other_lists_overlap() -> None:
 
 
 async def test_parts_of_one_import_are_not_divided_by_another() -> None:
-    """The turn lasts until the last part has ended."""
+    """The lock is held until the last part has ended."""
     async with connected() as bench:
         watched, sn = Watched(bench), await bench.make_list(0)
         await together(
@@ -152,7 +152,7 @@ async def test_parts_of_one_import_are_not_divided_by_another() -> None:
 
 @pytest.mark.quick
 async def test_cancelled_pipeline_gives_its_turn_away() -> None:
-    """Be it its turn already or not, the next one goes on; in order."""
+    """The next import starts, in order, whether or not the cancelled one had the lock."""
     async with connected() as bench:
         watched, sn = Watched(bench), await bench.make_list(0)
         scopes = {name: anyio.CancelScope() for name in "abcd"}
@@ -180,7 +180,7 @@ async def test_cancelled_pipeline_gives_its_turn_away() -> None:
 
 
 async def test_failed_import_gives_its_turn_away() -> None:
-    """Whoever comes next is not held up by what became of the one before."""
+    """A failed import does not block the next one."""
     async with connected() as bench:
         watched, sn = Watched(bench), await bench.make_list(0)
         bench.emulator.script_import("ERROR")
@@ -199,7 +199,7 @@ async def test_failed_import_gives_its_turn_away() -> None:
 
 
 async def test_wait_for_the_turn_has_an_end(tmp_path: Path) -> None:
-    """It says what it waited for; the next run with the checkpoint goes on."""
+    """The error names the lock; the next run with the checkpoint resumes."""
     polling = Polling(deadline_s=60)
     async with connected() as bench:
         sn = await bench.make_list(0)
@@ -229,7 +229,7 @@ async def test_wait_for_the_turn_has_an_end(tmp_path: Path) -> None:
 
 
 async def test_run_that_goes_on_has_the_turn_while_it_waits(tmp_path: Path) -> None:
-    """Its import is under way at the platform: it is watched, and not made again."""
+    """Its import is running at the platform: it is polled, and not repeated."""
     store = tmp_path / "run.json"
     async with connected() as bench:
         watched, sn = Watched(bench), await bench.make_list(0)
@@ -255,7 +255,7 @@ async def test_run_that_goes_on_has_the_turn_while_it_waits(tmp_path: Path) -> N
 
 
 async def test_run_whose_import_has_ended_waits_for_no_one(tmp_path: Path) -> None:
-    """There is nothing that it would import."""
+    """A finished run imports nothing, so it does not wait."""
     store = tmp_path / "run.json"
 
     async def again(bench: Bench, sn: ListSn) -> None:
@@ -275,7 +275,7 @@ async def test_run_whose_import_has_ended_waits_for_no_one(tmp_path: Path) -> No
 
 
 async def test_checkpoint_in_use_is_refused_and_not_waited_for() -> None:
-    """Two runs of one checkpoint never wait for each other, nor for a third."""
+    """Two runs of one checkpoint never wait for each other, nor for a third one."""
     async with connected() as bench:
         sn = await bench.make_list(0)
         ready = with_lists(CAMPAIGN, [sn])
@@ -308,7 +308,7 @@ async def test_checkpoint_in_use_is_refused_and_not_waited_for() -> None:
 
 
 async def test_pipelines_that_name_one_list_create_it_once() -> None:
-    """The second one finds what the first one has created (T53)."""
+    """The second one finds the list of the first one (T53)."""
     async with connected() as bench:
 
         async def load(number: int) -> None:
@@ -327,7 +327,7 @@ async def test_pipelines_that_name_one_list_create_it_once() -> None:
 
 
 async def test_second_pipeline_that_would_create_the_list_is_refused() -> None:
-    """Unless it may reuse it, as if it had come later."""
+    """Without "reuse" it is refused, as if it had come later."""
     async with connected() as bench:
         refused: list[InvalidRequest] = []
 
@@ -344,7 +344,7 @@ async def test_second_pipeline_that_would_create_the_list_is_refused() -> None:
 
 
 def share_with_host(nl: NewsLeopard) -> None:
-    """Share what the processes of a host share, which a client with a clock of its own does not."""
+    """Share the locks of the host, which a client with its own clock does not share."""
     nl._api = attrs.evolve(nl._api, quota="host")
 
 
@@ -362,7 +362,7 @@ def other_process(nl: NewsLeopard, what: str) -> Iterator[None]:
 
 
 async def test_processes_of_a_host_take_turns_too() -> None:
-    """Each waits for the import of another into the same list, and says that it waits."""
+    """Each waits for the import of another process into the same list, and emits that it waits."""
     async with connected() as bench:
         watched, into = Watched(bench), await bench.make_list(0)
         share_with_host(bench.nl)
@@ -378,7 +378,7 @@ async def test_processes_of_a_host_take_turns_too() -> None:
 
 
 async def test_turn_of_a_process_that_does_not_end_has_a_deadline() -> None:
-    """A process that was stopped keeps its turn, and no one waits for ever."""
+    """A suspended process keeps the lock, and the wait has a deadline."""
     async with connected() as bench:
         into = await bench.make_list(0)
         share_with_host(bench.nl)
@@ -395,7 +395,7 @@ async def test_turn_of_a_process_that_does_not_end_has_a_deadline() -> None:
 
 
 async def test_turns_need_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where no file can be kept, the pipelines of an event loop take turns as before."""
+    """If no file can be created, the pipelines of an event loop still exclude each other."""
     async with connected() as bench:
         into = await bench.make_list(0)
         share_with_host(bench.nl)

@@ -56,7 +56,7 @@ async def test_contacts_are_sent_to_and_kept_nowhere(mailing: Mailing) -> None:
 
 
 async def test_schedule_is_kept() -> None:
-    """What is uploaded before the schedule is sent by it."""
+    """The contacts that are uploaded before the schedule are sent at that time."""
     later = attrs.evolve(CAMPAIGN, schedule=SendAt(START + timedelta(hours=3)))
 
     async with connected(**VENDOR) as bench:
@@ -69,7 +69,7 @@ async def test_schedule_is_kept() -> None:
 
 
 async def test_url_is_in_no_checkpoint_and_in_no_event(tmp_path: Path) -> None:
-    """Whoever reads along cannot upload; and a complete run is not run again."""
+    """The record contains no URL to upload to; and a complete run is not repeated."""
     path = tmp_path / "run.json"
     events: list[Event] = []
 
@@ -99,7 +99,7 @@ async def send(bench: Bench, checkpoint: Any = None, **options: Any) -> OnceOutc
 
 
 async def test_upload_whose_reply_is_lost_is_looked_up() -> None:
-    """The code is known before, and the state says that it was sent."""
+    """The code is known before, and the state shows that it was sent."""
     async with connected(**VENDOR, retry=ALONE) as bench:
         bench.emulator.lose_reply_to("upload_once")
         outcome = await send(bench)
@@ -110,7 +110,7 @@ async def test_upload_whose_reply_is_lost_is_looked_up() -> None:
 
 
 async def test_cancelled_upload_names_its_campaign(caplog: pytest.LogCaptureFixture) -> None:
-    """It runs to its answer, and whoever cancelled it finds the code in the log."""
+    """It runs until its answer, and the log has the code for the caller who cancelled it."""
     async with connected(**VENDOR) as bench:
         bench.emulator.delay("upload_once", seconds=20)
         with bench.clock.deadline(10) as scope:
@@ -122,7 +122,7 @@ async def test_cancelled_upload_names_its_campaign(caplog: pytest.LogCaptureFixt
 
 
 async def test_upload_that_is_not_seen_is_held_and_never_repeated() -> None:
-    """It is looked at for a minute, and again by a later run; a person may decide."""
+    """It is polled for a minute, and again by a later run; a person can decide."""
     async with connected(**VENDOR, retry=ALONE) as bench:
         bench.emulator.drop_request("upload_once")
         with pytest.raises(OutcomeUnknown, match=r"its state is PREPARE.*resolve") as caught:
@@ -147,7 +147,7 @@ async def test_upload_that_is_not_seen_is_held_and_never_repeated() -> None:
 
 
 async def test_upload_that_a_person_has_seen_is_done() -> None:
-    """Nothing is asked for after that."""
+    """No request is sent after that."""
     async with connected(**VENDOR, retry=ALONE) as bench:
         bench.emulator.drop_request("upload_once")
         with pytest.raises(OutcomeUnknown) as caught:
@@ -163,7 +163,7 @@ async def test_upload_that_a_person_has_seen_is_done() -> None:
 
 @pytest.mark.parametrize("is_made", [True, False])
 async def test_preparation_whose_reply_is_lost_is_for_a_person_to_decide(is_made: bool) -> None:
-    """What was made is deleted then, and made anew; and one mailing goes out."""
+    """The prepared campaign is then deleted and created again; one mailing is sent."""
     async with connected(**VENDOR, retry=ALONE) as bench:
         lose = bench.emulator.lose_reply_to if is_made else bench.emulator.drop_request
         lose("submit_once")
@@ -187,7 +187,7 @@ async def test_preparation_whose_reply_is_lost_is_for_a_person_to_decide(is_made
 
 
 async def test_refused_upload_is_made_anew_by_the_next_run() -> None:
-    """Its URL is gone with the process: the campaign is deleted, and another one is made."""
+    """The URL is lost with the process: the campaign is deleted, and another one is created."""
     async with connected(**VENDOR, retry=ALONE) as bench:
         bench.emulator.fail("upload_once", 403, body=b"<Error><Code>AccessDenied</Code></Error>")
         with pytest.raises(StorageError) as caught:
@@ -211,7 +211,7 @@ def ticket(sn: str = SN) -> Reply:
 
 
 def state(word: str, sn: str = SN) -> Reply:
-    """Answer where a campaign stands."""
+    """Answer with the state of a campaign."""
     return Reply({"sn": sn, "status": word})
 
 
@@ -229,7 +229,7 @@ ANEW: Final = (ticket(NEW), Reply())
 
 
 async def left_behind() -> Checkpoint:
-    """Run into a refusal of the upload: a campaign is there, and its URL is gone."""
+    """End with a refused upload: a campaign exists, and its URL is lost."""
     refusal = Reply(b"<Error><Code>AccessDenied</Code></Error>", status=403)
     async with scripted(ticket(), refusal, profile="vendor-2026") as script:
         with pytest.raises(StorageError) as caught:
@@ -250,7 +250,7 @@ MADE_ANEW: Final[dict[str, Sequence[Reply | Exception]]] = {
 
 @pytest.mark.parametrize("case", MADE_ANEW)
 async def test_campaign_without_its_upload_is_made_anew(case: str) -> None:
-    """Only after it was deleted, or is known to be gone."""
+    """It is created again only after it was deleted, or is known to be deleted."""
     left, seen = await left_behind(), MADE_ANEW[case]
     retry = ALONE if FAILED in seen else None
 
@@ -277,7 +277,7 @@ NOT_MADE_ANEW: Final[dict[str, tuple[Sequence[Reply | Exception], Any, str]]] = 
 
 @pytest.mark.parametrize("case", NOT_MADE_ANEW)
 async def test_campaign_that_stays_is_not_made_anew(case: str) -> None:
-    """Two campaigns for the same contacts may become two mailings."""
+    """Two campaigns for the same contacts could become two mailings."""
     left = await left_behind()
     replies, error, says = NOT_MADE_ANEW[case]
 
@@ -289,7 +289,7 @@ async def test_campaign_that_stays_is_not_made_anew(case: str) -> None:
 
 
 async def test_campaign_that_is_sent_without_an_upload_of_ours_is_not_made_anew() -> None:
-    """Whoever uploaded, it is sent."""
+    """A campaign that is being sent is not deleted, even without an upload of this run."""
     left = await left_behind()
 
     async with scripted(state("SENDING"), profile="vendor-2026") as script:
@@ -301,7 +301,7 @@ async def test_campaign_that_is_sent_without_an_upload_of_ours_is_not_made_anew(
 
 
 async def test_deletion_of_an_earlier_run_counts() -> None:
-    """A run that died between a deletion and its note finds the campaign gone."""
+    """A run that ended between a deletion and its record finds the campaign deleted."""
     left = await left_behind()
 
     async with scripted(state("PREPARE"), FAILED, profile="vendor-2026", retry=ALONE) as script:
@@ -317,7 +317,7 @@ async def test_deletion_of_an_earlier_run_counts() -> None:
 
 
 async def test_deletion_without_its_campaign_is_of_the_past() -> None:
-    """It says nothing of the campaign that is made next."""
+    """The old deletion says nothing about the next campaign."""
     left = await left_behind()
     left.know("delete_campaigns", attrs.evolve(left.records["submit_once"], state="intent"))
     left.know("submit_once", None)
@@ -375,7 +375,7 @@ async def test_url_that_expires_is_replaced_in_the_same_run() -> None:
 async def test_end_is_waited_for_and_recipients_are_compared(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whoever is missing is said: there is no file of rejected rows."""
+    """Missing recipients are logged: there is no file of rejected rows."""
     async with connected(**VENDOR) as bench:
         outcome = await send(bench, wait="sent")
         bad = csv_of(8) + "nobody,誰\n"
@@ -398,7 +398,7 @@ async def test_end_is_waited_for_and_recipients_are_compared(
 async def test_missing_recipients_are_said(
     metrics: Reply, recipients: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And what cannot be compared does not hide that it was sent."""
+    """An error of the comparison does not hide that the campaign was sent."""
     replies = [ticket(), Reply(), state("COMPLETE"), metrics]
     async with scripted(*replies, profile="vendor-2026") as script:
         with caplog.at_level(logging.WARNING, "newsleopard_async"):
@@ -436,7 +436,7 @@ async def test_balance_that_does_not_cover_the_addresses_is_said(
 
 
 async def test_account_without_it_sends_to_no_list_instead() -> None:
-    """Contacts that were to be kept nowhere are not kept by a fallback."""
+    """Contacts that must not be in a list are never imported as a fallback."""
     async with connected() as bench:
         with pytest.raises(NotOffered):
             await workflows.send_once(bench.unchecked(), CAMPAIGN, csv_of(8))
@@ -448,7 +448,7 @@ async def test_account_without_it_sends_to_no_list_instead() -> None:
 async def test_what_cannot_be_sent_once_is_refused_before_anything_is_sent(
     tmp_path: Path,
 ) -> None:
-    """All problems come at once."""
+    """All problems are raised together."""
     past = attrs.evolve(CAMPAIGN, schedule=SendAt(START - timedelta(hours=1)))
     listed: Any = with_lists(past, [ListSn("a")])
     large = "EMAIL,NAME\n" + "".join(

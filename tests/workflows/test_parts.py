@@ -1,4 +1,4 @@
-"""Contacts that are imported in parts are all there, and one report says so."""
+"""Contacts that are imported in parts are complete, and have one report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 ROWS = 120
 CSV = csv_of(ROWS)
 THIRD = len(CSV) // 2
-"""So large that two parts and a small rest are made."""
+"""So large that there are two parts and a small rest."""
 
 
 async def import_parts(bench: Bench, contacts: Any = CSV, **options: Any) -> ImportReport:
@@ -38,7 +38,7 @@ async def import_parts(bench: Bench, contacts: Any = CSV, **options: Any) -> Imp
 
 
 async def test_parts_are_imported_one_after_the_other() -> None:
-    """Each with its own step and its own end; the report adds them up."""
+    """Each part has its own step and its own end; the report adds them up."""
     events: list[Event] = []
     async with connected() as bench:
         report = await import_parts(bench, progress=events.append)
@@ -75,7 +75,7 @@ async def test_contacts_that_fit_into_one_part_are_not_divided(part_bytes: int |
 
 
 async def test_few_rows_go_in_parts_as_well() -> None:
-    """Also what would go as text otherwise."""
+    """Also contacts that would otherwise go as text."""
     async with connected() as bench:
         report = await import_parts(bench, csv_of(3), part_bytes=60)
 
@@ -92,7 +92,7 @@ async def test_contacts_that_cannot_be_divided_are_refused_before_anything_is_se
 
 
 def fail_second_import(bench: Bench, status: str, **counts: Any) -> Any:
-    """Let the second import that is looked at end so."""
+    """Set the state of the second import that is polled."""
     seen: list[str] = []
 
     def progress(event: Event) -> None:
@@ -115,7 +115,7 @@ def fail_second_import(bench: Bench, status: str, **counts: Any) -> Any:
 async def test_part_that_fails_is_named_and_made_again(
     status: str, counts: dict[str, Any], error: type[Exception], says: str, tmp_path: Path
 ) -> None:
-    """What went before stays done."""
+    """The parts before it stay finished."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         progress = fail_second_import(bench, status, **counts)
@@ -132,7 +132,7 @@ async def test_part_that_fails_is_named_and_made_again(
 async def test_other_parts_are_refused_once_one_was_begun(
     other: int | None, tmp_path: Path
 ) -> None:
-    """The error names the argument; the same goes on, in any form of the contacts."""
+    """The error names the argument; the same value resumes, with contacts in any form."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         with pytest.raises(ImportFailed):
@@ -145,7 +145,7 @@ async def test_other_parts_are_refused_once_one_was_begun(
 
 
 async def test_file_that_was_too_large_goes_on_in_parts(tmp_path: Path) -> None:
-    """The list that was made for it is used; the error says how."""
+    """The list that was created for it is used; the error names the way out."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
         body = json.dumps({"code": "40010", "message": "檔案大小超過限制"}).encode()
@@ -159,7 +159,7 @@ async def test_file_that_was_too_large_goes_on_in_parts(tmp_path: Path) -> None:
 
 
 async def test_checkpoint_with_a_step_of_an_impossible_part_is_refused(tmp_path: Path) -> None:
-    """A step that nobody knows would not be seen, and be done again."""
+    """The step of an unknown pipeline would not be read, and so would be repeated."""
     async with connected() as bench:
         with pytest.raises(ImportFailed) as caught:
             await import_parts(bench, progress=fail_second_import(bench, "ERROR"))
@@ -199,7 +199,7 @@ BAD = CSV.replace("user3@", "user3 ").replace("user99@", "user99 ")
 
 
 async def test_rejected_rows_of_all_parts_are_counted_and_found() -> None:
-    """By their lines in the contacts as they were given, also where two are alike."""
+    """Rows are found by their lines in the caller's contacts, even if two are identical."""
     csv = BAD.replace("user99 example.com,會員99", "user3 example.com,會員3")
     async with connected() as bench:
         outcome = await send_parts(bench, csv, check=False, max_rejected=2)
@@ -230,7 +230,7 @@ async def test_too_many_rejected_rows_of_all_parts_stop_the_send(tmp_path: Path)
 
 
 async def test_parts_that_the_platform_forgot_count_as_they_were(tmp_path: Path) -> None:
-    """What it knows no more cannot be read again."""
+    """An import that the platform has deleted cannot be read again."""
     kept = tmp_path / "checkpoint.json"
     options: dict[str, Any] = {"check": False, "checkpoint": kept, "max_rejected": 1}
     async with connected() as bench:
@@ -243,7 +243,7 @@ async def test_parts_that_the_platform_forgot_count_as_they_were(tmp_path: Path)
 
 
 def test_unknown_count_of_one_part_is_unknown_in_all() -> None:
-    """No sum is made up; whether rows were rejected is still seen."""
+    """No sum is invented; rejected rows are still noticed."""
     parts = [
         {"import_sn": "a", "status": "COMPLETE", "inserted": 1, "error_url": "https://a.example/x"},
         {"import_sn": "b", "status": "COMPLETE", "inserted": 2, "errors": 0},

@@ -1,4 +1,4 @@
-"""A pipeline is a span with its steps below it, which say what they are about in codes."""
+"""A pipeline is a span with its steps as children; their attributes are codes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
-    """What an exporter gets."""
+    """The spans that an exporter gets."""
     with collected(monkeypatch) as telemetry:
         yield telemetry
 
 
 async def test_pipeline_is_a_span_with_its_steps_below(seen: Telemetry) -> None:
-    """The check of the contacts is among them, and a watch is one of them with an event a look."""
+    """The check and the polling are spans too; the polling has an event per poll."""
     async with connected() as bench:
         outcome = await workflows.send_campaign(
             bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="會員"
@@ -73,7 +73,7 @@ async def test_spans_of_parts_and_of_resumed_steps_say_so(seen: Telemetry, tmp_p
 
 
 async def test_span_of_a_failed_pipeline_has_the_class_of_its_error(seen: Telemetry) -> None:
-    """Also of one whose arguments are refused; what looks like an address is left out."""
+    """Also with refused arguments; values in the form of an address are left out."""
     async with connected() as bench:
         bench.emulator.lose_reply_to("submit_campaign")
         with pytest.raises(OutcomeUnknown):

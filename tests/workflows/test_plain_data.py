@@ -169,7 +169,7 @@ def test_every_public_class_has_an_example() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: type(each).__name__)
 def test_data_is_exactly_plain(example: Plain) -> None:
-    """Any JSON writer takes it: text is ``str`` itself, and no subclass."""
+    """Any JSON writer accepts it: text is exactly ``str``, not a subclass."""
     data = example.to_dict()
 
     assert_exactly_plain(data)
@@ -178,7 +178,7 @@ def test_data_is_exactly_plain(example: Plain) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: type(each).__name__)
 def test_data_can_be_read_back(example: Plain) -> None:
-    """What was given is whole again after storage, but for presigned URLs."""
+    """The arguments are complete again after storage, except for presigned URLs."""
     again = from_plain(type(example), example.to_dict())
 
     assert again.to_dict() == example.to_dict()

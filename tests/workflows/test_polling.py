@@ -1,4 +1,4 @@
-"""Looking at a job ever more rarely, the same way each time, and never for ever."""
+"""A job is polled at growing intervals, with the same jitter each time, until a deadline."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_waits_grow_geometrically_to_the_longest() -> None:
 
 
 def test_first_wait_is_never_above_the_longest() -> None:
-    """A longest wait below the first is the longest all the same."""
+    """A longest wait below the first wait still limits all waits."""
     assert first(3, Polling(first_s=90, max_s=30, jitter=0)) == [30, 30, 30]
 
 
@@ -64,7 +64,7 @@ pollings = st.builds(
 
 @given(pollings, st.text(max_size=9))
 def test_jitter_stays_within_its_share(polling: Polling, seed: str) -> None:
-    """Each wait is within the jitter's share of the one without, also after many looks."""
+    """Each wait is within the jitter's share, even after many polls."""
     plain = Polling(first_s=polling.first_s, factor=polling.factor, max_s=polling.max_s, jitter=0.0)
 
     for varied, steady in zip(first(200, polling, seed), first(200, plain), strict=True):
@@ -73,7 +73,7 @@ def test_jitter_stays_within_its_share(polling: Polling, seed: str) -> None:
 
 
 def test_jitter_spreads_jobs() -> None:
-    """Jobs that begin together do not look together."""
+    """Jobs that begin together are not polled together."""
     waits = {first(1, Polling(), f"import {number}")[0] for number in range(100)}
 
     assert len(waits) == 100
@@ -82,7 +82,7 @@ def test_jitter_spreads_jobs() -> None:
 
 
 async def looks_of(bench: Bench, polling: Polling) -> list[float]:
-    """Wait in vain for an import; return when it was looked at, from the first look on."""
+    """Wait for an import that never ends; return the times of its polls, from the first one on."""
     bench.emulator.stick_import()
     import_sn = await bench.nl.contacts.import_text(csv_of(1))
     with pytest.raises(DeadlineExceeded):
@@ -92,21 +92,21 @@ async def looks_of(bench: Bench, polling: Polling) -> list[float]:
 
 
 async def test_last_look_is_at_the_deadline() -> None:
-    """The last wait is cut short, so that what is ready by the deadline is seen."""
+    """The last wait is shortened, so a job that is ready at the deadline is noticed."""
     polling = Polling(first_s=10, factor=2, jitter=0, deadline_s=100)
     async with connected() as bench:
         assert await looks_of(bench, polling) == [0, 10, 30, 70, 100]
 
 
 async def test_hour_of_waiting_costs_few_requests() -> None:
-    """An hour of looking costs less than a hundredth of the day's requests (T08)."""
+    """Polling for an hour costs less than a hundredth of the daily quota (T08)."""
     async with connected() as bench:
         assert len(await looks_of(bench, Polling())) < 80
 
 
 @pytest.mark.parametrize(("used", "second_look_s"), [(80, 5), (92, 60)])
 async def test_looks_are_rare_when_the_quota_is_low(used: int, second_look_s: float) -> None:
-    """In the last tenth of the day's requests, every wait is the longest."""
+    """In the last tenth of the daily quota, every wait is the longest."""
     limits = RateLimits(windows=[(10, 1), (100, 86_400)])
     polling = Polling(jitter=0, deadline_s=120)
     async with connected(limits=limits) as bench:
@@ -118,7 +118,7 @@ async def test_looks_are_rare_when_the_quota_is_low(used: int, second_look_s: fl
 
 
 async def test_quota_without_limit_is_never_low() -> None:
-    """A client without a limit on the day looks as often as it was told to."""
+    """A client without a daily quota polls at the normal intervals."""
     limits = RateLimits(windows=[(10, 1)])
     async with connected(limits=limits) as bench:
         looks = await looks_of(bench, Polling(jitter=0, deadline_s=20))
@@ -127,13 +127,13 @@ async def test_quota_without_limit_is_never_low() -> None:
 
 
 async def keep_busy(nl: NewsLeopard) -> None:
-    """Ask for something again and again."""
+    """Repeat a request continuously."""
     while True:
         await nl.contacts.list_lists()
 
 
 async def test_poll_is_sent_while_others_keep_the_line_busy() -> None:
-    """Polls let others go first for a while, and are sent all the same."""
+    """Polls have a lower priority for a while, and are sent in the end."""
     async with connected() as bench, anyio.create_task_group() as tasks:
         import_sn = await bench.nl.contacts.import_text(csv_of(1))
         for _ in range(30):
@@ -158,7 +158,7 @@ async def test_poll_is_sent_while_others_keep_the_line_busy() -> None:
 async def test_poll_goes_first_when_half_of_its_time_is_over(
     polling: Polling, done_after_s: float, seen_s: float
 ) -> None:
-    """However many callers keep the line busy, a job that is done in time is seen to be."""
+    """Even if many requests are waiting, a job that ends in time is noticed."""
     async with connected(limits=RateLimits(windows=[(10, 1)])) as bench:
         bench.emulator.switch(import_base_s=done_after_s)
         import_sn = await bench.nl.contacts.import_text(csv_of(1))
@@ -172,12 +172,12 @@ async def test_poll_goes_first_when_half_of_its_time_is_over(
             tasks.cancel_scope.cancel()
 
     assert result.status.is_success
-    # One window more, since a window may have no place left.
+    # One window more, because a window can be full.
     assert seen_s <= took_s <= seen_s + 1.2
 
 
 async def test_repetition_of_a_poll_has_no_time_of_its_own() -> None:
-    """A poll whose reply was lost, and that is late by then, goes first at once."""
+    """A late poll whose reply was lost has priority immediately."""
     async with connected(limits=RateLimits(windows=[(10, 1)])) as bench:
         import_sn = await bench.nl.contacts.import_text(csv_of(1))
         await bench.clock.sleep(60)
@@ -196,7 +196,7 @@ async def test_repetition_of_a_poll_has_no_time_of_its_own() -> None:
 
 @attrs.frozen
 class Stuck:
-    """A way in which a look at a job does not come to its end, and how long the deadline is."""
+    """A way in which a poll does not end, and the length of the deadline."""
 
     deadline_s: float
     busy: int = 0
@@ -204,7 +204,7 @@ class Stuck:
     hangs: bool = False
 
     def happen(self, bench: Bench) -> None:
-        """Let the emulator play its part."""
+        """Prepare the emulator."""
         if self.refused_s:
             bench.emulator.exhaust_day(resets_in_s=self.refused_s)
         if self.hangs:
@@ -214,7 +214,7 @@ class Stuck:
 
 STUCK = {
     # No window opens within that time.
-    "waits for its turn": Stuck(0.5, busy=30),
+    "waits for a slot": Stuck(0.5, busy=30),
     "behind a shut gate": Stuck(0.5, refused_s=30.0),
     "in retries": Stuck(10.0, refused_s=3_600.0),
     "no answer": Stuck(20.0, hangs=True),
@@ -241,7 +241,7 @@ async def look_for_a_campaign(nl: NewsLeopard, polling: Polling) -> object:
 async def test_deadline_strikes_while_a_look_is_on_its_way(
     stuck: Stuck, look: Callable[[NewsLeopard, Polling], Awaitable[object]]
 ) -> None:
-    """Whatever a poll waits for, it ends at the deadline, and leaves the limiter as it was."""
+    """Any kind of poll ends at the deadline, and leaves the limiter unchanged."""
     async with connected() as bench, anyio.create_task_group() as tasks:
         for _ in range(stuck.busy):
             tasks.start_soon(keep_busy, bench.nl)
@@ -260,7 +260,7 @@ async def test_deadline_strikes_while_a_look_is_on_its_way(
 
 
 async def test_last_look_has_a_bound_of_its_own() -> None:
-    """Begun at the deadline, it may take a little longer, and not for ever."""
+    """A poll at the deadline can take a little longer, but has a limit."""
     async with connected() as bench:
         bench.emulator.stick_import()
         import_sn = await bench.nl.contacts.import_text(csv_of(1))
@@ -281,7 +281,7 @@ async def test_last_look_has_a_bound_of_its_own() -> None:
 
 
 async def test_step_that_must_not_happen_twice_is_kept_within_a_watch() -> None:
-    """Looks at a job are not kept; anything else that is done between them has its record."""
+    """Results of polls are not stored; any other step between them has its record."""
     async with connected() as bench:
         events = Events("send_campaign", None, bench.nl.clock, ())
         async with local_runner.running(

@@ -1,4 +1,4 @@
-"""A pipeline tells of its progress, and nothing that happens to the news harms it."""
+"""A pipeline emits its events, and an error of a callback does not stop it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Recorder:
 
     @property
     def story(self) -> list[str]:
-        """Step and state of each event, repetitions of a look left out."""
+        """Step and state of each event, without repeated polls."""
         told = [f"{event.step} {event.state}" for event in self.events]
         return [each for number, each in enumerate(told) if each not in told[:number]]
 
@@ -67,7 +67,7 @@ def steps(*names: str) -> list[str]:
 
 @pytest.mark.parametrize(("rows", "how"), [(3, "import_text"), (101, "upload_file")])
 async def test_import_and_send_tell_their_steps(rows: int, how: str) -> None:
-    """Each step starts and finishes, in order; between two looks the pipeline waits."""
+    """Each step starts and finishes, in order; between two polls the pipeline waits."""
     waits = ["get_import started", "get_import waiting", "get_import finished"]
     recorder = Recorder()
     async with connected() as bench:
@@ -87,7 +87,7 @@ async def test_import_and_send_tell_their_steps(rows: int, how: str) -> None:
 
 
 async def test_export_tells_its_steps(tmp_path: Path) -> None:
-    """The links before, the export, the looks, the download."""
+    """The links before, the export, the polls, the download."""
     recorder = Recorder()
     async with connected() as bench:
         sn = await bench.send()
@@ -102,7 +102,7 @@ async def test_export_tells_its_steps(tmp_path: Path) -> None:
 
 
 async def test_looks_at_a_job_are_one_step_with_a_wait_after_each() -> None:
-    """A job of 13 looks has 14 events: a start, twelve waits with what was seen, and an end."""
+    """A job of 13 polls has 14 events: a start, twelve waits with their results, and an end."""
     recorder = Recorder()
     words = [*["PROCESSING"] * 12, "COMPLETE"]
     replies = [Reply({"import_sn": "i1", "status": word}) for word in words]
@@ -116,7 +116,7 @@ async def test_looks_at_a_job_are_one_step_with_a_wait_after_each() -> None:
 
 
 async def test_watch_that_ends_with_an_error_is_told_as_failed() -> None:
-    """A deadline fails the step of the looks; a refused look has seen nothing."""
+    """A deadline fails the step of the polls; a refused poll has no result."""
     recorder = Recorder()
     replies = [Reply({"code": 40007, "message": "無效的SN"}, 400)] * 2
     async with scripted(*replies) as script:
@@ -133,7 +133,7 @@ async def test_watch_that_ends_with_an_error_is_told_as_failed() -> None:
 
 
 async def test_time_of_events_counts_from_the_beginning() -> None:
-    """Times never go back, and are those of the client's clock."""
+    """Times never decrease, and come from the client's clock."""
     recorder = Recorder()
     async with connected() as bench:
         await bench.clock.sleep(1_000)
@@ -160,7 +160,7 @@ async def test_waits_are_told_by_their_pipelines() -> None:
 
 
 async def test_failed_step_is_told_with_its_error() -> None:
-    """A step that raises is told by the error's class; what is done about it comes after."""
+    """A step that raises is shown by the error's class; the handling comes after it."""
     recorder = Recorder()
     async with connected() as bench:
         bench.emulator.lose_reply_to("submit_campaign")
@@ -177,7 +177,7 @@ async def test_failed_step_is_told_with_its_error() -> None:
 async def test_step_of_an_earlier_run_is_told_as_resumed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the checkpoint holds is told with its result, logged, and not done again."""
+    """A step in the checkpoint is emitted with its result, logged, and not repeated."""
     caplog.set_level(logging.INFO, "newsleopard_async")
     recorder = Recorder()
     async with connected() as bench:
@@ -196,7 +196,7 @@ async def test_step_of_an_earlier_run_is_told_as_resumed(
 
 
 async def test_failed_import_is_told_by_its_last_look() -> None:
-    """The look itself succeeds: what it saw is the failure."""
+    """The poll itself succeeds: its result is the failure."""
     recorder = Recorder()
     async with connected() as bench:
         bench.emulator.script_import("ERROR")
@@ -247,7 +247,7 @@ async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
 
 
 async def test_callback_may_be_async() -> None:
-    """An async callback is awaited before the pipeline goes on."""
+    """An async callback is awaited before the pipeline continues."""
     told: list[str] = []
     async with connected() as bench:
 
@@ -264,7 +264,7 @@ async def test_callback_may_be_async() -> None:
 async def test_callback_that_raises_harms_nothing(
     is_async: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a callback raises is logged, and the campaign goes out."""
+    """An error of a callback is logged, and the campaign is sent."""
 
     def fail(event: Event) -> None:
         raise RuntimeError("the screen is gone")
@@ -291,7 +291,7 @@ async def test_callback_that_raises_harms_nothing(
 async def test_callback_that_hangs_does_not_hold_the_pipeline(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """As one that puts events into a queue that nobody empties; it is not called again."""
+    """For example a callback that waits for a full queue; it is not called again."""
     called: list[str] = []
 
     async def hang(event: Event) -> None:
@@ -327,7 +327,7 @@ def events_of(progress: Progress | None, clock: Clock) -> Events:
 
 
 async def test_bytes_of_files_are_told_while_they_move(tmp_path: Path) -> None:
-    """Of an upload with how many there are; the last event of a transfer has all of them."""
+    """For an upload with the total; the last event of a transfer has all bytes."""
     recorder = Recorder()
     async with connected() as bench:
         outcome = await workflows.send_campaign(
@@ -349,7 +349,7 @@ def _moves(event: Event) -> bool:
 
 
 async def test_slow_callback_does_not_hold_an_upload_up() -> None:
-    """It misses what moved meanwhile, has the last, and is waited for at the end of the step."""
+    """It misses intermediate events, gets the last one, and is awaited at the end of the step."""
     told: list[Any] = []
     clock = ManualClock()
 
@@ -369,7 +369,7 @@ async def test_slow_callback_does_not_hold_an_upload_up() -> None:
 
 
 async def test_error_of_an_upload_is_raised_as_itself() -> None:
-    """That events are emitted beside it shows nowhere; one that is not ours has no id."""
+    """The separate task of the events is invisible; a foreign error has no id."""
     recorder = Recorder()
     with pytest.raises(OSError, match="disk"):
         async with events_of(recorder, ManualClock()).begin(steps_module.upload_file):
@@ -384,7 +384,7 @@ async def test_error_of_an_upload_is_raised_as_itself() -> None:
 async def test_cancelled_callback_ends_with_its_step(
     state: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Beside an upload and in its own place; it is no failure of the callback."""
+    """During an upload and outside it; it is not an error of the callback."""
 
     async def hang(event: Event) -> None:
         if event.state == state:
@@ -402,7 +402,7 @@ async def test_cancelled_callback_ends_with_its_step(
 
 @pytest.mark.parametrize("where", ["upload", "callback"])
 async def test_end_of_the_program_during_an_upload_is_raised_as_itself(where: str) -> None:
-    """In no group, whose it may be; and the upload ends at once."""
+    """The error is not in an exception group, and the upload ends immediately."""
 
     def end(event: Event) -> None:
         if where == "callback" and event.state == "waiting":
@@ -424,7 +424,7 @@ Play = Callable[[Bench, Recorder, Path], Awaitable[object]]
 
 
 def send(contacts: str | None = FEW, **options: Any) -> Play:
-    """Send a campaign, to a new list unless it is to go to one that is there."""
+    """Send a campaign to a new list, or to an existing one."""
 
     async def play(bench: Bench, recorder: Recorder, _: Path) -> object:
         ready = CAMPAIGN if contacts else with_lists(CAMPAIGN, [await bench.make_list()])
@@ -435,7 +435,7 @@ def send(contacts: str | None = FEW, **options: Any) -> Play:
 
 
 def into(contacts: str, **options: Any) -> Play:
-    """Import contacts, into a list that is there."""
+    """Import contacts into an existing list."""
 
     async def play(bench: Bench, recorder: Recorder, _: Path) -> object:
         sn = await bench.make_list()
@@ -447,7 +447,7 @@ def into(contacts: str, **options: Any) -> Play:
 
 
 def once(**options: Any) -> Play:
-    """Send to contacts that no list keeps."""
+    """Send to contacts without a list."""
 
     async def play(bench: Bench, recorder: Recorder, _: Path) -> object:
         return await workflows.send_once(bench.nl, CAMPAIGN, FEW, progress=recorder, **options)
@@ -468,7 +468,7 @@ def export(*, downloads: bool) -> Play:
 
 
 def call_off(*, by_checkpoint: bool) -> Play:
-    """Call a campaign off that is held back."""
+    """Call off a campaign that is held."""
 
     async def play(bench: Bench, recorder: Recorder, folder: Path) -> object:
         ready = with_lists(CAMPAIGN, [await bench.make_list()])
@@ -564,12 +564,12 @@ PLAYS: dict[str, tuple[Play, list[str]]] = {
     "automation": (_trigger, ["check_contacts", "send_event"]),
     "check": (_check, ["check_contacts"]),
 }
-"""How a pipeline is played, and the first step of each phase; "" if it is passed over."""
+"""How to run a pipeline, and the first step of each phase; "" if it is skipped."""
 
 
 @pytest.mark.parametrize("name", PLAYS)
 async def test_every_event_says_which_phase_of_how_many(name: str, tmp_path: Path) -> None:
-    """Numbers begin at 1, never fall, and end at the last; the plan is as the steps that come."""
+    """Numbers begin at 1, never decrease, and end at the last; the plan matches the steps."""
     play, phases = PLAYS[name]
     recorder = Recorder()
     async with connected(profile="vendor-2026") as bench:
@@ -586,7 +586,7 @@ async def test_every_event_says_which_phase_of_how_many(name: str, tmp_path: Pat
 
 
 def test_every_step_has_its_name_in_the_type() -> None:
-    """Whoever matches on `Event.step` has all of them."""
+    """`Event.step` names all steps for code that matches on it."""
     modules = (steps_module, campaign_steps)
     values = [each for module in modules for each in vars(module).values()]
     found = {each.name for each in values if isinstance(each, Step)}

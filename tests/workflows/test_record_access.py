@@ -1,4 +1,4 @@
-"""A record in a store is changed by one run alone, whatever fails, comes late, or wakes up."""
+"""Only one run changes a record in a store, after any failure, delay or suspension."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ DONE = StepRecord(state="done", at=START, result="C1")
 
 
 def intent(writer: str | None) -> StepRecord:
-    """Make the intent of a run."""
+    """Build the intent of a run."""
     return StepRecord(state="intent", at=START, writer=writer)
 
 
 @attrs.define
 class Script(MemoryStore):
-    """A store whose calls can fail, before or after they have taken effect.
+    """A store with calls that can fail, before or after they have taken effect.
 
     Attributes:
-        before: Called before a save with its number, from 1; it may raise, or write.
+        before: Called before a save with its number, from 1; it can raise, or write.
         after: As ``before``, after the save.
         on_load: Called before each load.
-        saves: How often it was asked to save.
-        sticks: Whether a save never says that it has ended.
+        saves: The number of saves.
+        sticks: Whether a save never returns.
     """
 
     before: Callable[[int], object] = lambda _: None
@@ -48,7 +48,7 @@ class Script(MemoryStore):
     sticks: bool = False
 
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept."""
+        """Return the stored record."""
         self.on_load()
         return await super().load(key)
 
@@ -73,10 +73,10 @@ class Script(MemoryStore):
 
 
 class Locking(Script):
-    """A store with locks, as of files."""
+    """A store with locks, for example of files."""
 
     def locked(self, key: str) -> AbstractContextManager[None]:
-        """Lock nothing: the fence only asks whether there are locks."""
+        """Lock nothing: the code only checks whether the store has locks."""
 
         @contextmanager
         def lock() -> Any:
@@ -87,11 +87,11 @@ class Locking(Script):
 
 @attrs.define
 class Run:
-    """A run with a fence around its record.
+    """A run with access to its record.
 
     Attributes:
-        store: Where it is.
-        records: What it knows.
+        store: The store.
+        records: The records that the run knows.
     """
 
     store: Script
@@ -102,14 +102,14 @@ class Run:
         self.access = RecordAccess(store=self.store, key=KEY, name="the run", learn=self.learn)
 
     def learn(self, step: str, known: StepRecord, now: StepRecord | None) -> None:
-        """Take over what another run has found out, as a checkpoint does."""
+        """Accept the outcome that another run has found out, as a checkpoint does."""
         assert self.records[step] == known
         del self.records[step]
         if now is not None:
             self.records[step] = now
 
     def build(self, writer: str | None = None) -> RunRecord:
-        """Make what is to be saved."""
+        """Build the record to save."""
         return RunRecord(
             pipeline="send_campaign",
             input_hash="x",
@@ -121,13 +121,13 @@ class Run:
         )
 
     async def save(self, step: str | None = None, record: StepRecord | None = None) -> None:
-        """Save what is known, and perhaps one thing more."""
+        """Save the records, with one more record if it is passed."""
         if step is not None and record is not None:
             self.records[step] = record
         await self.access.save(self.build)
 
     async def begin(self) -> None:
-        """Read what is there, and save it as one's own."""
+        """Read the record, and save it as a run of its own."""
         stored = await self.access.load()
         self.records = {} if stored is None else dict(stored.records)
         await self.save()
@@ -139,7 +139,7 @@ def lost(_: int) -> None:
 
 
 async def test_save_whose_answer_was_lost_is_found() -> None:
-    """What is there by this run's own hand was saved."""
+    """A record with this run's own id was saved."""
     run = Run(Script(after=lost))
 
     await run.begin()
@@ -149,7 +149,7 @@ async def test_save_whose_answer_was_lost_is_found() -> None:
 
 
 async def test_save_that_failed_is_an_error() -> None:
-    """What is not there was not saved, and the error goes on."""
+    """A record that is not in the store was not saved, and the error is raised."""
     run = Run(Script())
     await run.begin()
     run.store.before = lost
@@ -161,7 +161,7 @@ async def test_save_that_failed_is_an_error() -> None:
 
 
 async def test_save_of_which_nothing_can_be_seen_is_an_error_and_is_looked_for_later() -> None:
-    """The error is that of the save; the next save begins with the look."""
+    """The error of the save is raised; the next save begins by reading."""
     run = Run(Script(after=lost))
 
     def away() -> None:
@@ -180,7 +180,7 @@ async def test_save_of_which_nothing_can_be_seen_is_an_error_and_is_looked_for_l
 
 
 async def test_cancelled_save_that_landed_is_gone_on_from() -> None:
-    """A cancellation leaves it open whether it was saved; a look tells."""
+    """After a cancellation it is unknown whether it was saved; reading finds out."""
     run = Run(Script())
     await run.begin()
     run.store.sticks = True
@@ -196,7 +196,7 @@ async def test_cancelled_save_that_landed_is_gone_on_from() -> None:
 
 
 async def test_own_save_that_arrives_late_is_no_other_run() -> None:
-    """It conflicts with the next one, which goes on top of it."""
+    """It conflicts with the next save, which repeats on top of it."""
     run = Run(Script())
     await run.begin()
     late = run.build()
@@ -213,7 +213,7 @@ async def test_own_save_that_arrives_late_is_no_other_run() -> None:
 
 
 async def test_run_that_was_taken_over_saves_nothing_more() -> None:
-    """It does not even ask."""
+    """It does not read the store."""
     run = Run(Script())
     await run.begin()
     run.store.write(run.build("another"))
@@ -229,7 +229,7 @@ async def test_run_that_was_taken_over_saves_nothing_more() -> None:
 
 
 async def test_record_that_was_removed_is_not_made_anew() -> None:
-    """Whoever removed it may have begun anew."""
+    """The process that removed it possibly began a new run."""
     run = Run(Script())
     await run.begin()
     run.store.kept.clear()
@@ -256,7 +256,7 @@ async def test_store_that_always_refuses_ends_the_run() -> None:
 
 
 async def test_errors_of_a_store_with_locks_count() -> None:
-    """What can be seen may not be on the disk; it is gone on from, and not relied on."""
+    """The content is possibly not on the disk yet; the run continues, but does not rely on it."""
     run = Run(Locking())
     await run.begin()
     run.store.after = lost
@@ -271,7 +271,7 @@ async def test_errors_of_a_store_with_locks_count() -> None:
 
 
 async def test_lock_that_was_lost_ends_the_run_though_nobody_wrote() -> None:
-    """Another run may have begun, of which nothing can be seen yet."""
+    """Another run possibly began, and is not visible yet."""
     run = Run(Locking())
     await run.begin()
 
@@ -286,11 +286,11 @@ async def test_lock_that_was_lost_ends_the_run_though_nobody_wrote() -> None:
     assert run.store.saves == 2
 
 
-# What passes the fence
+# Outcomes that are added to the record of another run
 
 
 async def overtaken(store: Script) -> tuple[Run, Run]:
-    """Let a run store an intent, and another one take over."""
+    """One run stores an intent, and another one takes over."""
     first, second = Run(store), Run(store)
     await first.begin()
     await first.save("submit", intent(first.access.writer))
@@ -302,7 +302,7 @@ async def overtaken(store: Script) -> tuple[Run, Run]:
 async def test_result_of_a_request_passes_the_fence_and_is_taken_over(
     result: StepRecord | None,
 ) -> None:
-    """A run that was stopped on the wire comes back: its answer is the truth for both."""
+    """A suspended run continues: its answer is the outcome for both runs."""
     first, second = await overtaken(Script())
     with pytest.raises(InUse):
         await first.save("submit", DONE)
@@ -317,7 +317,7 @@ async def test_result_of_a_request_passes_the_fence_and_is_taken_over(
 
 
 async def test_result_that_came_meanwhile_is_seen_by_a_look() -> None:
-    """A run that looks in vain elsewhere looks here last."""
+    """The other run reads this record after its own lookups fail."""
     first, second = await overtaken(Script())
 
     await second.access.refresh()
@@ -329,7 +329,7 @@ async def test_result_that_came_meanwhile_is_seen_by_a_look() -> None:
 
 
 async def test_look_of_a_run_that_was_taken_over_says_so() -> None:
-    """It is not the one to find out."""
+    """This run must not report it."""
     first, _ = await overtaken(Script())
 
     with pytest.raises(InUse):
@@ -337,7 +337,7 @@ async def test_look_of_a_run_that_was_taken_over_says_so() -> None:
 
 
 async def test_second_report_finds_the_first() -> None:
-    """It is there already."""
+    """The record already has the outcome."""
     first, _ = await overtaken(Script())
 
     assert await first.access.report("submit", DONE)
@@ -351,7 +351,7 @@ async def test_second_report_finds_the_first() -> None:
     "there", [None, intent("a third"), DONE], ids=["gone", "another's", "done"]
 )
 async def test_report_never_replaces_what_others_have_found(there: StepRecord | None) -> None:
-    """A person may have decided, or a look may have found something."""
+    """A person possibly decided, or a lookup found the outcome."""
     first, second = await overtaken(Script())
     second.records.pop("submit")
     await second.save("submit", there)
@@ -373,7 +373,7 @@ async def test_report_about_a_record_that_is_gone_makes_none() -> None:
 
 @pytest.mark.parametrize("lands", [False, True])
 async def test_report_is_tried_again_and_not_without_end(*, lands: bool) -> None:
-    """The other run saves at the same time, and a store may fail."""
+    """The other run saves at the same time, and the store can fail."""
     first, second = await overtaken(Script())
     begun = first.store.saves
 

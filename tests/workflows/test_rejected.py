@@ -48,7 +48,7 @@ async def test_rows_are_those_that_the_platform_rejected() -> None:
 
 @attrs.frozen
 class Person:
-    """A record of the caller's."""
+    """A record of the caller."""
 
     email: str
     name: str
@@ -66,7 +66,7 @@ FRAME = {
 
 
 def rows_below_header() -> list[tuple[Any, ...]]:
-    """Return the header, and a tuple a contact."""
+    """Return the header, and one tuple per contact."""
     return [tuple(FRAME), *zip(*FRAME.values(), strict=True)]
 
 
@@ -88,12 +88,12 @@ FORMS: dict[str, Build] = {
     ),
 }
 OF_LINES = {"text", "bytes", "bytearray", "path"}
-"""The forms whose lines are those of a file, in which the third contact takes two."""
+"""The forms with the lines of a file, in which the third contact takes two lines."""
 
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_lines_are_found_in_every_form_of_contacts(form: str, tmp_path: Path) -> None:
-    """Lines are an editor's; of records, the first is in line 2 and each takes one."""
+    """Lines are counted as in an editor; the first record is in line 2, each takes one line."""
     contacts = FORMS[form](tmp_path / "members.csv")
     async with rejecting(TABLE) as (bench, report):
         rows = await rows_of(bench.nl, report, contacts)
@@ -103,14 +103,14 @@ async def test_lines_are_found_in_every_form_of_contacts(form: str, tmp_path: Pa
 
 
 GIVEN = 'NAME;EMAIL;POINTS\r\n甲;a@example.com;1\r\n"乙\r\n丙";nobody;2\r\n丁;x;3\r\n'
-"""As the caller has them, of which the platform got the same in its own form."""
+"""The lines are the caller's, although the platform got its own form."""
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 async def test_lines_are_those_of_the_contacts_as_they_were_given(
     encoding: str, tmp_path: Path
 ) -> None:
-    """In their encoding, order, separator and line ends, though the platform got others."""
+    """The encoding, order, separator and line ends are the caller's."""
     path = tmp_path / "members.csv"
     path.write_bytes(GIVEN.encode(encoding))
     sent = 'EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,"乙\n丙",2\nx,丁,3\n'
@@ -121,7 +121,7 @@ async def test_lines_are_those_of_the_contacts_as_they_were_given(
 
 
 async def test_encoding_of_the_contacts_is_the_one_that_was_said(tmp_path: Path) -> None:
-    """What could not be found out before the import cannot be found out after it."""
+    """An encoding that could not be detected before the import cannot be detected after it."""
     contacts = CSV.encode("utf-16-le")
     async with rejecting() as (bench, report):
         unsaid = await rows_of(bench.nl, report, contacts)
@@ -132,7 +132,7 @@ async def test_encoding_of_the_contacts_is_the_one_that_was_said(tmp_path: Path)
 
 
 async def test_lines_are_found_under_the_names_that_were_given_to_columns() -> None:
-    """The platform knows no other names."""
+    """The platform knows only the new names."""
     contacts = CSV.replace("EMAIL,NAME", "信箱,姓名")
     columns = {"信箱": "EMAIL", "姓名": "NAME"}
     async with rejecting() as (bench, report):
@@ -156,7 +156,7 @@ async def test_file_may_be_of_any_encoding(encoding: str, end: str) -> None:
 
 
 async def test_encoding_of_the_file_can_be_said() -> None:
-    """Where it cannot be found out, the error says so, and shows no contact."""
+    """If it cannot be detected, the error says so, and shows no contact."""
     content = "EMAIL,NAME,原因\nming@example.com,甲,不對\n".encode("utf-16-le")
 
     with pytest.raises(InvalidRequest) as caught:
@@ -186,7 +186,7 @@ REASONS = [
 async def test_reason_is_the_column_that_the_contacts_had_not(
     header: str, row: str, reason: str | None
 ) -> None:
-    """Of several, the one that is called so, else the last; of none, none."""
+    """The column with the usual name, else the last one; without columns, none."""
     (found,) = await served(f"{header}\n{row}\n", "EMAIL,NAME,POINTS\nx,X,1\n")
 
     assert (found.line, found.email, found.reason) == (2, "x", reason)
@@ -207,7 +207,7 @@ async def test_reason_is_the_column_that_the_contacts_had_not(
 async def test_reason_is_found_without_the_contacts(
     header: str, row: str, reason: str | None
 ) -> None:
-    """By its name, else it is the last; the address and the name are no reason."""
+    """By its name, else the last column; the address and the name are never the reason."""
     (found,) = await served(f"{header}\n{row}\n")
 
     assert (found.line, found.email, found.reason) == (None, "x", reason)
@@ -230,7 +230,7 @@ async def test_reason_is_found_without_the_contacts(
 async def test_address_is_never_the_reason(
     header: str, row: str, reason: str | None, contacts: str | None
 ) -> None:
-    """Whatever its column is called; so the row shows no contact."""
+    """A column with any name is recognised, so the row shows no contact."""
     sent = "EMAIL,NAME,POINTS\nnobody,X,1\n"
 
     (found,) = await served(f"{header}\n{row}\n", contacts, sent=sent)
@@ -255,7 +255,7 @@ async def test_reason_ends_a_row_of_any_length(row: str, expected: tuple[str, st
 
 
 async def test_reason_in_front_may_be_missing() -> None:
-    """A row that ends before its reason has none."""
+    """A row that ends before its reason has no reason."""
     (found,) = await served("EMAIL,REASON,NAME,POINTS\nx\n", CSV)
 
     assert (found.email, found.reason) == ("x", None)
@@ -269,7 +269,7 @@ async def test_file_without_a_header_loses_no_row() -> None:
 
 
 ONE = "EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,乙,2\n"
-"""Contacts of which one is rejected."""
+"""Contacts with one rejected row."""
 
 
 @pytest.mark.parametrize("contacts", [ONE, None])
@@ -286,7 +286,7 @@ ONE = "EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,乙,2\n"
 async def test_only_row_is_no_header(
     file: str, expected: tuple[str, str | None], contacts: str | None
 ) -> None:
-    """Of a file without a header, whose address is none; headers go by names or by the count."""
+    """A file without a header has no address column; columns are found by names or counts."""
     (row,) = await served(file, contacts, sent=ONE)
 
     assert (row.email, row.reason) == expected
@@ -295,7 +295,7 @@ async def test_only_row_is_no_header(
 
 @pytest.mark.parametrize("column", ["LINE@", "LINE@ID", "@timestamp", "Name @ Work"])
 async def test_column_with_an_at_sign_makes_no_row_of_the_header(column: str) -> None:
-    """Only what looks like an address does that."""
+    """Only a value in the form of an address counts as one."""
     sent = f"EMAIL,NAME,{column}\nok@example.com,A,x\nno address,B,y\n"
     async with rejecting(sent) as (bench, report):
         rows = await rows_of(bench.nl, report, sent)
@@ -314,7 +314,7 @@ async def test_column_with_an_at_sign_makes_no_row_of_the_header(column: str) ->
     ],
 )
 async def test_row_with_lines_that_look_like_rows_is_one(note: str) -> None:
-    """In the platform's file as in the contacts, so that its line is found."""
+    """The platform's file and the contacts are read in the same way, so the line is found."""
     file = io.StringIO()
     csv.writer(file).writerows(
         [["EMAIL", "NAME", "NOTE"], ["ok@example.com", "A", "x"], ["no address", "B", note]]
@@ -337,7 +337,7 @@ async def test_row_with_lines_that_look_like_rows_is_one(note: str) -> None:
     ],
 )
 async def test_error_that_was_saved_as_the_file_is_refused(file: str, contacts: str | None) -> None:
-    """It is no row, and no header without rows."""
+    """It is neither a row nor a header."""
     with pytest.raises(InvalidRequest) as caught:
         await served(file, contacts, sent=ONE)
 
@@ -345,7 +345,7 @@ async def test_error_that_was_saved_as_the_file_is_refused(file: str, contacts: 
 
 
 async def test_row_of_words_is_a_row() -> None:
-    """What was given as an address may be a name; its reason says that it is a row."""
+    """A value instead of an address can be a name; its reason shows that it is a row."""
     file = "Wang Ming, no address\nno address,bad e-mail\n"
 
     rows = await served(file, sent="EMAIL,NAME\nWang Ming,x\nno address,y\n")
@@ -361,7 +361,7 @@ CELLS = st.lists(
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5))
 def test_any_proper_file_is_read_as_it_was_written(rows: list[tuple[str, str, str]]) -> None:
-    """Whatever is in the cells of the contacts; none is lost, and none is made of another's."""
+    """The cells of the contacts can contain anything; no row is lost or mixed up."""
     file = io.StringIO(newline="")
     table = [(email, name, note, "bad") for email, name, note in rows]
     csv.writer(file).writerows([("EMAIL", "NAME", "NOTE", "REASON"), *table])
@@ -375,7 +375,7 @@ def test_any_proper_file_is_read_as_it_was_written(rows: list[tuple[str, str, st
 
 
 async def test_no_more_rows_than_errors_are_no_header() -> None:
-    """A file without a header may have many rows, and none with an address."""
+    """A file without a header can have many rows, and no address."""
     file = "".join(f"{row[1] or '-'},{row[2]}\n" for row in TRUTH)
 
     rows = await served(file)
@@ -387,7 +387,7 @@ async def test_no_more_rows_than_errors_are_no_header() -> None:
     "content", [b"", b"\xef\xbb\xbf", b"EMAIL,REASON\n", "姓名,信箱\n".encode(), b"\n \n"]
 )
 async def test_empty_file_is_warned_of(content: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """It has no row, though the platform counted some: that is never passed over in silence."""
+    """It has no row, although the platform counted some: that is always logged."""
     async with rejecting() as (bench, report):
         bench.emulator.fail("download", status=200, body=content)
         rows = await rows_of(bench.nl, report)
@@ -402,7 +402,7 @@ async def test_empty_file_is_warned_of(content: bytes, caplog: pytest.LogCapture
 async def test_empty_file_of_no_errors_is_not_warned_of(
     errors: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The platform may give a file in any case; of no count, nothing is missing."""
+    """The platform can give a file in any case; without a count, nothing is missing."""
     async with rejecting() as (bench, report):
         bench.emulator.fail("download", status=200, body=b"ADDRESS,REASON\n")
         result = attrs.evolve(report.result, errors=errors)
@@ -423,7 +423,7 @@ async def test_rows_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_row_of_a_repeated_address_is_told_by_its_cells() -> None:
-    """Of one address a row may be good and another not; the platform may write it otherwise."""
+    """Of two rows with one address, one can be good; the platform can write it differently."""
     contacts = "EMAIL,NAME,POINTS\nA@x.tw,A,1\na@x.tw,A,one\nb@x.tw,B,1.50\nc@x.tw,C,1\n"
     file = "EMAIL,NAME,POINTS,REASON\na@x.tw,A,one,n\na@x.tw,A,?,n\nb@x.tw,B,1.5,n\nd@x.tw,D,1,n\n"
 
@@ -446,7 +446,7 @@ async def test_lines_of_very_many_rows_are_not_looked_for(
 
 
 async def test_row_shows_no_contact() -> None:
-    """The line and the reason, without what the reason quotes of the row."""
+    """The line and the reason, without the values of the row in the reason."""
     quoting = "\"'nobody' (乙, 0912345678) is no address; write to help@x.tw\""
     contacts = "EMAIL,NAME,PHONE,SEX\nnobody,乙,0912345678,s\n"
     file = f"EMAIL,NAME,PHONE,SEX,REASON\nnobody,乙,0912345678,s,{quoting}\n"
@@ -464,7 +464,7 @@ async def test_row_shows_no_contact() -> None:
 
 
 async def test_name_that_is_also_a_word_of_headers_is_no_header() -> None:
-    """It may be a family name, as To is: the platform's count of rows decides."""
+    """It can be a family name, for example To: the platform's count of rows decides."""
     file = "wang.gmail.com,To,invalid email\nli.gmail.com,Li,invalid email\n"
     sent = "EMAIL,NAME\nwang.gmail.com,To\nli.gmail.com,Li\n"
 
@@ -484,7 +484,7 @@ async def test_column_of_other_addresses_is_not_the_reason() -> None:
 
 
 async def test_blank_rows_below_a_header_are_counted() -> None:
-    """A list may hold them, and the others keep their places."""
+    """A list can contain blank records, and the others keep their positions."""
     contacts = [*rows_below_header()[:2], [], *rows_below_header()[2:]]
     async with rejecting(TABLE) as (bench, report):
         rows = await rows_of(bench.nl, report, contacts)
@@ -500,7 +500,7 @@ async def test_path_as_text_is_not_taken_for_contacts() -> None:
 
 
 def test_rows_show_to_nobody_who_they_are_about() -> None:
-    """Neither by repr nor to rich, which walks objects by their fields."""
+    """Neither the repr nor rich, which reads the fields of objects, shows them."""
     values = {"EMAIL": "nobody@example.com", "NAME": "Nobody"}
     rows = (
         RejectedRow(line=3, email="nobody@example.com", reason="nobody@example.com", values=values),

@@ -20,7 +20,7 @@ from tests.workflows.rejections import TRUTH, facts, rejecting, rows_of
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Let temporary files go where they can be seen, and expect none at the end."""
+    """Use a visible folder for temporary files, and expect no file at the end."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -30,7 +30,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.mark.anyio
 async def test_file_is_private_while_it_is_read(temporary: Path) -> None:
-    """Nobody else may look at it, and it goes with the last row or an early end."""
+    """Other users cannot read it, and it is removed with the last row or at an early end."""
     async with rejecting() as (bench, report):
         async with aclosing(rejected_rows(bench.nl, report)) as rows:
             async for _row in rows:
@@ -44,7 +44,7 @@ async def test_file_is_private_while_it_is_read(temporary: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_file_goes_where_the_loop_was_just_left(temporary: Path) -> None:
-    """Without `aclosing`, asyncio closes what nobody holds any more."""
+    """Without `aclosing`, asyncio closes a generator without references."""
     async with rejecting() as (bench, report):
         async for _row in rejected_rows(bench.nl, report):
             break
@@ -73,7 +73,7 @@ def test_cancelled_reading_leaves_no_file(way: Way, most: int | None, temporary:
 
 @pytest.mark.anyio
 async def test_failing_reader_leaves_no_file() -> None:
-    """What the caller's own loop raises goes on to them."""
+    """An error of the caller's own loop is raised to the caller."""
 
     async def read(report: ImportReport) -> None:
         async with aclosing(rejected_rows(bench.nl, report)) as rows:

@@ -1,4 +1,4 @@
-"""The file of rejected rows is fetched, whatever became of its link, or it is said why not."""
+"""The file of rejected rows is downloaded after a failure of its link, or an error says why."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Messag
 
 
 async def test_link_that_expired_is_fetched_anew() -> None:
-    """A report may be looked at long after the import; its link lives for an hour."""
+    """A report can be read long after the import; its link is valid for an hour."""
     async with rejecting() as (bench, report):
         await bench.clock.sleep(7_200)
         before = bench.emulator.count("get_import")
@@ -41,7 +41,7 @@ async def test_link_that_expired_is_fetched_anew() -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 async def test_link_that_is_refused_is_fetched_anew(status: int) -> None:
-    """Whatever the storage has against an old link, a fresh one is tried."""
+    """If the storage refuses an old link in any way, a fresh one is tried."""
     async with rejecting() as (bench, report):
         bench.emulator.fail("download", status=status, times=1 if status < 500 else 3)
         rows = await rows_of(bench.nl, report)
@@ -72,7 +72,7 @@ async def test_links_that_always_expire_are_given_up() -> None:
 
 
 async def test_storage_that_does_not_answer_is_an_error() -> None:
-    """That is no fault of the link, and another one would not help."""
+    """The fault is not in the link, and another link would not help."""
     async with rejecting() as (bench, report):
         before = bench.emulator.count("get_import")
         bench.emulator.drop_request("download", times=99)
@@ -83,7 +83,7 @@ async def test_storage_that_does_not_answer_is_an_error() -> None:
 
 
 async def test_download_that_is_cut_off_is_repeated() -> None:
-    """Half a file is no file."""
+    """Half a file is not a file."""
     async with rejecting() as (bench, report):
         bench.emulator.cut_body("download", times=2)
         rows = await rows_of(bench.nl, report)
@@ -92,7 +92,7 @@ async def test_download_that_is_cut_off_is_repeated() -> None:
 
 
 async def test_report_may_be_a_stored_one_or_the_result_alone() -> None:
-    """The link is cut short in plain data, and is fetched anew."""
+    """The link is shortened in plain data, so a fresh one is fetched."""
     async with rejecting() as (bench, report):
         again = from_plain(ImportReport, report.to_dict())
         rows = [await rows_of(bench.nl, each) for each in (again, again.result, report.result)]
@@ -106,7 +106,7 @@ NUMBERS = "EMAIL,NAME,POINTS\na@example.com,甲,1\nb@example.com,乙,2\nc@exampl
 
 
 async def test_resumed_import_gives_its_rejected_rows(tmp_path: Path) -> None:
-    """A checkpoint holds no link, and what it gives can be looked into all the same."""
+    """A checkpoint contains no link, and the rows of its result can still be read."""
     kept = tmp_path / "import.json"
     mixed = NUMBERS.replace("2", "two")
     async with connected() as bench:
@@ -123,7 +123,7 @@ async def test_resumed_import_gives_its_rejected_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("errors", [0, None])
 async def test_nothing_rejected_asks_for_nothing(errors: int | None) -> None:
-    """Where there is neither a file nor a count, there is no row."""
+    """Without a file and a count, there are no rows."""
     result = ImportResult(import_sn=ImportSn("i"), status=ImportStatus.COMPLETE, errors=errors)
     report = ImportReport(list_sn=ListSn("l"), import_sn=ImportSn("i"), result=result)
 
@@ -132,7 +132,7 @@ async def test_nothing_rejected_asks_for_nothing(errors: int | None) -> None:
 
 
 async def test_count_without_a_file_is_an_error() -> None:
-    """The platform is asked once more, and then it is said that there is none."""
+    """The platform is asked again, and then the error says that there is no file."""
     answer = {"status": "COMPLETE", "errCnt": 2, "errorDownloadLink": ""}
     result = ImportResult(import_sn=ImportSn("i"), status=ImportStatus.COMPLETE, errors=2)
     report = ImportReport(list_sn=ListSn("l"), import_sn=ImportSn("i"), result=result)
@@ -153,7 +153,7 @@ async def test_import_that_is_too_old_is_said() -> None:
 
 
 def test_arguments_of_another_kind_are_refused_at_once() -> None:
-    """Before the first row is asked for."""
+    """Before the first row is requested."""
     with pytest.raises(InvalidRequest) as caught:
         rejected_rows(cast("Any", "a client"), cast("Any", None))
 
@@ -164,7 +164,7 @@ def test_arguments_of_another_kind_are_refused_at_once() -> None:
 
 
 async def test_nothing_is_shown_on_the_way(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither log nor errors have a contact or a link's query."""
+    """Neither the log nor errors contain a contact or a link's query."""
     caplog.set_level(logging.DEBUG)
     async with rejecting() as (bench, report):
         await rows_of(bench.nl, report)

@@ -1,4 +1,4 @@
-"""Rejected rows come whatever became of the contacts, and never despite their own file."""
+"""Rejected rows are read even without the contacts, but errors of their own file are raised."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ Build = Callable[[Path], Any]
 
 
 def gone(folder: Path) -> Path:
-    """Name a file that is not there."""
+    """Return the path of a missing file."""
     return folder / "gone.csv"
 
 
 def binary(folder: Path) -> Path:
-    """Write a file that is none of contacts any more."""
+    """Write a file without contacts."""
     path = folder / "members.csv"
     path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 9)
     return path
 
 
 OTHERS: dict[str, Build] = {
-    "a file that is gone": gone,
+    "a deleted file": gone,
     "a folder": lambda folder: folder,
     "a file that became binary": binary,
     "other contacts": lambda folder: "EMAIL,NAME\nother@example.com,他\n",
     "nothing": lambda folder: b"",
-    "records that are none": lambda folder: ["EMAIL,NAME\n", 5],
+    "records of a wrong type": lambda folder: ["EMAIL,NAME\n", 5],
     "what is gone through once": lambda folder: iter([{"EMAIL": "nobody", "NAME": "乙"}]),
 }
 
@@ -65,7 +65,7 @@ class Raising(dict[str, str]):
 
 
 class Pathless(os.PathLike[str]):
-    """A path of a volume that is no longer there."""
+    """A path on a volume that was removed."""
 
     def __fspath__(self) -> str:
         """Raise."""
@@ -85,7 +85,7 @@ RAISING: dict[str, Any] = {
 async def test_whatever_the_contacts_raise_costs_no_row(
     contacts: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The rows come without their lines, and the log says so without a contact."""
+    """The rows have no lines, and the log says so without a contact."""
     caplog.set_level(logging.INFO)
     async with rejecting() as (bench, report):
         rows = await rows_of(bench.nl, report, RAISING[contacts])
@@ -96,14 +96,14 @@ async def test_whatever_the_contacts_raise_costs_no_row(
 
 
 async def test_contacts_that_cannot_be_read_again_are_not_taken_for_empty() -> None:
-    """The reason is then told as without any contacts."""
+    """The reason is then read as without any contacts."""
     (row,) = await served("REASON,E-mail,姓名\nbad,x,X\n", Pathless())
 
     assert (row.email, row.reason) == ("x", "bad")
 
 
 async def test_file_that_cannot_be_read_is_an_error_before_the_contacts_are_looked_at() -> None:
-    """What the platform gave is never passed over, even while its rows are looked up."""
+    """An error of the platform's file is never hidden, even during the search for its lines."""
     with pytest.raises(InvalidRequest) as caught:
         await served(b"PK\x03\x04" + bytes(range(256)) * 9, CSV)
 

@@ -1,4 +1,4 @@
-"""Report files are read as typed rows, and counted, whatever their encoding and columns."""
+"""Report files are read as typed rows, and counted, in any encoding and with any columns."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def exported(
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 async def test_rows_are_what_happened(encoding: str, tmp_path: Path) -> None:
-    """Who, when, on what and why, of every type, in every encoding that is about (T119)."""
+    """Who, when, what and why, for every type, in every usual encoding (T119)."""
     async with exported(tmp_path, report_encoding=encoding, **LIVELY) as (bench, report):
         (campaign,) = bench.emulator.campaigns
         names = {each.email: each.name for each in bench.emulator.contacts.values()}
@@ -107,7 +107,7 @@ async def test_summary_is_what_happened(tmp_path: Path) -> None:
 
 
 async def test_stored_report_can_be_read(tmp_path: Path) -> None:
-    """The files are where they were, whoever asks."""
+    """The files stay at their paths for every caller."""
     report = report_of(tmp_path, open="EMAIL,OPENED_AT\na@example.com,2026-01-05T02:00:00Z\n")
 
     again = from_plain(CampaignReport, report.to_dict())
@@ -145,7 +145,7 @@ async def test_columns_are_recognised(
 
 
 async def test_every_cell_is_kept(tmp_path: Path) -> None:
-    """What is not recognised stands in the values, under its column or its place."""
+    """An unknown column is in the values, under its name or its position."""
     report = report_of(tmp_path, click="EMAIL,,X,X,連結,TIME\na@x.tw,1,2,3,https://x.tw/,soon,6\n")
 
     (row,) = await rows_of(report, "click")
@@ -173,7 +173,7 @@ async def test_file_without_a_header_loses_no_row(tmp_path: Path) -> None:
 
 
 async def test_zone_of_times_can_be_said(tmp_path: Path) -> None:
-    """It is not documented; UTC is taken unless the caller knows better."""
+    """The zone is not documented; UTC is assumed unless the caller sets it."""
     report = report_of(tmp_path, open="EMAIL,TIME\na@x.tw,2026-01-05 10:00\n")
 
     (row,) = await rows_of(report, "open", zone=ZoneInfo("Asia/Taipei"))
@@ -183,7 +183,7 @@ async def test_zone_of_times_can_be_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "EMAIL\n", "\ufeffEMAIL,NAME\n", "EMAIL\n , \n,,\n"])
 async def test_empty_file_has_no_row(text: str, tmp_path: Path) -> None:
-    """Nor has a header alone, nor a blank line."""
+    """A header alone and a blank line have no rows either."""
     report = report_of(tmp_path, open=text)
 
     assert await rows_of(report, "open") == []
@@ -191,7 +191,7 @@ async def test_empty_file_has_no_row(text: str, tmp_path: Path) -> None:
 
 
 async def test_type_without_a_file_has_no_row(tmp_path: Path) -> None:
-    """The platform makes none of what did not happen (T116); how often is then not known."""
+    """The platform creates no file for no events (T116); then the count is unknown."""
     report = report_of(tmp_path, delivery="EMAIL\na@x.tw\n")
 
     assert await rows_of(report, "complain") == []
@@ -199,7 +199,7 @@ async def test_type_without_a_file_has_no_row(tmp_path: Path) -> None:
 
 
 async def test_unknown_type_can_be_read(tmp_path: Path) -> None:
-    """What the platform may add is as good as the rest, and counted by its name."""
+    """An undocumented type is read like the others, and counted by its name."""
     report = report_of(tmp_path, forward="EMAIL\na@x.tw\n")
 
     assert [row.email for row in await rows_of(report, "forward")] == ["a@x.tw"]
@@ -207,7 +207,7 @@ async def test_unknown_type_can_be_read(tmp_path: Path) -> None:
 
 
 async def test_address_counts_once(tmp_path: Path) -> None:
-    """However often it opened, and however it is written; a cell that is none is nobody."""
+    """Opens in any spelling count one person; a cell without an address counts none."""
     opened = "EMAIL,TIME\na@x.tw,1\n A@X.tw ,2\nb@x.tw,3\n–,4\n"
     report = report_of(tmp_path, delivery="EMAIL\na@x.tw\nb@x.tw\n", open=opened)
 
@@ -218,7 +218,7 @@ async def test_address_counts_once(tmp_path: Path) -> None:
 
 
 async def test_rows_without_any_address_are_of_an_unknown_number(tmp_path: Path) -> None:
-    """Not of nobody; the rows are counted all the same (T119)."""
+    """No address counts; the rows are still counted (T119)."""
     report = report_of(tmp_path, open="Email Status\nopened\n", click="EMAIL\n")
 
     summary = await report.summary()
@@ -228,7 +228,7 @@ async def test_rows_without_any_address_are_of_an_unknown_number(tmp_path: Path)
 
 
 async def test_rate_that_rests_on_nothing_is_unknown(tmp_path: Path) -> None:
-    """Nothing is divided by zero, and what is not known is not taken for 0."""
+    """There is no division by zero, and an unknown count is not 0."""
     files = dict.fromkeys(("delivery", "open", "bounce", "click"), "EMAIL\n")
     nobody = await report_of(tmp_path, **files).summary()
     unknown = await report_of(tmp_path, open="EMAIL\na@x.tw\n").summary()
@@ -243,7 +243,7 @@ async def test_rate_that_rests_on_nothing_is_unknown(tmp_path: Path) -> None:
 
 
 async def test_summary_is_shown_as_a_table(tmp_path: Path) -> None:
-    """Numbers and rates stand below each other, each with what it is a share of."""
+    """Numbers and rates are aligned, each with its base."""
     delivered = "".join(f"u{number}@x.tw\n" for number in range(3_000))
     files = {"delivery": delivered, "open": "a@x.tw\nb@x.tw\n", "bounce": "c@x.tw\n"}
     report = report_of(tmp_path, **{kind: f"EMAIL\n{text}" for kind, text in files.items()})
@@ -260,7 +260,7 @@ async def test_summary_is_shown_as_a_table(tmp_path: Path) -> None:
 
 
 async def test_row_shows_no_contact() -> None:
-    """Neither who nor what a server said of them."""
+    """Neither the addresses nor the server's messages are shown."""
     row = ReportRow(
         email="ming@x.tw",
         name="王小明",
@@ -279,7 +279,7 @@ async def test_row_shows_no_contact() -> None:
 
 
 async def test_report_that_was_not_downloaded_is_refused() -> None:
-    """It says what to give to which pipeline."""
+    """The error names the argument and the pipeline."""
     report = CampaignReport(campaign_sn=SN, unchanged=False)
 
     with pytest.raises(InvalidRequest, match="folder to export_report") as rows:
@@ -313,7 +313,7 @@ def test_bad_arguments_are_refused_at_once(
 
 
 async def test_file_that_is_gone_is_said(tmp_path: Path) -> None:
-    """What was downloaded may have been moved since."""
+    """A downloaded file can have been moved."""
     report = report_of(tmp_path, open="EMAIL\n")
     (tmp_path / "open.csv").unlink()
 
@@ -325,7 +325,7 @@ async def test_file_that_is_gone_is_said(tmp_path: Path) -> None:
 
 
 async def test_encoding_can_be_said(tmp_path: Path) -> None:
-    """Where it cannot be found out, the error says so, and the caller can."""
+    """If it cannot be detected, the error says so, and the caller can pass it."""
     report = report_of(tmp_path, open="EMAIL,NAME\na@x.tw,王小明\n".encode("utf-16-le"))
 
     with pytest.raises(InvalidRequest) as caught:
@@ -341,7 +341,7 @@ async def test_encoding_can_be_said(tmp_path: Path) -> None:
 async def test_file_is_read_off_the_event_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other tasks go on while a large file is read and counted."""
+    """Other tasks run while a large file is read and counted."""
     threads: set[int] = set()
 
     def noted(rows: Any) -> Any:
@@ -359,7 +359,7 @@ async def test_file_is_read_off_the_event_loop(
 
 @pytest.mark.parametrize("how", ["break", "cancel"])
 async def test_reading_that_is_given_up_closes_the_file(how: str, tmp_path: Path) -> None:
-    """Nothing is left open, whatever ends the loop; an open file would be a warning here."""
+    """No file stays open after any end of the loop; an open file would be a warning here."""
     lines = "".join(f"u{number}@x.tw\n" for number in range(5_000))
     report = report_of(tmp_path, open=f"EMAIL\n{lines}")
     seen = 0

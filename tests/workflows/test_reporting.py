@@ -1,4 +1,4 @@
-"""A report is exported, waited for and downloaded, or it is said why not."""
+"""A report is exported, polled and downloaded, or an error says why not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 QUIET: dict[str, Any] = {"open_share": 0.0, "bounce_share": 0.0}
-"""Readers who do nothing: there is nothing new after the delivery."""
+"""Readers who do nothing: there is no new event after the delivery."""
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def sent(**switches: Any) -> AsyncIterator[tuple[Bench, CampaignSn]]:
 
 
 async def test_first_export_is_waited_for_and_downloaded(tmp_path: Path) -> None:
-    """Every file of the report is in the folder, which is made if need be."""
+    """Every file of the report is in the folder, which is created if necessary."""
     folder = tmp_path / "reports" / "2026"
     async with sent() as (bench, sn):
         report = await workflows.export_report(bench.nl, sn, download_to=folder)
@@ -62,7 +62,7 @@ async def test_first_export_is_waited_for_and_downloaded(tmp_path: Path) -> None
 async def test_folder_that_is_changed_during_an_export_moves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A relative folder is taken from where the process was when it was given."""
+    """A relative folder refers to the working directory at the time of the call."""
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)
     async with sent() as (bench, sn):
@@ -91,7 +91,7 @@ async def test_report_may_stay_where_it_is() -> None:
 
 
 async def exported_again(bench: Bench, sn: CampaignSn) -> tuple[workflows.CampaignReport, float]:
-    """Export within the hour; return the report, and how long it took."""
+    """Export within the hour; return the report, and the elapsed time."""
     began_s, exports = bench.clock.monotonic(), bench.emulator.count("export_report")
     report = await workflows.export_report(bench.nl, sn)
     assert bench.emulator.count("export_report") == exports
@@ -100,7 +100,7 @@ async def exported_again(bench: Bench, sn: CampaignSn) -> tuple[workflows.Campai
 
 @pytest.mark.parametrize("later_s", [0, 60, 3_000])
 async def test_report_within_the_hour_comes_at_once(later_s: float) -> None:
-    """It is complete already: one look at the links, and no wait for what does not come."""
+    """It is already complete: the links are read once, without waiting."""
     async with sent() as (bench, sn):
         first = await workflows.export_report(bench.nl, sn)
         await bench.clock.sleep(later_s)
@@ -116,7 +116,7 @@ async def test_report_within_the_hour_comes_at_once(later_s: float) -> None:
 async def test_old_files_within_the_hour_are_waited_with_until_they_settle(
     later_s: float, least_s: float
 ) -> None:
-    """An export that made nothing new is known to have done so 300 s after it began (T113)."""
+    """An export without new files is recognised 300 s after it began (T113)."""
     async with sent(**QUIET) as (bench, sn):
         await workflows.export_report(bench.nl, sn)
         await bench.clock.sleep(3_700)
@@ -133,7 +133,7 @@ async def test_old_files_within_the_hour_are_waited_with_until_they_settle(
 async def test_export_within_the_hour_that_is_on_its_way_is_waited_for(
     later_s: float, stagger_s: float
 ) -> None:
-    """Whoever began it, its files are the report, and all of them."""
+    """The files of an export that another process began are the report."""
     switches = {"report_stagger_s": stagger_s, "bounce_share": 0.2, "open_share": 1.0}
     async with sent(**switches) as (bench, sn):
         await bench.nl.reports.export(sn)
@@ -148,7 +148,7 @@ async def test_export_within_the_hour_that_is_on_its_way_is_waited_for(
 
 @pytest.mark.parametrize("fault", ["lose_reply_to", "cut_body", "fail"])
 async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None:
-    """One export is sent, and the links tell what became of it."""
+    """One export is sent, and the links show its outcome."""
     async with sent() as (bench, sn):
         if fault == "fail":
             bench.emulator.fail("export_report", status=500, processed=True)
@@ -163,7 +163,7 @@ async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None
 async def test_export_in_doubt_is_made_by_the_next_run_whenever_this_one_ends(
     tmp_path: Path,
 ) -> None:
-    """A checkpoint never says of an export that it is done, unless it has begun."""
+    """A checkpoint never contains a finished export that has not begun."""
     store = tmp_path / "run.json"
 
     async with sent() as (bench, sn):
@@ -186,7 +186,7 @@ async def test_export_in_doubt_is_made_by_the_next_run_whenever_this_one_ends(
 
 
 async def test_export_that_never_began_reaches_the_deadline() -> None:
-    """Where there never was a file, none is "not ready", and not a failure (T112, T117)."""
+    """If there never was a file, no file means "not ready", not a failure (T112, T117)."""
     async with sent() as (bench, sn):
         bench.emulator.drop_request("export_report")
         with pytest.raises(DeadlineExceeded, match=r"has begun is not known: no answer") as caught:
@@ -197,7 +197,7 @@ async def test_export_that_never_began_reaches_the_deadline() -> None:
 
 
 async def test_deadline_names_what_was_answered_to_the_export() -> None:
-    """An answer from in between, that says nothing of the export, is why there is no report."""
+    """The answer of a proxy, which says nothing about the export, is the reason in the error."""
     async with sent() as (bench, sn):
         bench.emulator.fail("export_report", status=403, body=b"<html>Blocked by WAF</html>")
         with pytest.raises(DeadlineExceeded, match=r"not known: .* 403 \(<html>Blocked by WAF"):
@@ -205,7 +205,7 @@ async def test_deadline_names_what_was_answered_to_the_export() -> None:
 
 
 async def test_export_of_which_nothing_came_is_begun_again(tmp_path: Path) -> None:
-    """Any 2xx says that it began, and may be wrong; after an hour another one may begin."""
+    """Any 2xx counts as a beginning; if it was wrong, another one can begin after an hour."""
     checkpoint = tmp_path / "checkpoint.json"
     async with sent() as (bench, sn):
         bench.emulator.fail("export_report", status=202)
@@ -226,7 +226,7 @@ async def test_export_of_which_nothing_came_is_begun_again(tmp_path: Path) -> No
 
 
 async def test_export_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
-    """The files from before are known, so that only newer ones are the new report."""
+    """The earlier files are known, so only newer ones are the new report."""
     async with connected() as bench:
         sn = await bench.send(rows=200, then_s=600)
         first = await workflows.export_report(bench.nl, sn)
@@ -241,7 +241,7 @@ async def test_export_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
 
 
 async def test_files_that_appear_one_by_one_are_all_waited_for() -> None:
-    """A report is whole when two looks saw the same, not when its first file is there."""
+    """A report is complete when two polls show the same files, not with its first file."""
     everything = {"bounce_share": 0.2, "open_share": 1.0, "click_share": 1.0}
     readers = {"unsubscribe_share": 0.5, "complain_share": 0.5, "open_delay_s": 60.0}
     polling = Polling(first_s=10, factor=1, jitter=0)
@@ -252,7 +252,7 @@ async def test_files_that_appear_one_by_one_are_all_waited_for() -> None:
 
 
 async def test_links_that_expire_are_fetched_anew(tmp_path: Path) -> None:
-    """What is downloaded already is not downloaded again (T118)."""
+    """A downloaded file is not downloaded again (T118)."""
     async with sent() as (bench, sn):
         bench.emulator.delay("download", seconds=1)  # the first one arrives
         bench.emulator.fail("download", status=403, body=EXPIRED)
@@ -274,7 +274,7 @@ async def test_links_that_always_expire_are_given_up(tmp_path: Path) -> None:
 
 
 async def test_other_refusal_of_the_storage_ends_it(tmp_path: Path) -> None:
-    """Only expired links are a reason for fresh ones; what is there stays."""
+    """Only expired links are replaced by fresh ones; finished files stay."""
     async with sent() as (bench, sn):
         bench.emulator.fail("download", status=404)
         with pytest.raises(StorageError) as caught:
@@ -285,7 +285,7 @@ async def test_other_refusal_of_the_storage_ends_it(tmp_path: Path) -> None:
 
 
 async def test_download_that_is_cut_off_is_repeated(tmp_path: Path) -> None:
-    """A file is whole, whatever happened on the way."""
+    """A file is complete after any interruption."""
     async with sent() as (bench, sn):
         bench.emulator.cut_body("download", times=2)
         report = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
@@ -297,7 +297,7 @@ async def test_download_that_is_cut_off_is_repeated(tmp_path: Path) -> None:
 
 
 async def test_download_that_is_always_cut_off_leaves_nothing(tmp_path: Path) -> None:
-    """Not even a part of a file stays behind."""
+    """Not even a part of a file remains."""
     async with sent() as (bench, sn):
         bench.emulator.cut_body("download", times=99)
         with pytest.raises(StorageError):
@@ -324,7 +324,7 @@ HOSTILE = [
 
 
 async def test_hostile_types_stay_in_the_folder(tmp_path: Path) -> None:
-    """What the server calls a report may be anything: each is one file, there and nowhere else."""
+    """A type can be any text of the server: each becomes one file, only in the folder."""
     folder = tmp_path / "reports"
     date = "2026-01-05T02:00:00Z"
     links = Reply(
@@ -347,7 +347,7 @@ async def test_hostile_types_stay_in_the_folder(tmp_path: Path) -> None:
 
 
 async def test_folder_that_cannot_be_made_is_refused_first(tmp_path: Path) -> None:
-    """An export can be had once an hour: it is not spent where no file could be written."""
+    """An export is possible once an hour, so it is not spent if no file could be written."""
     (tmp_path / "file").write_bytes(b"")
     async with scripted() as script:
         for folder in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -356,7 +356,7 @@ async def test_folder_that_cannot_be_made_is_refused_first(tmp_path: Path) -> No
 
 
 async def test_bad_code_is_refused() -> None:
-    """A code that no path can hold is refused before anything is sent."""
+    """A code that is not valid in a path is refused before anything is sent."""
     async with scripted() as script:
         async with refused(script.wire, ("campaign_sn", "code")):
             await workflows.export_report(script.nl, CampaignSn("a/b"))
@@ -365,7 +365,7 @@ async def test_bad_code_is_refused() -> None:
 
 
 async def test_unknown_campaign_is_said() -> None:
-    """The export says that there is no such campaign, and the links are not watched."""
+    """The export reports that the campaign is unknown, and the links are not polled."""
     async with connected() as bench:
         with pytest.raises(CampaignNotReportable):
             await workflows.export_report(bench.nl, CampaignSn("unknown"))
@@ -385,7 +385,7 @@ STATES = {
 
 @pytest.mark.parametrize(("state", "said"), STATES.items())
 async def test_refused_export_says_where_the_campaign_stands(state: str, said: str) -> None:
-    """One look at its state tells one that is on its way from one that was never sent."""
+    """One read of its state distinguishes a campaign in progress from an unsent one."""
     async with connected(profile="vendor-2026") as bench:
         bench.emulator.script_campaign("SENDING" if state == "unread" else state)
         sn = await bench.send()
@@ -410,14 +410,14 @@ REFUSALS = {
     "page": Reply(b"<html>404 Not Found</html>", 404),
     "code": Reply({"code": "40007", "message": "invalid sn"}, 400),
 }
-"""How the links may be refused while there is no report."""
+"""The ways in which the links can be refused while there is no report."""
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 async def test_refused_look_before_and_after_the_export_is_no_link_yet(
     refusal: Reply, tmp_path: Path
 ) -> None:
-    """The export decides; then the links are looked at until they come (T04, T117)."""
+    """The export decides; then the links are polled until they appear (T04, T117)."""
     async with sent() as (bench, sn):
         body = refusal.response().content
         bench.emulator.fail("get_links", status=refusal.status, body=body, times=3)
@@ -428,7 +428,7 @@ async def test_refused_look_before_and_after_the_export_is_no_link_yet(
 
 
 async def test_links_that_stay_refused_after_the_export_are_the_refusal() -> None:
-    """It is not ready for `settle_s`; later it is what the platform says."""
+    """A refusal means "not ready" for `settle_s`; later it is raised."""
     async with sent() as (bench, sn):
         bench.emulator.fail("get_links", status=400, body=b'{"code": "40007"}', times=99)
         with pytest.raises(APIError, match="40007") as caught:
@@ -440,7 +440,7 @@ async def test_links_that_stay_refused_after_the_export_are_the_refusal() -> Non
 
 
 async def test_deadline_names_the_refusal_of_the_last_look() -> None:
-    """Whoever waits for less than `settle_s` hears what the platform says."""
+    """If the deadline is shorter than `settle_s`, the error contains the refusal."""
     async with sent() as (bench, sn):
         bench.emulator.fail("get_links", status=404, times=99)
         with pytest.raises(DeadlineExceeded, match=r"last look was refused: .*404") as caught:
@@ -461,7 +461,7 @@ NO_LOOK = {
 async def test_failed_look_that_is_no_refusal_exports_nothing(
     status: int, body: bytes, error: type[Exception]
 ) -> None:
-    """What is about the key, or in between, or broken, says nothing about links."""
+    """An error of the key, a proxy or a broken answer says nothing about links."""
     async with sent() as (bench, sn):
         bench.emulator.fail("get_links", status=status, body=body, times=5)
         with pytest.raises(error):
@@ -471,7 +471,7 @@ async def test_failed_look_that_is_no_refusal_exports_nothing(
 
 
 async def test_look_before_a_refused_export_is_not_kept(tmp_path: Path) -> None:
-    """Files that came since are no news to the run that exports at last."""
+    """Files from before the delayed export do not count as new."""
     store = tmp_path / "run.json"
     async with sent(**QUIET) as (bench, sn):
         bench.emulator.fail("export_report", status=403, body=b'{"code": "40303"}')
@@ -486,7 +486,7 @@ async def test_look_before_a_refused_export_is_not_kept(tmp_path: Path) -> None:
 
 
 async def test_refused_look_is_kept_as_no_file(tmp_path: Path) -> None:
-    """A run that goes on after the export compares with what was there before it."""
+    """A run that resumes after the export compares with the files before it."""
     store = tmp_path / "run.json"
     async with sent(**QUIET) as (bench, sn):
         bench.emulator.fail("get_links", status=404)
@@ -501,7 +501,7 @@ async def test_refused_look_is_kept_as_no_file(tmp_path: Path) -> None:
 
 
 async def test_links_that_are_refused_at_the_download_are_an_error(tmp_path: Path) -> None:
-    """The report was seen to be ready, so that it is not waited for again."""
+    """The report was already complete, so it is not polled again."""
     async with sent() as (bench, sn):
 
         def refuse_links(event: workflows.Event) -> None:
@@ -513,7 +513,7 @@ async def test_links_that_are_refused_at_the_download_are_an_error(tmp_path: Pat
 
 
 async def test_day_that_is_used_up_is_no_reason_to_wait() -> None:
-    """Unlike the hour's limit, the end of the day's requests ends the pipeline."""
+    """Unlike the hourly limit, the end of the daily quota ends the pipeline."""
     limits = RateLimits(windows=[(10, 1), (3, 86_400)])
     events: list[workflows.Event] = []
     async with sent() as (bench, sn):
@@ -528,7 +528,7 @@ async def test_day_that_is_used_up_is_no_reason_to_wait() -> None:
 
 
 async def test_wait_for_report_goes_on_with_one_begun_elsewhere() -> None:
-    """Given the links from before, a report is new when one of them is."""
+    """With the earlier links, a report is new if one of them is new."""
     async with sent(**QUIET) as (bench, sn):
         await bench.nl.reports.export(sn)
         first = await workflows.wait_for_report(bench.nl, sn)
@@ -572,7 +572,7 @@ NEW = (state("delivery", 1), state("open", 1))
 def test_report_is_judged_by_its_looks(
     before: Any, looks: list[Any], done_at: int | None, changed: bool
 ) -> None:
-    """New and standing still over two looks is done; so is nothing new for five minutes."""
+    """New files and two equal polls are complete; so are five minutes without new files."""
     completion = ReportCompletion(frozenset(before), 300)
 
     done = [completion.is_done(each, number * 60.0) for number, each in enumerate(looks)]

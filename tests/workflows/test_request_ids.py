@@ -1,4 +1,4 @@
-"""The id of a request is where a person looks who has to quote it to the vendor."""
+"""The id of a request is in each place where a person looks for it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def id_of(bench: Bench, operation: str) -> str:
 
 
 async def test_outcomes_and_events_have_the_ids_of_their_requests(tmp_path: Path) -> None:
-    """Of import, submit and export, and of a campaign that is sent once; also if resumed."""
+    """For import, submit, export and a campaign that is sent once; also if resumed."""
     events: list[Event] = []
     kept = tmp_path / "kept.json"
     async with connected(**VENDOR) as bench:
@@ -73,7 +73,7 @@ async def test_outcomes_and_events_have_the_ids_of_their_requests(tmp_path: Path
 
 
 async def test_parts_have_the_id_of_the_last_upload() -> None:
-    """As they have its code; it is that of the ticket, and not the storage's."""
+    """The errors have the id of the ticket, not of the storage."""
     events: list[Event] = []
     async with connected() as bench:
         report = await workflows.import_contacts(
@@ -91,7 +91,7 @@ async def test_parts_have_the_id_of_the_last_upload() -> None:
 
 
 async def test_checkpoint_without_ids_is_gone_on_with(tmp_path: Path) -> None:
-    """One of version 2 has none, and an outcome of it has none either."""
+    """A checkpoint of version 2 has no id, and its outcome has none either."""
     kept = tmp_path / "kept.json"
     async with connected() as bench:
         sent = await workflows.send_campaign(bench.nl, CAMPAIGN, checkpoint=kept, **NEW)
@@ -119,7 +119,7 @@ async def _submit_fails(bench: Bench) -> object:
 
 
 async def _held(bench: Bench) -> Checkpoint:
-    """Leave a checkpoint whose submit was answered in a way that cannot be used."""
+    """Leave a checkpoint of a submit whose answer cannot be used."""
     bench.emulator.fail("submit_campaign", 200, body=b"{}")
     with pytest.raises(NewsLeopardError) as caught:
         await _send(bench)
@@ -240,12 +240,12 @@ REPLACED: Final[dict[str, tuple[Call, str]]] = {
     "campaign-failed": (_campaign_is_stopped, "get_status"),
     "balance": (_balance_is_low, "get_balance"),
 }
-"""Pipelines that raise an error of their own about what an answer said, which is to this."""
+"""Pipelines that raise their own error about the content of an answer."""
 
 
 @pytest.mark.parametrize("name", REPLACED)
 async def test_error_in_the_place_of_an_answers_has_its_id(name: str) -> None:
-    """Whatever a pipeline says of an answer, the answer can be quoted."""
+    """Every error about an answer has the id of the answer."""
     call, operation = REPLACED[name]
     async with connected(**VENDOR, retry=ALONE) as bench:
         with pytest.raises(NewsLeopardError) as caught:
@@ -255,7 +255,7 @@ async def test_error_in_the_place_of_an_answers_has_its_id(name: str) -> None:
 
 
 async def test_ambiguous_list_has_the_id_of_the_creation() -> None:
-    """The lists were found because the answer to the creation said nothing."""
+    """The lists were found because the answer to the creation could not be used."""
     async with connected(retry=ALONE) as bench:
         with pytest.raises(NewsLeopardError, match="2 lists have it") as caught:
             await _list_is_ambiguous(bench)
@@ -267,7 +267,7 @@ async def test_ambiguous_list_has_the_id_of_the_creation() -> None:
 
 
 async def test_deadline_without_a_refused_look_has_no_id() -> None:
-    """No answer was wrong; the checkpoint and the events have the ids of the others."""
+    """No answer was wrong; the checkpoint and the events have the other ids."""
     events: list[Event] = []
     async with connected() as bench:
         bench.emulator.stick_import()

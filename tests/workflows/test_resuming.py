@@ -1,4 +1,4 @@
-"""Any worker goes on with the runs that others have left, and decides about them."""
+"""Any worker resumes the runs of other workers, and decides about them."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ SCRIPT: Final = "402810c26cb86ad7016cb8b2414a0003"
 
 @pytest.fixture(params=["memory", "files"])
 def store(request: Any, tmp_path: Path) -> Store:
-    """Give a store with locks, and one without."""
+    """Return a store with locks, and a store without."""
     return MemoryStore() if request.param == "memory" else FileStore(tmp_path)
 
 
 async def test_run_that_was_interrupted_is_gone_on_with(store: Store) -> None:
-    """What it has done is not done again, and a second look finds nothing to do."""
+    """Finished steps are not repeated, and a second call finds no due run."""
     async with connected() as bench:
         await interrupt(bench, store)
         async with worker(bench, store) as nl:
@@ -87,7 +87,7 @@ async def test_submit_in_doubt_is_looked_up_when_it_is_time(store: Store) -> Non
 async def test_run_that_fails_does_not_keep_the_others_from_their_turn(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its error is in what is returned, and in the log, without any contact."""
+    """Its error is returned and logged, without any contact."""
     keys = ["a", "b", "c", "d"]
     async with connected() as bench:
         for key in keys:
@@ -125,7 +125,7 @@ async def test_run_that_fails_does_not_keep_the_others_from_their_turn(
 async def test_run_that_another_worker_has_finished_meanwhile_gives_its_outcome(
     store: Store,
 ) -> None:
-    """Two workers that look at once send one campaign."""
+    """Two workers that check at the same time send one campaign."""
     async with connected() as bench, worker(bench, store) as nl, worker(bench, store) as other:
         await interrupt(bench, store)
         first: list[ResumedRun] = []
@@ -143,7 +143,7 @@ async def test_run_that_another_worker_has_finished_meanwhile_gives_its_outcome(
 async def test_run_that_another_worker_has_is_left_to_it(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It was taken between the look and the call."""
+    """Another process took it between the check and the call."""
     async with connected() as bench, worker(bench, store) as nl:
         await interrupt(bench, store)
 
@@ -171,7 +171,7 @@ async def test_run_that_another_worker_has_is_left_to_it(
 
 
 async def test_run_of_another_account_is_left_alone(store: Store) -> None:
-    """Programs of one user may share a store, and have keys of their own."""
+    """Programs of one user can share a store, each with its own key."""
     async with connected() as bench:
         await interrupt(bench, store)
         async with worker(bench, store, "another-key") as nl:
@@ -180,7 +180,7 @@ async def test_run_of_another_account_is_left_alone(store: Store) -> None:
 
 
 async def test_run_that_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """It is not as if nothing was due."""
+    """It must not look as if no run was due."""
     store = MemoryStore()
     async with connected() as bench, worker(bench, store) as nl:
         await store.save("k", {"version": 99}, None)
@@ -190,7 +190,7 @@ async def test_run_that_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixtur
 
 
 async def test_runs_are_in_the_store_that_is_named(store: Store) -> None:
-    """A client that was opened with another one goes on there all the same."""
+    """A client with another store resumes the runs of this store."""
     async with connected() as bench:
         await interrupt(bench, store)
         other = MemoryStore()
@@ -202,7 +202,7 @@ async def test_runs_are_in_the_store_that_is_named(store: Store) -> None:
 
 
 async def test_cancelled_worker_stops_and_keeps_the_truth(store: Store) -> None:
-    """A submit on its way runs to its answer; the runs after it are left for later."""
+    """A submit that is being sent runs to its answer; the runs after it are left for later."""
     async with connected() as bench, worker(bench, store) as nl:
         for key in ("a", "b"):
             await interrupt(bench, store, key)
@@ -229,7 +229,7 @@ async def test_cancelled_worker_stops_and_keeps_the_truth(store: Store) -> None:
 
 @pytest.mark.parametrize("pipeline", ["send_once", "trigger_automation"])
 async def test_each_pipeline_with_a_send_key_is_gone_on_with(pipeline: str) -> None:
-    """It is the one that the record names."""
+    """The pipeline is the one that the record names."""
     store = MemoryStore()
     work: Any = {
         "send_once": partial(workflows.send_once, campaign=CAMPAIGN, contacts=csv_of(3)),
@@ -254,7 +254,7 @@ async def test_each_pipeline_with_a_send_key_is_gone_on_with(pipeline: str) -> N
 
 
 async def test_person_decides_from_any_worker(store: Store) -> None:
-    """What was sent is not sent; what was not is sent by the next resume."""
+    """A sent campaign is not sent again; an unsent one is sent by the next resume."""
     async with connected() as bench, worker(bench, store) as nl:
         bench.emulator.switch(send_base_s=86_400)
         for key in ("sent", "lost", "left"):
@@ -279,7 +279,7 @@ async def test_person_decides_from_any_worker(store: Store) -> None:
 
 
 async def test_decision_about_nothing_is_refused(store: Store) -> None:
-    """There is no such run, or nothing to decide, or no such decision."""
+    """The run does not exist, there is nothing to decide, or the decision is not valid."""
     async with connected() as bench:
         await send(bench, store)
     wrong: Any = "send"
@@ -296,7 +296,7 @@ async def test_decision_about_nothing_is_refused(store: Store) -> None:
 
 @pytest.mark.parametrize("inputs", [None, ["k"], CAMPAIGN])
 async def test_what_are_no_inputs_is_refused(inputs: Any) -> None:
-    """Before anything is looked at."""
+    """Before anything is read."""
     async with connected() as bench:
         with pytest.raises(InvalidRequest, match="inputs"):
             await resume_due(bench.nl, MemoryStore(), inputs)

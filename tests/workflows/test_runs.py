@@ -1,4 +1,4 @@
-"""What is known of runs, from any worker: their states are read off their records."""
+"""The states of runs are derived from their records, in any worker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def intent(minutes: float) -> StepRecord:
 
 
 def stored(records: dict[str, StepRecord] | None = None, **fields: Any) -> RunRecord:
-    """Make the record of a run."""
+    """Build the record of a run."""
     whole: dict[str, Any] = {
         "pipeline": "send_campaign",
         "input_hash": "h",
@@ -133,7 +133,7 @@ SENT = IMPORTED | {"submit": done(-3, "c0de")}
 def test_state_is_read_off_the_record(
     record: RunRecord, state: str, step: str | None, is_due: bool
 ) -> None:
-    """Only what makes sense without a person's help is due."""
+    """Only a run that needs no person is due."""
     run = state_of("k", record, NOW)
 
     assert (run.state, run.step, run.is_due(NOW)) == (state, step, is_due)
@@ -150,7 +150,7 @@ def test_what_passes_by_itself_is_tried_again_after_a_while(state: Any) -> None:
 
 
 def test_run_that_has_a_lock_is_running() -> None:
-    """A lock is not in the record, which may say how the run before ended."""
+    """A lock is not in the record, which can contain the end of an earlier run."""
     record = stored(HELD, ended=ended("held", look_again_at=at(-1)))
 
     run = state_of("k", record, NOW, is_locked=True)
@@ -159,7 +159,7 @@ def test_run_that_has_a_lock_is_running() -> None:
 
 
 def test_state_has_the_codes_and_what_the_last_run_ended_with() -> None:
-    """A worker can show them, as plain data too."""
+    """A worker can show the states, also as plain data."""
     last = ended("held", error="OutcomeUnknown", message="lost", look_again_at=at(30))
     run = state_of("k", stored(HELD, ended=last), NOW)
 
@@ -179,7 +179,7 @@ def test_state_has_the_codes_and_what_the_last_run_ended_with() -> None:
     ("lists", "list_sn"), [([{"sn": "old"}], "old"), ([{"sn": "a"}, {"sn": "b"}], None)]
 )
 def test_list_that_was_there_is_known_if_there_is_one(lists: Any, list_sn: str | None) -> None:
-    """Of several of one name the record does not say which was taken."""
+    """With several lists of one name, the record does not show which one was chosen."""
     run = state_of("k", stored({"find_lists": done(-9, lists)}), NOW)
 
     assert run.list_sn == list_sn
@@ -197,18 +197,18 @@ def test_list_that_was_there_is_known_if_there_is_one(lists: Any, list_sn: str |
 def test_part_is_named_if_the_contacts_are_divided(
     records: dict[str, StepRecord], part: int | None
 ) -> None:
-    """A step without a number is the first part only if there is a second one."""
+    """A step without a number is the first part only if there is a second part."""
     assert state_of("k", stored(records), NOW).part == part
 
 
 @pytest.fixture(params=["memory", "files"])
 def store(request: Any, tmp_path: Path) -> Store:
-    """Give a store with locks, and one without."""
+    """Return a store with locks, and a store without."""
     return MemoryStore() if request.param == "memory" else FileStore(tmp_path)
 
 
 async def test_run_that_cannot_be_read_does_not_hide_the_others(store: Store) -> None:
-    """It is one state of many, and says what is wrong with it."""
+    """It is one state among others, and names the problem."""
     await store.save("a", stored().to_dict(), None)
     await store.save("b", {"version": 4}, None)
     await store.save("c", {"version": 5}, None)
@@ -229,7 +229,7 @@ async def test_run_that_cannot_be_read_does_not_hide_the_others(store: Store) ->
 
 
 async def test_lock_of_a_run_is_seen_by_another_process(tmp_path: Path) -> None:
-    """A run that has a file's key is running, though its record says how the one before ended."""
+    """A run that locks a file's key is running, even if the record has an earlier end."""
     store, other = FileStore(tmp_path), FileStore(tmp_path)
     await store.save("k", stored(HELD, ended=ended("held")).to_dict(), None)
 
@@ -241,10 +241,10 @@ async def test_lock_of_a_run_is_seen_by_another_process(tmp_path: Path) -> None:
 
 
 class Torn(MemoryStore):
-    """A store of which one key is gone before it is read, and one cannot be read."""
+    """A store with one key that is deleted before it is read, and one unreadable key."""
 
     async def load(self, key: str) -> Any:
-        """Fail as that key says."""
+        """Fail according to the key."""
         match key:
             case "gone":
                 return None
@@ -257,7 +257,7 @@ class Torn(MemoryStore):
 
 
 async def test_run_that_goes_away_meanwhile_is_left_out() -> None:
-    """And a store that is away hides all, which is said."""
+    """An unreachable store hides all runs, so it raises."""
     store = Torn()
     for key in ("gone", "unreadable", "k"):
         await store.save(key, stored().to_dict(), None)
@@ -281,5 +281,5 @@ def test_what_is_no_store_is_refused(given: Any) -> None:
 
 
 def test_state_can_be_made_by_hand() -> None:
-    """A test of a caller's needs no store."""
+    """A test of the caller needs no store."""
     assert RunState(send_key="k", state="failed").to_dict()["state"] == "failed"

@@ -1,4 +1,4 @@
-"""What keeps a campaign from going out is decided in one place, by a table."""
+"""A table decides whether a campaign can be sent."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def checked(
     target: Target | None = NEW,
     **tolerance: Any,
 ) -> SendCheckResult:
-    """Judge."""
+    """Check a campaign."""
     return check_send(campaign, report, target=target, now=NOW, tolerance=Tolerance(**tolerance))
 
 
 def refused(*given: Any, **tolerance: Any) -> list[tuple[str, str]]:
-    """Return field and rule of what refuses."""
+    """Return field and rule of the problems."""
     return [(each.field, each.rule) for each in checked(*given, **tolerance).problems]
 
 
 def remarks(*given: Any, **tolerance: Any) -> list[str]:
-    """Return the rules of what does not refuse."""
+    """Return the rules of the remarks."""
     return [each.rule for each in checked(*given, **tolerance).remarks]
 
 
@@ -86,7 +86,7 @@ def test_nothing_is_said_of_what_is_good() -> None:
 def test_bad_rows_refuse_unless_they_are_allowed(
     tolerance: dict[str, Any], is_refused: bool
 ) -> None:
-    """What the platform may reject is for it to reject; it is remarked on."""
+    """Rows that the platform is allowed to reject are only a remark."""
     expected = [("contacts", "invalid-email")] if is_refused else []
 
     assert refused(GOOD, BAD_ROWS, **tolerance) == expected
@@ -100,7 +100,7 @@ def test_bad_rows_refuse_unless_they_are_allowed(
 def test_values_are_noted_that_the_html_takes_in_as_they_stand(
     html: str, expected: list[str]
 ) -> None:
-    """Nobody is told of R&D in a column that no mail has (T84)."""
+    """R&D in a column that no mail uses is not reported (T84)."""
     note = Finding(level="note", rule="unescaped-value", message="has R&D", column="COMPANY")
     report = attrs.evolve(CLEAN, columns=(*COLUMNS, "COMPANY"), unescaped=(note,))
     campaign = attrs.evolve(GOOD, html=GOOD.html.replace("</body>", f"{html}</body>"))
@@ -120,7 +120,7 @@ def test_values_are_noted_that_the_html_takes_in_as_they_stand(
 
 
 def test_dropped_rows_do_not_count_in_a_share() -> None:
-    """The share is one of the rows that go out."""
+    """The share refers to the rows that are sent."""
     report = attrs.evolve(BAD_ROWS, dropped=5)
 
     assert refused(GOOD, report, max_rejected=0.4) == []
@@ -161,14 +161,14 @@ def test_campaign_is_judged_by_the_columns() -> None:
 
 @pytest.mark.parametrize("report", [None, ContactsReport(findings=(FAULT,))])
 def test_placeholders_are_not_judged_without_columns(report: ContactsReport | None) -> None:
-    """Nothing is known of the columns of lists, nor of a header that cannot be read."""
+    """The columns of lists, and of an unreadable header, are unknown."""
     wrong = attrs.evolve(GOOD, subject="${會員等級}", lists=[LIST])
 
     assert ("subject", "unknown-placeholder") not in refused(wrong, report)
 
 
 def test_contacts_and_campaign_come_at_once() -> None:
-    """All that is to be mended is said in one go."""
+    """All problems are raised together."""
     wrong = attrs.evolve(GOOD, subject="${會員等級}", schedule=SendAt(NOW))
     report = attrs.evolve(BAD_ROWS, findings=(FAULT, ROWS))
 
@@ -182,7 +182,7 @@ def test_contacts_and_campaign_come_at_once() -> None:
 
 @pytest.mark.parametrize("check", [True, False])
 def test_time_of_sending_is_said_once(check: bool) -> None:
-    """Both checks look at it."""
+    """Both checks find it."""
     late = attrs.evolve(GOOD, schedule=SendAt(NOW - timedelta(hours=1)))
 
     assert refused(late, check=check) == [("schedule.when", "future")]
@@ -223,7 +223,7 @@ TEST = SubjectTest(
 def test_size_of_a_test_is_judged_where_it_is_known(
     campaign: Any, report: ContactsReport | None, target: Target | None, is_known: bool
 ) -> None:
-    """A list that is there may have members that nobody here knows."""
+    """An existing list can have other members, so the number of recipients is unknown."""
     assert (("proportion", "test-too-small") in refused(campaign, report, target)) is is_known
 
 

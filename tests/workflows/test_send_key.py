@@ -1,4 +1,4 @@
-"""A send key names a campaign for all runs of it, in whichever process."""
+"""A send key names a campaign for all its runs, in any process."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ async def send(bench: Bench, **options: Any) -> Any:
 
 
 async def send_once(bench: Bench, **options: Any) -> Any:
-    """Send it to contacts that no list keeps."""
+    """Send it to contacts without a list."""
     return await workflows.send_once(bench.nl, CAMPAIGN, csv_of(3), send_key=SEND_KEY, **options)
 
 
 async def test_same_key_gives_the_same_outcome_from_any_client(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By default the runs are in a folder of this user, and nothing is asked for again."""
+    """By default the runs are in a folder of this user, and a repeated call sends no request."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
     async with connected() as bench:
@@ -93,7 +93,7 @@ async def test_key_that_could_be_taken_for_another_is_refused(case: str) -> None
 
 
 async def test_key_and_checkpoint_are_one_too_many(tmp_path: Path) -> None:
-    """The run would be kept in two places."""
+    """The run would be stored in two places."""
     async with connected(store=RunStore()) as bench, refused(bench.wire, ("send_key", "choice")):
         await send(bench, checkpoint=tmp_path / "kept.json")
 
@@ -117,7 +117,7 @@ async def test_store_is_no_checkpoint() -> None:
 
 
 async def test_other_input_pipeline_or_account_is_refused_by_name() -> None:
-    """A key is of one campaign, and says what differs."""
+    """A key belongs to one campaign; the error names the differences."""
     store = RunStore()
     async with connected(store=store) as bench:
         await send(bench)
@@ -141,7 +141,7 @@ async def test_other_input_pipeline_or_account_is_refused_by_name() -> None:
 
 
 async def test_key_that_may_be_begun_anew_says_so() -> None:
-    """After the import the contacts may not change, and nothing was sent."""
+    """After the import the contacts are fixed, and nothing was sent."""
     async with connected(store=RunStore()) as bench:
         bench.emulator.not_sent("submit_campaign", times=9)
         with pytest.raises(ConnectionFailed):
@@ -152,7 +152,7 @@ async def test_key_that_may_be_begun_anew_says_so() -> None:
 
 
 async def test_error_of_a_run_goes_on_in_the_same_store() -> None:
-    """What it carries knows its store and its key."""
+    """The checkpoint of an error has its store and its key."""
     store = RunStore()
     async with connected(store=store) as bench:
         bench.emulator.not_sent("submit_campaign", times=9)
@@ -166,7 +166,7 @@ async def test_error_of_a_run_goes_on_in_the_same_store() -> None:
 
 
 class ShownByName(str):
-    """A text that shows itself as another one, as a member of an enum does."""
+    """A text that is displayed as another text, for example a member of an enum."""
 
     __slots__ = ()
 
@@ -187,7 +187,7 @@ def test_token_of_a_key_is_what_it_ever_was() -> None:
 
 
 async def test_mark_has_a_number_after_a_decision_and_every_number_is_found() -> None:
-    """The first campaign may appear after all."""
+    """The first campaign can still appear."""
     store = RunStore()
     async with connected(store=store) as bench:
         bench.emulator.drop_request("submit_campaign")
@@ -206,7 +206,7 @@ async def test_mark_has_a_number_after_a_decision_and_every_number_is_found() ->
     assert bench.emulator.submitted == 1
 
 
-# What was sent before, and of which nothing is kept
+# Campaigns that were sent by a run without a record
 
 PIPELINES: dict[str, Callable[..., Any]] = {"campaign": send, "once": send_once}
 
@@ -216,7 +216,7 @@ PIPELINES: dict[str, Callable[..., Any]] = {"campaign": send, "once": send_once}
 async def test_run_without_a_record_finds_what_was_sent(
     pipeline: str, wait: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is imported or sent; the log says so, and the key is known from then on."""
+    """Nothing is imported or sent; the log says so, and the key is stored."""
     store, run, events = RunStore(), PIPELINES[pipeline], list[workflows.Event]()
     async with connected(store=store, profile="vendor-2026") as bench:
         first = await run(bench, wait=wait)
@@ -253,7 +253,7 @@ async def test_run_without_a_record_finds_what_was_sent(
 async def test_what_is_looked_for_before_the_first_write(
     options: dict[str, Any], age_days: int, looks: int, *, is_found: bool
 ) -> None:
-    """One request, which covers 28 days; and none for a campaign without a mark."""
+    """One request covers 28 days; a campaign without a marker needs none."""
     store = RunStore()
     async with connected(store=store) as bench:
         await send(bench, **options)
@@ -267,7 +267,7 @@ async def test_what_is_looked_for_before_the_first_write(
 
 
 async def test_look_that_fails_keeps_from_sending() -> None:
-    """It may be there; the same call looks again, and only then sends."""
+    """It possibly exists; the same call searches again, and only then sends."""
     async with connected(store=RunStore()) as bench:
         bench.emulator.not_sent("list_campaigns", times=9)
         with pytest.raises(ConnectionFailed):
@@ -281,7 +281,7 @@ async def test_look_that_fails_keeps_from_sending() -> None:
 
 
 async def test_other_mark_is_looked_for_anew() -> None:
-    """What was not found under one mark may be there under another."""
+    """A campaign that was not found by one marker can exist under another."""
     store = RunStore()
     async with connected(store=store) as bench:
         await send(bench, marker="mine")
@@ -329,7 +329,7 @@ async def test_events_of_a_key_are_sent_once() -> None:
 
 
 async def test_rehearsal_touches_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It runs the real pipeline, and leaves nothing where real runs are kept."""
+    """It runs the real pipeline, and leaves nothing in the store of real runs."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
 
@@ -364,23 +364,23 @@ async def test_resubmit_waits_until_nothing_can_be_on_its_way(
         assert not given.records
 
 
-# What the run that had begun a step has found out meanwhile
+# Outcomes that the run that had begun a step has found out in the meantime
 
 
 @attrs.define
 class Reporting(RunStore):
-    """A store in which an earlier run reports what became of its step, once another has taken over.
+    """A store in which an earlier run reports the outcome of its step after another took over.
 
     Attributes:
         step: Its step.
-        found: What it reports; None if nothing was sent.
+        found: The reported record; None if nothing was sent.
     """
 
     step: str = ""
     found: StepRecord | None = None
 
     async def load(self, key: str) -> Any:
-        """Return what is kept, with the report after the first save."""
+        """Return the record, with the report after the first save."""
         if self.saves and self.step:
             stored = read_run_record(self.data)
             records = {step: each for step, each in stored.records.items() if step != self.step}
@@ -397,7 +397,7 @@ DONE = StepRecord(state="done", at=START, result=None)
 
 @pytest.mark.parametrize("found", [DONE, None], ids=["sent", "not sent"])
 async def test_upload_that_was_reported_is_not_held(found: StepRecord | None) -> None:
-    """What was sent is the outcome; what was not is made anew."""
+    """A sent campaign is the outcome; an unsent one is created again."""
     store = Reporting()
     async with connected(store=store, profile="vendor-2026") as bench:
         bench.emulator.drop_request("upload_once")
@@ -414,7 +414,7 @@ async def test_upload_that_was_reported_is_not_held(found: StepRecord | None) ->
 
 
 async def test_event_that_was_reported_is_not_held() -> None:
-    """The run goes on with the next batch."""
+    """The run continues with the next batch."""
     store = Reporting()
     async with connected(store=store, profile="vendor-2026") as bench:
         given: Any = {"contacts": csv_of(150), "send_key": SEND_KEY}
@@ -436,7 +436,7 @@ async def test_event_that_was_reported_is_not_held() -> None:
 async def test_what_a_run_has_found_itself_yields_to_a_result_alone(
     found: StepRecord | None,
 ) -> None:
-    """The answer of the platform counts; and a failure of the store takes none of it back."""
+    """The answer of the platform counts, even if the store fails."""
     store, mine = Reporting(), attrs.evolve(DONE, result="C1")
     given = Checkpoint(pipeline="send_campaign", input_hash="x", send_key=SEND_KEY)
     store.put(attrs.evolve(given._stored(), records={"submit": HELD}).to_dict())

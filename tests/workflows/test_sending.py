@@ -1,4 +1,4 @@
-"""A campaign goes out once, to who was imported for it, or not at all."""
+"""A campaign is sent once, to the imported contacts, or not at all."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SUBMITS = ("submitCampaign", "submitAbTest")
 
 
 def submits(bench: Bench) -> int:
-    """Count the submits that went out."""
+    """Count the submits that were sent."""
     return sum(bench.wire.count(operation) for operation in SUBMITS)
 
 
@@ -70,7 +70,7 @@ async def test_contacts_are_imported_and_then_mailed(mailing: Mailing) -> None:
 
 
 def with_preheader(mailing: Mailing) -> Mailing:
-    """Return a copy with a preheader for each variant that may have its own."""
+    """Return a copy with a preheader for each variant that can have its own."""
     if isinstance(mailing, SubjectTest):
         return attrs.evolve(mailing, preheader_a="甲，${NAME}", preheader_b="乙，${NAME}")
     return attrs.evolve(mailing, preheader="預覽，${NAME}")
@@ -93,7 +93,7 @@ async def test_preheader_arrives(mailing: Mailing) -> None:
 
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 async def test_refused_preheader_has_its_way_out(mailing: Mailing) -> None:
-    """The platform of the documentation does not know the field, and says which it is (T86)."""
+    """The documented platform does not know the field, and names it (T86)."""
     async with connected() as bench:
         ready = with_lists(with_preheader(mailing), [await bench.make_list(8)])
         with pytest.raises(FieldError, match="takes no preheader, so leave it out") as caught:
@@ -111,7 +111,7 @@ async def test_refused_preheader_has_its_way_out(mailing: Mailing) -> None:
 
 @pytest.mark.parametrize("preheader", ["預覽", None])
 async def test_refusal_that_names_no_field_may_be_for_the_preheader(preheader: str | None) -> None:
-    """The platform may say no more than "fields" (T89), and one that was sent is likely meant."""
+    """The platform can answer only "fields" (T89); then a preheader is the likely reason."""
     async with connected(switches=Switches(invalid_fields_as_text=True)) as bench:
         ready = attrs.evolve(CAMPAIGN, lists=[await bench.make_list(3)], preheader=preheader)
         if preheader is None:
@@ -125,7 +125,7 @@ async def test_refusal_that_names_no_field_may_be_for_the_preheader(preheader: s
 
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 async def test_campaign_without_contacts_is_only_submitted(mailing: Mailing) -> None:
-    """Without contacts, the lists are taken as they are."""
+    """Without contacts, the lists are used as they are."""
     async with connected() as bench:
         ready = with_lists(mailing, [await bench.make_list(9)])
         sent = len(bench.wire.sent)
@@ -136,7 +136,7 @@ async def test_campaign_without_contacts_is_only_submitted(mailing: Mailing) -> 
 
 
 async def test_imported_list_joins_the_others() -> None:
-    """The campaign goes to its own lists and to the one that was imported into."""
+    """The campaign is sent to its own lists and to the list of the import."""
     async with connected() as bench:
         first = await bench.make_list(2, "甲")
         second = await bench.make_list(0, "乙")
@@ -148,7 +148,7 @@ async def test_imported_list_joins_the_others() -> None:
 
 
 async def test_list_that_is_selected_already_is_selected_once() -> None:
-    """Importing into one of the campaign's own lists is no contradiction."""
+    """Importing into one of the campaign's own lists is allowed."""
     async with connected() as bench:
         sn = await bench.make_list(2)
         ready = with_lists(CAMPAIGN, [sn])
@@ -185,7 +185,7 @@ async def test_nothing_is_sent_when_the_import_takes_too_long() -> None:
 
 
 REJECTED = csv_of(18) + "nobody,誰\n@,誰\n"
-"""Twenty rows, of which two are no good."""
+"""Twenty rows, two of them with errors."""
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ REJECTED = csv_of(18) + "nobody,誰\n@,誰\n"
 async def test_rejected_rows_decide_about_sending(
     max_rejected: float | None, is_sent: bool
 ) -> None:
-    """A number of rows, a share of them, or any number may be rejected, whatever the check says."""
+    """A number of rows, a share of them, or all rows can be rejected, with or without the check."""
     raised = None
     async with connected() as bench:
         try:
@@ -225,7 +225,7 @@ async def test_rejected_rows_decide_about_sending(
 async def test_nothing_is_sent_to_a_list_that_is_not_filled(
     max_rejected: float | None, check: bool
 ) -> None:
-    """Rows may be rejected by ``max_rejected``; rows that are not counted are lost."""
+    """``max_rejected`` allows rejected rows; rows that are not counted are lost."""
     counts = {"fileCnt": 3, "insertCnt": 3, "duplicateCnt": 0, "errCnt": 0}
     body = json.dumps({"status": "COMPLETE", **counts}).encode()
     async with connected() as bench:
@@ -263,7 +263,7 @@ async def test_nothing_is_sent_to_a_list_that_is_not_filled(
 def test_rejected_rows_are_judged(
     errors: int | None, rows: int | None, max_rejected: float | None, enough: bool
 ) -> None:
-    """A share counts of the rows in the file; unknown, none may be rejected."""
+    """A share refers to the rows in the file; if they are unknown, no row can be rejected."""
     result = ImportResult(
         import_sn=ImportSn("a"), status=ImportStatus.COMPLETE, errors=errors, file_count=rows
     )
@@ -302,7 +302,7 @@ async def test_bad_argument_is_refused_before_anything(
 
 
 async def test_past_schedule_is_refused_before_the_import() -> None:
-    """What the submit would refuse is refused while nothing has been done."""
+    """Everything that the submit would refuse is refused before the import."""
     async with scripted() as script:
         late = attrs.evolve(CAMPAIGN, schedule=SendAt(script.clock.now()))
         async with refused(script.wire, ("schedule.when", "future")):
@@ -310,7 +310,7 @@ async def test_past_schedule_is_refused_before_the_import() -> None:
 
 
 async def test_schedule_that_passes_during_the_import_is_refused() -> None:
-    """The time is looked at again when the campaign's turn comes; it is never shifted."""
+    """The time is checked again before the submit; it is never changed."""
     async with connected() as bench:
         soon = attrs.evolve(CAMPAIGN, schedule=SendAt(bench.clock.now() + timedelta(seconds=5)))
         with pytest.raises(InvalidRequest, match="not after now"):
@@ -327,7 +327,7 @@ async def test_excluded_list_is_no_target() -> None:
 
 
 async def test_excluded_list_of_the_name_is_no_target() -> None:
-    """A list that is reused by name may turn out to be left out: nothing is imported then."""
+    """A list that is reused by name can be an excluded list: nothing is imported then."""
     async with connected() as bench:
         without = attrs.evolve(CAMPAIGN, exclude_lists=[await bench.make_list(0, "a")])
         with pytest.raises(InvalidRequest, match="selected too"):
@@ -339,7 +339,7 @@ async def test_excluded_list_of_the_name_is_no_target() -> None:
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 @pytest.mark.parametrize("fault", ["lose_reply_to", "drop_request", "cut_body", "garbage", "fail"])
 async def test_lost_reply_to_submit_is_not_sent_again(mailing: Mailing, fault: str) -> None:
-    """It is submitted once, looked for, and the error says under which name (T64)."""
+    """It is submitted once, searched for, and the error names the campaign (T64)."""
     operation = "submit_campaign" if mailing is CAMPAIGN else "submit_ab_test"
     async with connected() as bench:
         getattr(bench.emulator, fault)(operation)
@@ -359,7 +359,7 @@ async def test_lost_reply_to_submit_is_not_sent_again(mailing: Mailing, fault: s
 
 
 async def test_submit_that_was_not_sent_is_sent() -> None:
-    """What certainly did not arrive is sent again, and accepted once."""
+    """A request that certainly did not arrive is repeated, and accepted once."""
     async with connected() as bench:
         bench.emulator.not_sent("submit_campaign", times=2)
         bench.emulator.throttle("submit_campaign", times=1)
@@ -380,7 +380,7 @@ async def test_submit_that_stays_refused_is_said() -> None:
 
 
 async def test_refusal_of_the_submit_arrives_as_it_is() -> None:
-    """What the platform refuses is not sent, and says why."""
+    """A campaign that the platform refuses is not sent, and the error gives the reason."""
     sender = attrs.evolve(CAMPAIGN.sender, address="unverified@example.com")
     async with connected() as bench:
         with pytest.raises(SenderNotVerified):

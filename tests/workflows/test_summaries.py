@@ -1,4 +1,4 @@
-"""What became of campaigns, in numbers."""
+"""The results of campaigns in numbers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def row(sn: str, part: str | None = "TOTAL", **fields: Any) -> dict[str, Any]:
 
 
 async def test_campaigns_are_summarized_in_the_order_asked() -> None:
-    """Fifty come with one request, each once, in the order in which they were given."""
+    """One request returns fifty campaigns, each once, in the order of the codes."""
     codes = [CampaignSn(f"c{number}") for number in range(60)]
     first, second = ([row(sn) for sn in reversed(some)] for some in (codes[:50], codes[50:]))
     async with scripted(Reply(first), Reply(second), profile="vendor-2026") as script:
@@ -45,7 +45,7 @@ async def test_campaigns_are_summarized_in_the_order_asked() -> None:
 
 
 def test_summary_shows_how_far_a_campaign_came() -> None:
-    """Of one that was stopped, the recipients are more than the mails that went out."""
+    """A campaign that was stopped has more recipients than sent mails."""
     summary = CampaignSummary(
         campaign_sn=CampaignSn("c"), name="週年慶", recipients=20_000, delivered=5_718, bounced=105
     )
@@ -70,7 +70,7 @@ ROWS = {
 async def test_only_the_total_counts(
     rows: list[Any], recipients: int | None, parts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Rows are never added up; what is not known is None, and a line in the log says so."""
+    """Rows are never added up; an unknown number is None, and a warning is logged."""
     async with scripted(Reply(rows), profile="vendor-2026") as script:
         [summary] = await workflows.summarize(script.nl, [CampaignSn("c")])
 
@@ -81,7 +81,7 @@ async def test_only_the_total_counts(
 
 
 async def test_unknown_code_hides_no_other() -> None:
-    """A platform that refuses all for one is asked for the halves."""
+    """If a platform refuses all codes for one, the halves are requested."""
     codes = [CampaignSn(sn) for sn in "abc"]
     replies = (UNKNOWN, Reply([row("a")]), UNKNOWN, UNKNOWN, Reply([row("c")]))
     async with scripted(*replies, profile="vendor-2026") as script:
@@ -108,7 +108,7 @@ async def test_metrics_and_report_agree(
 
 
 async def test_campaign_without_a_report_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    """It has no numbers, and a line in the log says why; so has one whose files are none."""
+    """It has no numbers, and a warning gives the reason; so has one with invalid files."""
     async with connected(switches=Switches(unfinished_is_40303=True)) as bench:
         sn = await bench.send()
         nobody = CampaignSn("0" * 32)
@@ -144,6 +144,6 @@ async def test_failure_is_raised(replies: list[Reply], error: type[Exception]) -
     ],
 )
 async def test_bad_codes_are_refused(codes: Any, problem: tuple[str, str]) -> None:
-    """Nothing is asked for."""
+    """No request is sent."""
     async with scripted() as script, refused(script.wire, problem):
         await workflows.summarize(script.nl, codes)

@@ -1,6 +1,6 @@
 """The pipelines against a platform that answers in another form: they pass, or say why not.
 
-What is read does not depend on the event loop, so these run on asyncio alone.
+Parsing does not depend on the event loop, so these tests run only on asyncio.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.asyncio
 
 ROWS: Final = 3
 OLD_LISTS: Final = 2
-"""Lists that are made before and after, so that there are pages at all."""
+"""Lists that are created before and after, so that there are several pages."""
 
 
 async def _mail_and_report(bench: Bench, folder: Path) -> None:
@@ -99,7 +99,7 @@ PASSES: Final[list[dict[str, Any]]] = [
 async def test_mailing_passes_against_another_form(
     switches: dict[str, Any], tmp_path: Path
 ) -> None:
-    """What decides nothing may have any form, and no list or campaign is made twice."""
+    """Values that decide nothing can have any form, and no list or campaign is created twice."""
     async with connected(switches=Switches(**switches)) as bench:
         await _mail_and_report(bench, tmp_path)
 
@@ -115,7 +115,7 @@ async def test_mailing_passes_against_the_notes_of_the_vendor(tmp_path: Path) ->
 
 
 async def _send_going_on(bench: Bench, operation: str) -> workflows.SendOutcome:
-    """Lose the reply to an operation, wait a day, and go on from the checkpoint."""
+    """Lose the reply to an operation, wait a day, and resume from the checkpoint."""
     bench.emulator.lose_reply_to(operation)
     options: dict[str, Any] = {"contacts": csv_of(ROWS), "list_name": LIST_NAME}
     with pytest.raises(OutcomeUnknown) as caught:
@@ -148,7 +148,7 @@ async def test_lost_submit_is_found_in_another_form(switches: dict[str, Any]) ->
 
 
 async def test_list_that_appears_late_is_not_made_again() -> None:
-    """A list whose reply was lost, and that is not among the lists yet, is not made twice (T53)."""
+    """A list whose reply was lost, and that is not listed yet, is not created twice (T53)."""
     async with connected(switches=Switches(list_delay_s=30)) as bench:
         await _send_going_on(bench, "create_list")
 
@@ -172,7 +172,7 @@ async def _export_before_the_end(bench: Bench) -> None:
 
 
 async def _import_city(bench: Bench) -> None:
-    """Import a column that the platform's own names have, and one that they have not."""
+    """Import a column with a name of the platform, and one with another name."""
     await workflows.import_contacts(
         bench.nl, "EMAIL,NAME,City,AREA\na@example.com,A,Taipei,1\n", list_name=LIST_NAME
     )
@@ -210,7 +210,7 @@ async def test_pipeline_is_refused_with_the_reason(
     kind: type[NewsLeopardError],
     text: str,
 ) -> None:
-    """A refusal that a person must act on keeps its class and names the reason."""
+    """A refusal that needs a person keeps its class and names the reason."""
     async with connected(switches=Switches(**switches)) as bench:
         with pytest.raises(kind, match=text):
             await run(bench)

@@ -1,4 +1,4 @@
-"""With a webhook, a job is looked at when the platform has called; if it does not, as ever."""
+"""With a webhook, a job is polled after the platform's call; without a call, as usual."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class HookedAttempt:
 
     @property
     def looks_s(self) -> list[float]:
-        """When imports were looked at, after the last upload."""
+        """When imports were polled, after the last upload."""
         requests = self.bench.emulator.requests
         [*_, upload_s] = [each.at_s for each in requests if each.operation == "upload"]
         looks = [each.at_s for each in requests if each.operation == "get_import"]
@@ -97,7 +97,7 @@ async def hooked(*, secret: str | None = None, **switches: Any) -> AsyncIterator
 @pytest.mark.quick
 @pytest.mark.parametrize("copies", [1, 100])
 async def test_import_costs_one_look(copies: int) -> None:
-    """It is looked at when the platform has called, however often that calls."""
+    """It is polled after the platform's call, even if that is repeated."""
     async with hooked(webhook_copies=copies) as hook:
         report = await hook.import_file()
         await hook.bench.clock.sleep(60)
@@ -122,7 +122,7 @@ async def test_campaign_with_contacts_costs_one_look() -> None:
 
 @pytest.mark.anyio
 async def test_each_part_has_a_url_of_its_own() -> None:
-    """The call for one part does not stand for the next."""
+    """The call for one part does not count for the next."""
     async with hooked() as hook:
         report = await hook.import_file(csv_of(120), part_bytes=len(csv_of(120)) // 2)
 
@@ -142,7 +142,7 @@ async def test_text_import_has_no_webhook_and_is_looked_at_as_ever() -> None:
 
 @pytest.mark.anyio
 async def test_export_is_looked_at_twice_once_it_was_called() -> None:
-    """Before the export, at the call, and once more: two looks must have seen the same files."""
+    """Before the export, at the call, and once more: two polls must show the same files."""
     async with hooked() as hook:
         sn = await hook.bench.send(then_s=60)
         before = hook.bench.emulator.count("get_links")
@@ -156,7 +156,7 @@ async def test_export_is_looked_at_twice_once_it_was_called() -> None:
 
 @pytest.mark.anyio
 async def test_export_of_another_is_not_waited_for_by_its_webhook() -> None:
-    """Within the hour nothing is exported, so that no URL is registered."""
+    """Within the hour nothing is exported, so no URL is registered."""
     async with hooked() as hook:
         sn = await hook.bench.send(then_s=60)
         await hook.bench.nl.reports.export(sn)
@@ -182,7 +182,7 @@ async def test_lost_webhook_only_makes_it_slower(caplog: pytest.LogCaptureFixtur
 @pytest.mark.anyio
 @pytest.mark.quick
 async def test_forged_webhook_is_not_believed_and_costs_one_look() -> None:
-    """A call that comes too soon leads to one look; then it is looked at as ever."""
+    """A call that comes too early triggers one poll; then it is polled as usual."""
     async with hooked(import_base_s=20) as hook:
 
         def forge(event: workflows.Event) -> None:
@@ -208,7 +208,7 @@ async def test_deadline_holds_without_a_webhook() -> None:
 
 @pytest.mark.anyio
 async def test_shorter_deadline_than_the_longest_wait_ends_in_a_look() -> None:
-    """What has ended by the deadline is seen."""
+    """A job that has ended by the deadline is noticed."""
     async with hooked(webhook_copies=0) as hook:
         await hook.import_file(polling=Polling(jitter=0, deadline_s=30))
 
@@ -236,7 +236,7 @@ async def _stop_after_upload(hook: HookedAttempt, **options: Any) -> None:
 async def test_run_that_goes_on_elsewhere_is_woken_if_it_has_the_secret(
     secret: str | None, looks: list[float], tmp_path: Path
 ) -> None:
-    """It has the URL that the first run registered; without a secret it polls as ever."""
+    """It has the URL that the first run registered; without a secret it polls as usual."""
     store = tmp_path / "run.json"
     async with hooked(secret=secret, import_base_s=20) as hook:
         other = Webhooks(f"{HOST}/hook", secret=secret)
@@ -250,7 +250,7 @@ async def test_run_that_goes_on_elsewhere_is_woken_if_it_has_the_secret(
 
 @pytest.mark.anyio
 async def test_checkpoint_goes_on_with_or_without_a_webhook(tmp_path: Path) -> None:
-    """The webhook is no part of what was asked for."""
+    """The webhook is not part of the stored input."""
     store = tmp_path / "run.json"
     async with hooked() as hook:
         await _stop_after_upload(hook, checkpoint=store)
@@ -310,7 +310,7 @@ PIPELINES: dict[str, Callable[..., Awaitable[object]]] = {
 @pytest.mark.anyio
 @pytest.mark.parametrize("pipeline", PIPELINES)
 async def test_url_alone_is_no_receiver(pipeline: str) -> None:
-    """What cannot receive a call is refused before the first request."""
+    """A value that cannot receive a call is refused before the first request."""
     async with connected() as bench, refused(bench.wire, ("webhook", "type")):
         await PIPELINES[pipeline](bench.nl, f"{HOST}/hook")
 

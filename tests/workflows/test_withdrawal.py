@@ -1,4 +1,4 @@
-"""A run is withdrawn before it has submitted, whoever has it; or it is too late."""
+"""A run is withdrawn before it has submitted, in any process; or it is too late."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class WithdrawnAt:
 
     Attributes:
         number: Before which save, from 0; half a number: after it.
-        was_in_time: What withdrawing said.
+        was_in_time: The result of the withdrawal.
     """
 
     number: float
@@ -36,7 +36,7 @@ class WithdrawnAt:
     saves: int = 0
 
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept."""
+        """Return the stored record."""
         return await self.kept.load(key)
 
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
@@ -56,7 +56,7 @@ class WithdrawnAt:
 
 @pytest.mark.parametrize("number", [each / 2 for each in range(16)])
 async def test_run_that_is_withdrawn_sends_nothing_or_it_is_too_late(number: float) -> None:
-    """Before and after each of its saves: what withdrawing says is what happens."""
+    """Before and after each of its saves, the result of the withdrawal is correct."""
     store = WithdrawnAt(number)
     async with connected(store=store) as at:
         try:
@@ -89,13 +89,13 @@ async def test_key_that_was_never_used_is_withdrawn_as_well() -> None:
 
 @attrs.define
 class LosingStore:
-    """A store that takes saves, or not, and says neither."""
+    """A store that does or does not accept saves, and always raises."""
 
     is_kept: bool
     kept: MemoryStore = attrs.field(factory=MemoryStore)
 
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept."""
+        """Return the stored record."""
         return await self.kept.load(key)
 
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
@@ -110,7 +110,7 @@ class LosingStore:
 
 
 async def test_save_whose_answer_was_lost_is_looked_up() -> None:
-    """It was stored, or the caller hears that it was not."""
+    """It was stored, or the error of the store is raised."""
     store: Store = LosingStore(is_kept=True)
     assert await withdraw(store, SEND_KEY)
 

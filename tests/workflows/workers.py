@@ -1,4 +1,4 @@
-"""Processes that work on the runs of one store, one after the other or at once."""
+"""Processes that work on the runs of one store, one after the other or at the same time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["given", "hold", "interrupt", "send", "worker"]
 
 
 def given(key: str = "k", rows: int = 3) -> dict[str, Any]:
-    """Return what a run under a key is begun with."""
+    """Return the arguments of a run by its key."""
     return {"campaign": CAMPAIGN, "contacts": csv_of(rows), "list_name": f"會員 {key}"}
 
 
@@ -31,7 +31,7 @@ async def worker(bench: Bench, store: Store, key: str = KEY) -> AsyncIterator[Ne
 
 
 async def send(bench: Bench, store: Store, key: str = "k", **changes: Any) -> Any:
-    """Send a campaign in a process of its own."""
+    """Send a campaign in a separate process."""
     async with worker(bench, store) as nl:
         return await workflows.send_campaign(nl, **given(key) | changes, send_key=key)
 
@@ -49,7 +49,7 @@ async def interrupt(bench: Bench, store: Store, key: str = "k") -> None:
 
 
 async def hold(bench: Bench, store: Store, key: str = "k") -> None:
-    """Send a campaign whose outcome is not known, and which is not listed yet."""
+    """Send a campaign with an unknown outcome, which is not listed yet."""
     bench.emulator.lose_reply_to("submit_campaign")
     with pytest.raises(OutcomeUnknown):
         await send(bench, store, key)
