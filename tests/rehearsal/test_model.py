@@ -70,7 +70,7 @@ def test_summary_is_a_page_of_aligned_lines() -> None:
 
 CHANGES: list[tuple[dict[str, Any], str, str]] = [
     ({"recipients": 1}, "Balance", "1 mail is needed (assumed)"),
-    ({"problem": "nobody is there"}, "Problem", "nobody is there"),
+    ({"problem": "no recipient is left"}, "Problem", "no recipient is left"),
     (
         {"contacts": ContactsReport(rows=1, unique=1, skipped=5, dropped=2, left_out=3, trimmed=4)},
         "Contacts",

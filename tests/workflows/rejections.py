@@ -16,18 +16,18 @@ __all__ = ["CSV", "TRUTH", "facts", "imported", "rejecting", "rows_of", "served"
 CSV = (
     "EMAIL,NAME,POINTS\n"
     "a@example.com,甲,1\n"
-    "nobody,乙,2\n"
+    "absent,乙,2\n"
     '"b@example.com","丙, 丁",3\n'
     ",戊,4\n"
     "c@example.com\n"
-    "nobody,己,5\n"
+    "absent,己,5\n"
     "d@example.com,庚,6,7\n"
 )
 TRUTH = [
-    (3, "nobody", "INVALID_EMAIL"),
+    (3, "absent", "INVALID_EMAIL"),
     (5, "", "EMPTY_EMAIL"),
     (6, "c@example.com", "WRONG_COLUMN_COUNT"),
-    (7, "nobody", "INVALID_EMAIL"),
+    (7, "absent", "INVALID_EMAIL"),
     (8, "d@example.com", "WRONG_COLUMN_COUNT"),
 ]
 """The rows that the platform rejects: the line, the address and the reason."""

@@ -1,7 +1,7 @@
 """Rewritten answers of the platform, one by one, and the outcome of a mailing for each.
 
-They are rewritten on their way to the client, whatever the emulator itself can show. The table is
-printed by ``python -m tests.workflows.rewrites``; give a name to see the whole message of one.
+They are rewritten before the client receives them, so they can have forms that the emulator cannot
+produce. ``python -m tests.workflows.rewrites`` prints the table; with a name, the whole message.
 """
 
 from __future__ import annotations

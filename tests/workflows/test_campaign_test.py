@@ -66,7 +66,7 @@ async def test_test_is_never_sent_twice() -> None:
         (CAMPAIGN, 5, [("to", "type")]),
         (CAMPAIGN, [], [("to", "range")]),
         (CAMPAIGN, [f"a{n}@example.com" for n in range(11)], [("to", "range")]),
-        (CAMPAIGN, ["nobody"], [("to[0]", "address")]),
+        (CAMPAIGN, ["absent"], [("to[0]", "address")]),
         (CAMPAIGN, [5], [("to[0]", "type")]),
         (CAMPAIGN, [ME, Recipient("", "ME@example.com")], [("to[1]", "duplicate")]),
     ],

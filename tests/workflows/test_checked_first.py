@@ -25,7 +25,7 @@ CLEAN: Campaign = attrs.evolve(
 )
 """A campaign without findings."""
 
-BAD = csv_of(18) + "nobody,誰\nnobody@,誰\n"
+BAD = csv_of(18) + "absent,誰\nabsent@,誰\n"
 """Twenty rows, two of them with errors."""
 
 

@@ -24,7 +24,7 @@ from tests.plainness import assert_exactly_plain
 
 pytestmark = pytest.mark.anyio
 
-BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\nming@example.com,王大明\n"
+BAD = "EMAIL,NAME\nming@example.com,王小明\nabsent,誰\nming@example.com,王大明\n"
 
 
 def written(folder: Path, content: str | bytes, name: str = "members.csv") -> Path:
@@ -112,11 +112,11 @@ async def test_what_cannot_be_checked_is_refused(
 async def test_clean_csv_is_written_where_it_is_wanted(tmp_path: Path) -> None:
     """The file has the CSV that would be sent, with the corrections, even with bad rows."""
     out = tmp_path / "clean.csv"
-    source = written(tmp_path, "name;email\n 王小明 ;ming@example.com\n誰;nobody\n".encode("big5"))
+    source = written(tmp_path, "name;email\n 王小明 ;ming@example.com\n誰;absent\n".encode("big5"))
 
     report = await check_contacts(source, fix=["trim"], write_to=out)
 
-    assert out.read_text(encoding="utf-8") == "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\n"
+    assert out.read_text(encoding="utf-8") == "EMAIL,NAME\nming@example.com,王小明\nabsent,誰\n"
     assert (report.trimmed, report.size_bytes) == (1, out.stat().st_size)
     assert [each.rule for each in report.errors] == ["invalid-email"]
 

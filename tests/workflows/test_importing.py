@@ -243,7 +243,7 @@ async def test_error_names_columns_that_may_have_to_be_set_up(header: str, said:
 
 async def test_strict_refuses_what_is_worth_a_look(tmp_path: Path) -> None:
     """Warnings, for example of a reserved name, and rows that the platform would reject (T41)."""
-    contacts = "EMAIL,NAME,phone\nuser@example.com,會員,1\nnobody,會員,2\n"
+    contacts = "EMAIL,NAME,phone\nuser@example.com,會員,1\nabsent,會員,2\n"
     async with connected() as bench:
         expected = [("contacts", "invalid-email"), ("contacts", "reserved-header")]
         with pytest.raises(InvalidRequest) as caught:
@@ -359,7 +359,7 @@ async def test_counts_that_are_not_given_are_warned_of_once(
 @pytest.mark.parametrize("fix", [(), ("drop-duplicates",)])
 async def test_addresses_are_compared_each_once(fix: tuple[Fix, ...]) -> None:
     """It is unknown whether repetitions and bad rows count (T47)."""
-    rows = csv_of(2) + "USER0@example.com,會員\nnobody,誰\n,誰\n"
+    rows = csv_of(2) + "USER0@example.com,會員\nabsent,誰\n,誰\n"
     async with connected() as bench:
         says(bench, **(FULL | {"fileCnt": 2}))
         report = await workflows.import_contacts(bench.nl, rows, list_name="會員", fix=fix)

@@ -378,7 +378,7 @@ async def test_end_is_waited_for_and_recipients_are_compared(
     """Missing recipients are logged: there is no file of rejected rows."""
     async with connected(**VENDOR) as bench:
         outcome = await send(bench, wait="sent")
-        bad = csv_of(8) + "nobody,誰\n"
+        bad = csv_of(8) + "absent,誰\n"
         with caplog.at_level(logging.WARNING, "newsleopard_async"):
             fewer = await workflows.send_once(bench.nl, CAMPAIGN, bad, max_rejected=1, wait="sent")
 
@@ -459,7 +459,7 @@ async def test_what_cannot_be_sent_once_is_refused_before_anything_is_sent(
     async with scripted() as script:
         send_once: Any = workflows.send_once
         for given, options, problems in (
-            ((listed, csv_of(3) + "nobody,誰\n"), {}, {"lists", "contacts", "schedule.when"}),
+            ((listed, csv_of(3) + "absent,誰\n"), {}, {"lists", "contacts", "schedule.when"}),
             ((CAMPAIGN, large), {}, {"contacts"}),
             ((CAMPAIGN, "EMAIL\n"), {"checkpoint": path}, {"contacts"}),
             (("campaign", csv_of(3)), {"check": 1, "strict": 1}, {"campaign", "check", "strict"}),

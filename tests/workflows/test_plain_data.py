@@ -80,7 +80,7 @@ FINDING = Finding(
 SUMMARY = ReportSummary(campaign_sn=CampaignSn("c"), delivered=1, events={"delivery": 2})
 METRICS = CampaignMetrics(sn=CampaignSn("c"), part="TOTAL", revenue=Decimal("1.50"), sent_begin=NOW)
 ROWS = (
-    RejectedRow(line=2, email="nobody", reason="INVALID_EMAIL", values={"EMAIL": "nobody"}),
+    RejectedRow(line=2, email="absent", reason="INVALID_EMAIL", values={"EMAIL": "absent"}),
     ReportRow(email="a@example.com", at=NOW, url="https://example.com/", values={"A": "1"}),
 )
 FILE = ReportFile(type=ReportType("odd"), path=Path("a") / "b.csv", size_bytes=3)

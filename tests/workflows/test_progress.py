@@ -212,7 +212,7 @@ async def test_failed_import_is_told_by_its_last_look() -> None:
 async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
     """Every event is JSON of plain types, without contacts, keys and presigned queries."""
     recorder = Recorder()
-    rejected = csv_of(101) + "nobody,誰\n"
+    rejected = csv_of(101) + "absent,誰\n"
     async with connected() as bench:
         outcome = await workflows.send_campaign(
             bench.nl,

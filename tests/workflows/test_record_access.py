@@ -270,7 +270,7 @@ async def test_errors_of_a_store_with_locks_count() -> None:
     assert run.store.now["records"] == {}
 
 
-async def test_lock_that_was_lost_ends_the_run_though_nobody_wrote() -> None:
+async def test_lock_that_was_lost_ends_the_run_though_no_run_wrote() -> None:
     """Another run possibly began, and is not visible yet."""
     run = Run(Locking())
     await run.begin()

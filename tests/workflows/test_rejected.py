@@ -41,7 +41,7 @@ async def test_rows_are_those_that_the_platform_rejected() -> None:
     assert facts(rows) == TRUTH
     assert job.result is not None
     assert report.rejected_count == job.result.rejected == len(rows)
-    assert rows[0].values == {"EMAIL": "nobody", "NAME": "乙", "POINTS": "2"}
+    assert rows[0].values == {"EMAIL": "absent", "NAME": "乙", "POINTS": "2"}
     assert rows[2].values == {"EMAIL": "c@example.com"}
     assert rows[4].values["column 4"] == "7"
 
@@ -55,11 +55,11 @@ class Person:
     points: int
 
 
-PEOPLE = [Person("a@example.com", "甲", 1), Person("nobody", "乙", 2), Person("x", "丙\n丁", 3)]
-TABLE = 'EMAIL,NAME,points\na@example.com,甲,1\nnobody,乙,2\nx,"丙\n丁",3\ny,戊,4\n'
+PEOPLE = [Person("a@example.com", "甲", 1), Person("absent", "乙", 2), Person("x", "丙\n丁", 3)]
+TABLE = 'EMAIL,NAME,points\na@example.com,甲,1\nabsent,乙,2\nx,"丙\n丁",3\ny,戊,4\n'
 
 FRAME = {
-    "EMAIL": ["a@example.com", "nobody", "x", "y"],
+    "EMAIL": ["a@example.com", "absent", "x", "y"],
     "NAME": ["甲", "乙", "丙\n丁", "戊"],
     "points": [1, 2, 3, 4],
 }
@@ -99,10 +99,10 @@ async def test_lines_are_found_in_every_form_of_contacts(form: str, tmp_path: Pa
         rows = await rows_of(bench.nl, report, contacts)
 
     last = 6 if form in OF_LINES else 5
-    assert [(row.line, row.email) for row in rows] == [(3, "nobody"), (4, "x"), (last, "y")]
+    assert [(row.line, row.email) for row in rows] == [(3, "absent"), (4, "x"), (last, "y")]
 
 
-GIVEN = 'NAME;EMAIL;POINTS\r\n甲;a@example.com;1\r\n"乙\r\n丙";nobody;2\r\n丁;x;3\r\n'
+GIVEN = 'NAME;EMAIL;POINTS\r\n甲;a@example.com;1\r\n"乙\r\n丙";absent;2\r\n丁;x;3\r\n'
 """The lines are the caller's, although the platform got its own form."""
 
 
@@ -113,11 +113,11 @@ async def test_lines_are_those_of_the_contacts_as_they_were_given(
     """The encoding, order, separator and line ends are the caller's."""
     path = tmp_path / "members.csv"
     path.write_bytes(GIVEN.encode(encoding))
-    sent = 'EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,"乙\n丙",2\nx,丁,3\n'
+    sent = 'EMAIL,NAME,POINTS\na@example.com,甲,1\nabsent,"乙\n丙",2\nx,丁,3\n'
     async with rejecting(sent) as (bench, report):
         rows = await rows_of(bench.nl, report, path)
 
-    assert [(row.line, row.email) for row in rows] == [(3, "nobody"), (5, "x")]
+    assert [(row.line, row.email) for row in rows] == [(3, "absent"), (5, "x")]
 
 
 async def test_encoding_of_the_contacts_is_the_one_that_was_said(tmp_path: Path) -> None:
@@ -147,12 +147,12 @@ async def test_lines_are_found_under_the_names_that_were_given_to_columns() -> N
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 async def test_file_may_be_of_any_encoding(encoding: str, end: str) -> None:
     """The platform's file is not documented (T49)."""
-    lines = ("EMAIL,NAME,POINTS,原因", '"nobody","乙",2,"信箱, 不對"', "")
+    lines = ("EMAIL,NAME,POINTS,原因", '"absent","乙",2,"信箱, 不對"', "")
 
     (row,) = await served(end.join(lines).encode(encoding), CSV)
 
-    assert (row.line, row.email, row.reason) == (3, "nobody", "信箱, 不對")
-    assert row.values == {"EMAIL": "nobody", "NAME": "乙", "POINTS": "2"}
+    assert (row.line, row.email, row.reason) == (3, "absent", "信箱, 不對")
+    assert row.values == {"EMAIL": "absent", "NAME": "乙", "POINTS": "2"}
 
 
 async def test_encoding_of_the_file_can_be_said() -> None:
@@ -213,30 +213,30 @@ async def test_reason_is_found_without_the_contacts(
     assert (found.line, found.email, found.reason) == (None, "x", reason)
 
 
-@pytest.mark.parametrize("contacts", ["EMAIL,NAME,POINTS\nnobody,X,1\n", None])
+@pytest.mark.parametrize("contacts", ["EMAIL,NAME,POINTS\nabsent,X,1\n", None])
 @pytest.mark.parametrize(
     ("header", "row", "reason"),
     [
-        ("Error Email,Error Reason", "nobody,bad nobody", "bad nobody"),
-        ("Error Reason,Error Email", "bad nobody,nobody", "bad nobody"),
-        ("錯誤Email,錯誤原因", "nobody,bad", "bad"),
-        ("錯誤信箱,說明", "nobody,bad", "bad"),
-        ("Error Email,NAME", "nobody,X", None),
-        ("EMAIL,Error Email", "nobody,nobody", None),
-        ("收件人,EMAIL,原因", "甲,nobody,bad", "bad"),
-        ("Error Email,errorCode,errorMessage", "nobody,550,bad", "bad"),
+        ("Error Email,Error Reason", "absent,bad absent", "bad absent"),
+        ("Error Reason,Error Email", "bad absent,absent", "bad absent"),
+        ("錯誤Email,錯誤原因", "absent,bad", "bad"),
+        ("錯誤信箱,說明", "absent,bad", "bad"),
+        ("Error Email,NAME", "absent,X", None),
+        ("EMAIL,Error Email", "absent,absent", None),
+        ("收件人,EMAIL,原因", "甲,absent,bad", "bad"),
+        ("Error Email,errorCode,errorMessage", "absent,550,bad", "bad"),
     ],
 )
 async def test_address_is_never_the_reason(
     header: str, row: str, reason: str | None, contacts: str | None
 ) -> None:
     """A column with any name is recognised, so the row shows no contact."""
-    sent = "EMAIL,NAME,POINTS\nnobody,X,1\n"
+    sent = "EMAIL,NAME,POINTS\nabsent,X,1\n"
 
     (found,) = await served(f"{header}\n{row}\n", contacts, sent=sent)
 
-    assert (found.line, found.email, found.reason) == (2 if contacts else None, "nobody", reason)
-    assert "nobody" not in repr(found)
+    assert (found.line, found.email, found.reason) == (2 if contacts else None, "absent", reason)
+    assert "absent" not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ async def test_file_without_a_header_loses_no_row() -> None:
     assert facts(rows) == [(2, "a@example.com", "bad"), (4, "b@example.com", "worse")]
 
 
-ONE = "EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,乙,2\n"
+ONE = "EMAIL,NAME,POINTS\na@example.com,甲,1\nabsent,乙,2\n"
 """Contacts with one rejected row."""
 
 
@@ -276,11 +276,11 @@ ONE = "EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,乙,2\n"
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("nobody,乙,2,bad e-mail\n", ("nobody", "bad e-mail")),
-        ("nobody\n", ("nobody", None)),
-        ("REASON,POINTS,NAME,EMAIL\nbad,2,乙,nobody\n", ("nobody", "bad")),
-        ("電子信箱,原因\nnobody,bad\n", ("nobody", "bad")),
-        ("ADDRESS,REASON\nnobody,bad\n", ("nobody", "bad")),
+        ("absent,乙,2,bad e-mail\n", ("absent", "bad e-mail")),
+        ("absent\n", ("absent", None)),
+        ("REASON,POINTS,NAME,EMAIL\nbad,2,乙,absent\n", ("absent", "bad")),
+        ("電子信箱,原因\nabsent,bad\n", ("absent", "bad")),
+        ("ADDRESS,REASON\nabsent,bad\n", ("absent", "bad")),
     ],
 )
 async def test_only_row_is_no_header(
@@ -447,18 +447,18 @@ async def test_lines_of_very_many_rows_are_not_looked_for(
 
 async def test_row_shows_no_contact() -> None:
     """The line and the reason, without the values of the row in the reason."""
-    quoting = "\"'nobody' (乙, 0912345678) is no address; write to help@x.tw\""
-    contacts = "EMAIL,NAME,PHONE,SEX\nnobody,乙,0912345678,s\n"
-    file = f"EMAIL,NAME,PHONE,SEX,REASON\nnobody,乙,0912345678,s,{quoting}\n"
+    quoting = "\"'absent' (乙, 0912345678) is not an address; write to help@x.tw\""
+    contacts = "EMAIL,NAME,PHONE,SEX\nabsent,乙,0912345678,s\n"
+    file = f"EMAIL,NAME,PHONE,SEX,REASON\nabsent,乙,0912345678,s,{quoting}\n"
     (row,) = await served(file, contacts)
 
     shown = f"{row!r} {row}"
 
     assert row.reason is not None
-    assert "nobody" in row.reason
+    assert "absent" in row.reason
     assert "RejectedRow(line=2" in shown
-    assert "is no address" in shown
-    assert not any(each in shown for each in ("nobody", "乙", "0912", "@"))
+    assert "is not an address" in shown
+    assert not any(each in shown for each in ("absent", "乙", "0912", "@"))
     assert from_plain(RejectedRow, row.to_dict()) == row
     assert "None" in repr(RejectedRow())
 
@@ -478,7 +478,7 @@ async def test_name_that_is_also_a_word_of_headers_is_no_header() -> None:
 
 async def test_column_of_other_addresses_is_not_the_reason() -> None:
     """Though it is the last one, and the contacts are not known."""
-    rows = await served("EMAIL,NAME,why,Backup Email\nnobody,乙,no such domain,bk@x.com\n")
+    rows = await served("EMAIL,NAME,why,Backup Email\nabsent,乙,no such domain,bk@x.com\n")
 
     assert [row.reason for row in rows] == ["no such domain"]
 
@@ -499,21 +499,21 @@ async def test_path_as_text_is_not_taken_for_contacts() -> None:
             rejected_rows(bench.nl, report, contacts="members.csv")
 
 
-def test_rows_show_to_nobody_who_they_are_about() -> None:
+def test_rows_do_not_show_their_contact() -> None:
     """Neither the repr nor rich, which reads the fields of objects, shows them."""
-    values = {"EMAIL": "nobody@example.com", "NAME": "Nobody"}
+    values = {"EMAIL": "absent@example.com", "NAME": "Absent"}
     rows = (
-        RejectedRow(line=3, email="nobody@example.com", reason="nobody@example.com", values=values),
+        RejectedRow(line=3, email="absent@example.com", reason="absent@example.com", values=values),
         ReportRow(
-            email="nobody@example.com",
-            name="Nobody",
-            url="https://example.com/nobody",
-            reason="Nobody is full",
+            email="absent@example.com",
+            name="Absent",
+            url="https://example.com/absent",
+            reason="Absent is full",
             values=values,
         ),
     )
 
     for row in rows:
         for said in (repr(row), str(row), pretty_repr(row), pretty_repr([row]), pformat(row)):
-            assert "nobody" not in said.casefold()
+            assert "absent" not in said.casefold()
             assert "reason='" in said

@@ -168,9 +168,9 @@ async def test_nothing_is_shown_on_the_way(caplog: pytest.LogCaptureFixture) -> 
     caplog.set_level(logging.DEBUG)
     async with rejecting() as (bench, report):
         await rows_of(bench.nl, report)
-        bench.emulator.fail("download", status=404, times=2, body=b"nobody@example.com")
+        bench.emulator.fail("download", status=404, times=2, body=b"absent@example.com")
         with pytest.raises(StorageError) as caught:
             await rows_of(bench.nl, report)
 
     texts = f"{caplog.text} {caught.value!r} {report!r}"
-    assert not any(each in texts for each in ("nobody", "c@example.com", "Signature", "乙"))
+    assert not any(each in texts for each in ("absent", "c@example.com", "Signature", "乙"))

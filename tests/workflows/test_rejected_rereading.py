@@ -37,7 +37,7 @@ OTHERS: dict[str, Build] = {
     "other contacts": lambda folder: "EMAIL,NAME\nother@example.com,他\n",
     "nothing": lambda folder: b"",
     "records of a wrong type": lambda folder: ["EMAIL,NAME\n", 5],
-    "what is gone through once": lambda folder: iter([{"EMAIL": "nobody", "NAME": "乙"}]),
+    "what is gone through once": lambda folder: iter([{"EMAIL": "absent", "NAME": "乙"}]),
 }
 
 
@@ -56,7 +56,7 @@ class Raising(dict[str, str]):
     """A record that is detached from its database by the time it is read again."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(EMAIL="nobody", NAME="乙", POINTS="2")
+        super().__init__(EMAIL="absent", NAME="乙", POINTS="2")
         self.error = error
 
     def __getitem__(self, key: str) -> str:
@@ -69,14 +69,14 @@ class Pathless(os.PathLike[str]):
 
     def __fspath__(self) -> str:
         """Raise."""
-        raise LookupError("nobody 乙")
+        raise LookupError("absent 乙")
 
 
 GOOD = {"EMAIL": "a@example.com", "NAME": "甲", "POINTS": "1"}
 RAISING: dict[str, Any] = {
-    "the first record": [Raising(RuntimeError("nobody 乙"))],
-    "a later record": [GOOD, {**GOOD, "EMAIL": "nobody"}, Raising(AttributeError("nobody 乙"))],
-    "a record's end": [GOOD, {**GOOD, "EMAIL": "nobody"}, Raising(StopIteration("nobody 乙"))],
+    "the first record": [Raising(RuntimeError("absent 乙"))],
+    "a later record": [GOOD, {**GOOD, "EMAIL": "absent"}, Raising(AttributeError("absent 乙"))],
+    "a record's end": [GOOD, {**GOOD, "EMAIL": "absent"}, Raising(StopIteration("absent 乙"))],
     "a path": Pathless(),
 }
 
@@ -92,7 +92,7 @@ async def test_whatever_the_contacts_raise_costs_no_row(
 
     assert facts(rows) == [(None, email, reason) for _, email, reason in TRUTH]
     assert "cannot be read again" in caplog.text
-    assert not any(each in caplog.text for each in ("nobody", "乙"))
+    assert not any(each in caplog.text for each in ("absent", "乙"))
 
 
 async def test_contacts_that_cannot_be_read_again_are_not_taken_for_empty() -> None:

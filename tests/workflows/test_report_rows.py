@@ -230,14 +230,14 @@ async def test_rows_without_any_address_are_of_an_unknown_number(tmp_path: Path)
 async def test_rate_that_rests_on_nothing_is_unknown(tmp_path: Path) -> None:
     """There is no division by zero, and an unknown count is not 0."""
     files = dict.fromkeys(("delivery", "open", "bounce", "click"), "EMAIL\n")
-    nobody = await report_of(tmp_path, **files).summary()
+    absent = await report_of(tmp_path, **files).summary()
     unknown = await report_of(tmp_path, open="EMAIL\na@x.tw\n").summary()
 
-    for summary in (nobody, unknown):
+    for summary in (absent, unknown):
         rates = [name for name in dir(summary) if name.endswith("_percent")]
         assert len(rates) == 7
         assert {getattr(summary, name) for name in rates} <= {None, 0.0}
-    assert nobody.delivered_rate_percent is None
+    assert absent.delivered_rate_percent is None
     assert unknown.opened_rate_percent is None
     assert unknown.click_to_open_rate_percent is None
 

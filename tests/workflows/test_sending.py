@@ -184,7 +184,7 @@ async def test_nothing_is_sent_when_the_import_takes_too_long() -> None:
     assert submits(bench) == 0
 
 
-REJECTED = csv_of(18) + "nobody,誰\n@,誰\n"
+REJECTED = csv_of(18) + "absent,誰\n@,誰\n"
 """Twenty rows, two of them with errors."""
 
 

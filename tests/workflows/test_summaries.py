@@ -111,14 +111,14 @@ async def test_campaign_without_a_report_hides_no_other(caplog: pytest.LogCaptur
     """It has no numbers, and a warning gives the reason; so has one with invalid files."""
     async with connected(switches=Switches(unfinished_is_40303=True)) as bench:
         sn = await bench.send()
-        nobody = CampaignSn("0" * 32)
+        absent = CampaignSn("0" * 32)
         bad, good = await workflows.summarize(
-            bench.nl, [nobody, sn], polling=Polling(deadline_s=600)
+            bench.nl, [absent, sn], polling=Polling(deadline_s=600)
         )
 
     assert (bad.delivered, bad.source) == (None, "report")
     assert good.delivered
-    assert f"campaign {nobody}: its numbers are unknown" in caplog.text
+    assert f"campaign {absent}: its numbers are unknown" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ async def test_list_that_appears_late_is_not_made_again() -> None:
     assert bench.emulator.submitted == 1
 
 
-async def _send_to_nobody_known(bench: Bench) -> None:
+async def _send_to_absent_known(bench: Bench) -> None:
     bench.emulator.switch(verified_senders=())
     await workflows.send_campaign(bench.nl, CAMPAIGN, contacts=csv_of(ROWS), list_name=LIST_NAME)
 
@@ -193,7 +193,7 @@ async def _import_large(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("switches", "run", "kind", "text"),
     [
-        ({"code_field": "errorCode"}, _send_to_nobody_known, SenderNotVerified, "40011"),
+        ({"code_field": "errorCode"}, _send_to_absent_known, SenderNotVerified, "40011"),
         ({"code_field": "errorCode"}, _send_without_balance, InsufficientBalance, "3"),
         ({"count_form": "text"}, _send_without_balance, InsufficientBalance, "3"),
         ({"count_form": "blank"}, _send_without_balance, InsufficientBalance, "40012"),
