@@ -223,7 +223,7 @@ async def _send_one(
     try:
         return await run.step(step, given)
     except OutcomeUnknown:
-        if await run.has_news(step):
+        if await run.has_outcome(step):
             return await _send_one(run, step, given)
         raise
 

@@ -252,9 +252,9 @@ async def _look_up(run: Runner, kept: Checkpoint, record: StepRecord) -> Campaig
         OutcomeUnknown: it is not among the finished campaigns, where a scheduled one never is.
     """
     marker, seen, found = kept.marker, "it is not among the finished campaigns", None
-    look_for, again = f"the marker {marker}", "call this again"
+    search_for, again = f"the marker {marker}", "call this again"
     if not _has_mark(kept):
-        look_for, seen = "the campaign's name", "its name has no marker of this library"
+        search_for, seen = "the campaign's name", "its name has no marker of this library"
         again = "run the same send again with this checkpoint, which sends nothing,"
     else:
         try:
@@ -266,7 +266,7 @@ async def _look_up(run: Runner, kept: Checkpoint, record: StepRecord) -> Campaig
         now = run.now()
         when = moved(now, min(max(now - record.at, _SOONEST), _LATEST))
         raise OutcomeUnknown(
-            f"It is unknown whether a campaign was submitted; {seen}. Search for {look_for} "
+            f"It is unknown whether a campaign was submitted; {seen}. Search for {search_for} "
             "in the console (活動列表), and stop the campaign if it is scheduled or being sent. If "
             'it is not there: await error.checkpoint.resolve("abandon"). '
             f"Or {again} after {when:%Y-%m-%d %H:%M:%S} UTC",

@@ -343,7 +343,7 @@ def status_of(found: SentCampaign) -> CampaignStatus:
 
 async def _sleep_until(
     run: Runner,
-    look: AnyStep,
+    step: AnyStep,
     when: datetime | None,
     sending: _Sending,
     polling: Polling,
@@ -355,9 +355,9 @@ async def _sleep_until(
     if left() <= 0:
         return
     while (left_s := left()) > 0:
-        await run.wait(look, min(left_s, _LONGEST_SLEEP_S), known)
+        await run.wait(step, min(left_s, _LONGEST_SLEEP_S), known)
     chance = random.Random(sending.sn)  # noqa: S311 - spreads polls, guards nothing
-    await run.wait(look, chance.uniform(0, polling.first_s), known)
+    await run.wait(step, chance.uniform(0, polling.first_s), known)
 
 
 def _left_s(run: Runner, when: datetime | None) -> float:

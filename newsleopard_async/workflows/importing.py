@@ -61,7 +61,7 @@ __all__ = [
     "wait_for_import",
 ]
 
-Look = Step[ImportSn, ImportResult]
+GetImport = Step[ImportSn, ImportResult]
 
 _log: Final = Log()
 
@@ -271,12 +271,12 @@ async def _import_one(
     sent: int,
     webhook: Webhooks | None,
 ) -> ImportReport:
-    look = steps.get_import.of_part(how.part, how.parts)
+    step = steps.get_import.of_part(how.part, how.parts)
     with expecting(webhook, run, how) as expected:
         import_sn = await run.step(registering(how, expected), given)
         try:
             result = await poll_import(
-                run, import_sn, polling, look=look, columns=given.columns, webhook=expected
+                run, import_sn, polling, step=step, columns=given.columns, webhook=expected
             )
             report = ImportReport(
                 list_sn=given.list_sn,
@@ -284,10 +284,10 @@ async def _import_one(
                 result=result,
                 request_id=run.request_id(how),
             )
-            check_row_count(run, report, sent=sent, of=look)
+            check_row_count(run, report, sent=sent, of=step)
         except ImportFailed:
             # An import can be repeated; the cause can be corrected before the next run.
-            await run.forget(look)
+            await run.forget(step)
             await run.forget(how)
             raise
     return report
@@ -312,12 +312,12 @@ async def read_again(run: Runner, report: ImportReport, polling: Polling) -> Imp
 
 
 async def _read_again(
-    run: Runner, import_sn: ImportSn, kept: ImportResult, polling: Polling, look: Look
+    run: Runner, import_sn: ImportSn, kept: ImportResult, polling: Polling, step: GetImport
 ) -> ImportResult:
-    if await run.step(excusing(look, steps.says_unknown), import_sn, keep=False) is None:
+    if await run.step(excusing(step, steps.says_unknown), import_sn, keep=False) is None:
         return kept
-    await run.forget(look)
-    return await poll_import(run, import_sn, polling, look=look)
+    await run.forget(step)
+    return await poll_import(run, import_sn, polling, step=step)
 
 
 @pipeline
@@ -350,7 +350,7 @@ async def poll_import(
     import_sn: ImportSn,
     polling: Polling,
     *,
-    look: Look = steps.get_import,
+    step: GetImport = steps.get_import,
     columns: tuple[str, ...] = (),
     webhook: ExpectedWebhook | None = None,
 ) -> ImportResult:
@@ -362,20 +362,20 @@ async def poll_import(
         run: The runner of the pipeline.
         import_sn: The import.
         polling: How it is polled.
-        look: The step that reads its state.
+        step: The step that reads its state.
         columns: The header that was sent, if it is known; an error names suspicious columns.
         webhook: The webhook that the platform calls when the import has ended.
     """
-    what = f"import {import_sn}{text_of_part(look)}"
-    if run.has(look):
+    what = f"import {import_sn}{text_of_part(step)}"
+    if run.has(step):
         # The platform deletes an import after 30 days, so its end is stored.
-        kept = await run.step(look, import_sn)
-        check_status(run, what, kept, of=look)
+        kept = await run.step(step, import_sn)
+        check_status(run, what, kept, of=step)
         return kept
     try:
         result = await poll(
             run,
-            look,
+            step,
             import_sn,
             is_done=lambda result, _: result.status.is_final,
             polling=polling,
@@ -388,6 +388,6 @@ async def poll_import(
             raise
         failed = ImportFailed(f"{what}: the platform does not know it: {error}", result=None)
         raise failed.with_answer_of(error) from None
-    check_status(run, what, result, of=look, columns=columns)
-    await run.record_result(look, result)
+    check_status(run, what, result, of=step, columns=columns)
+    await run.record_result(step, result)
     return result

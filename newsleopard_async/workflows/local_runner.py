@@ -221,7 +221,7 @@ class _LocalRunner:
         record = self._checkpoint.records.get(step.key)
         return None if record is None or record.is_done else record.at
 
-    async def has_news(self, step: AnyStep) -> bool:
+    async def has_outcome(self, step: AnyStep) -> bool:
         with contextlib.suppress(Exception):
             # If the store cannot be read, the outcome is still unknown.
             await self._checkpoint.refresh()

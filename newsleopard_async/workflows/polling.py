@@ -172,8 +172,8 @@ async def poll(
         if webhook is not None and webhook.is_registered:
             await wait.until_next_poll(step, None)
         while True:
-            look = _within(max(wait.left_s, last_poll_s), excused, wait.too_late)
-            result = await run.step(look, given, keep=False)
+            bounded = _within(max(wait.left_s, last_poll_s), excused, wait.too_late)
+            result = await run.step(bounded, given, keep=False)
             if result is not None:
                 if is_done(result, wait.elapsed_s):
                     wait.log_missing_webhook()

@@ -91,7 +91,7 @@ async def submit_or_find(
             # If the search fails, the outcome is still unknown, and that is the error to raise.
             seen = f"the finished campaigns could not be read ({type(error).__name__})"
         if found is None:
-            if await run.has_news(steps.submit):
+            if await run.has_outcome(steps.submit):
                 return await submit_or_find(run, campaign, marker)
             raise _still_unknown(run, ready, unknown, since, seen) from None
     await run.record_result(steps.submit, found.sn)

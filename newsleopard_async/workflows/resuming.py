@@ -175,14 +175,14 @@ def runs(
     async def states() -> AsyncGenerator[RunState, None]:
         # All keys first, so no listing stays open in the store while the caller works.
         for key in await keys_of(store) if wanted is None else wanted:
-            run, _ = await _look(store, key, now or SystemClock().now())
+            run, _ = await _read_state(store, key, now or SystemClock().now())
             if run is not None:
                 yield run
 
     return Listing(states)
 
 
-async def _look(store: Store, key: str, now: datetime) -> tuple[RunState | None, str | None]:
+async def _read_state(store: Store, key: str, now: datetime) -> tuple[RunState | None, str | None]:
     """Return the state of one run, and the hash of its account; None if it does not exist."""
     try:
         kept = await store.load(key)
@@ -197,8 +197,8 @@ async def _look(store: Store, key: str, now: datetime) -> tuple[RunState | None,
 
 
 async def _is_locked(store: Store, key: str) -> bool:
-    look: Callable[[str], Awaitable[bool]] | None = getattr(store, "is_locked", None)
-    return look is not None and await look(key)
+    is_locked: Callable[[str], Awaitable[bool]] | None = getattr(store, "is_locked", None)
+    return is_locked is not None and await is_locked(key)
 
 
 def state_of(key: str, stored: RunRecord, now: datetime, *, is_locked: bool = False) -> RunState:
@@ -323,7 +323,7 @@ async def resume_due(
 
 async def _due(nl: NewsLeopard, key: str, now: datetime) -> RunState | None:
     """Return the state of a run that is due and belongs to this client's account."""
-    run, account = await _look(nl.store, key, now)
+    run, account = await _read_state(nl.store, key, now)
     if account not in (None, nl._api.account):  # noqa: SLF001 - no public name says which it is
         return None
     if run is not None and run.state == "unreadable":

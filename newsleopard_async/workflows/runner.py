@@ -137,7 +137,7 @@ class Runner(Protocol):
         """Return since when the outcome of a step is unknown; None if it is known."""
         ...
 
-    async def has_news(self, step: AnyStep) -> bool:
+    async def has_outcome(self, step: AnyStep) -> bool:
         """Return whether the outcome of a step is no longer in doubt.
 
         The run that had begun the step was possibly suspended, and has now reported the outcome.

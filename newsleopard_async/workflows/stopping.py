@@ -74,9 +74,9 @@ async def _read_status(run: Runner, campaign_sn: CampaignSn) -> _SeenStatus:
     Raises:
         AuthenticationError, ConfigurationError: no other request will succeed either.
     """
-    look = attrs.evolve(campaign_steps.get_status, run=_get_status_in_time)
+    step = attrs.evolve(campaign_steps.get_status, run=_get_status_in_time)
     try:
-        status = await run.step(look, campaign_sn, keep=False)
+        status = await run.step(step, campaign_sn, keep=False)
     except (AuthenticationError, ConfigurationError):
         raise
     except NotOffered:
@@ -187,23 +187,23 @@ async def _poll_end(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> _
     while True:
         try:
             # A campaign that was unknown at first can be known now, since its stop was accepted.
-            look = await _read_status(run, campaign_sn)
+            seen = await _read_status(run, campaign_sn)
         except (AuthenticationError, ConfigurationError) as error:
             # No error must hide that the stop was accepted.
             _log.warning("the state of %s could not be read: %s", campaign_sn, error)
-            look = _SeenStatus()
+            seen = _SeenStatus()
         left_s = polling.deadline_s - (run.monotonic() - began_s)
-        if look.is_over or (look.status is None and (left_s <= 0 or not look.may_pass)):
-            return look
+        if seen.is_over or (seen.status is None and (left_s <= 0 or not seen.may_pass)):
+            return seen
         if left_s <= 0:
-            assert look.status is not None
+            assert seen.status is not None
             raise DeadlineExceeded(
                 f"the platform has accepted to stop {campaign_sn}, but its state is "
-                f"{look.status.state} after {polling.deadline_s:g} s; {_CONSOLE}, or call this "
+                f"{seen.status.state} after {polling.deadline_s:g} s; {_CONSOLE}, or call this "
                 "again",
-                last=look.status,
+                last=seen.status,
             )
-        await run.wait(campaign_steps.get_status, min(next(delays), left_s), look.status)
+        await run.wait(campaign_steps.get_status, min(next(delays), left_s), seen.status)
 
 
 async def _delete(

@@ -116,9 +116,9 @@ async def _refuse_segment(run: Runner, list_sn: ListSn) -> None:
     half a minute, the list is unknown. The platform imports nothing into a list that does not exist
     (T51).
     """
-    look = excusing(steps.find_list)
+    step = excusing(steps.find_list)
     try:
-        found = await run.step(look, list_sn, keep=False)
+        found = await run.step(step, list_sn, keep=False)
     except UnexpectedResponse:
         found = None
     if found is None:

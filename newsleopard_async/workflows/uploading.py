@@ -223,17 +223,17 @@ async def _look_up(
     since = min(run.in_doubt_since(upload_once) or run.now(), run.now())
     until = moved(since, timedelta(seconds=polling.grace_s))
     delays = delays_s(polling, campaign_sn)
-    look = get_status.serving(upload_once)
-    async with run.poll_step(look):
+    step = get_status.serving(upload_once)
+    async with run.poll_step(step):
         while seen := await _why_not_sent(run, campaign_sn, since):
             left_s = (until - run.now()).total_seconds()
             if left_s <= 0:
-                if await run.has_news(upload_once):
+                if await run.has_outcome(upload_once):
                     return
                 raise _still_unknown(
                     run, campaign, campaign_sn, unknown, since=since, seen=seen
                 ) from None
-            await run.wait(look, min(next(delays), left_s), None)
+            await run.wait(step, min(next(delays), left_s), None)
     await run.record_result(upload_once, None)
 
 

@@ -111,7 +111,7 @@ async def test_repeated_address_gets_one_mail() -> None:
 
 
 @pytest.mark.parametrize("contacts", UNUSABLE)
-async def test_unusable_contacts_are_not_said_to_be_absent(contacts: str | bytes) -> None:
+async def test_rows_of_unusable_contacts_are_not_counted(contacts: str | bytes) -> None:
     """The rows of an unreadable file cannot be counted; one error is enough."""
     shown = await rehearsed(CAMPAIGN, contacts)
 
