@@ -76,13 +76,13 @@ def test_values_in_html_matter_with_placeholders() -> None:
 
 def test_immediate_campaign_begins_at_once() -> None:
     """The sentence about the beginning is listed only without a schedule."""
-    assert said(SENT, "An immediate campaign")
-    assert not said(attrs.evolve(SENT, is_scheduled=True), "An immediate campaign")
+    assert said(SENT, "A campaign without a schedule")
+    assert not said(attrs.evolve(SENT, is_scheduled=True), "A campaign without a schedule")
 
 
 def test_figures_are_those_of_the_emulator() -> None:
     """A sentence's numbers are the options that the run had."""
     on = Switches(mails_per_s=50, send_base_s=3, report_delay_s=7.5)
 
-    assert said(attrs.evolve(SENT, on=on), "Sending takes 3 s and a second for each 50 mails")
+    assert said(attrs.evolve(SENT, on=on), "Sending takes 3 s and one second per 50 mails")
     assert said(attrs.evolve(SENT, on=on), "ready after 7.5 s")

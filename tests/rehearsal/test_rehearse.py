@@ -277,7 +277,7 @@ async def test_preheader_needs_the_profile_that_knows_it() -> None:
 
     assert not shown.ok
     assert "content.preheader" in (shown.problem or "")
-    assert any('profile="vendor-2026" takes it' in each for each in shown.assumed)
+    assert any('profile="vendor-2026" accept it' in each for each in shown.assumed)
 
 
 async def test_quota_is_that_of_the_busiest_day() -> None:

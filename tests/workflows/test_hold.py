@@ -57,7 +57,7 @@ async def test_lost_reply_is_looked_for_after_the_hold(caplog: pytest.LogCapture
 
         assert bench.emulator.submitted == 1
         assert outcome.campaign_sn == bench.emulator.campaigns[0].sn
-    [held] = [each for each in caplog.messages if "is held back until" in each]
+    [held] = [each for each in caplog.messages if "is held until" in each]
     assert f"until {due:%Y-%m-%d %H:%M:%S} UTC;" in held
     for error in (lost.value, still.value):
         assert error.look_again_at is not None

@@ -112,7 +112,7 @@ async def test_code_that_is_not_seen_is_imported_into_with_a_warning(
 
 async def test_code_is_not_looked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages without an end neither block an import nor use up the daily quota."""
-    monkeypatch.setattr(steps, "_LONGEST_LOOK_S", 1.0)
+    monkeypatch.setattr(steps, "_LONGEST_SEARCH_S", 1.0)
     pages = [Reply({"Lists": [{"sn": f"list-{number}"}]}) for number in range(10)]
     ends = {"status": "COMPLETE", "fileCnt": 1, "errCnt": 0}
     async with scripted(*pages, Reply({"import_sn": "i"}), Reply(ends)) as script:
@@ -330,7 +330,7 @@ async def test_counts_that_prove_no_loss_are_taken(
         report = await workflows.import_contacts(bench.nl, csv_of(5), list_name="會員")
 
     assert report.result.status.is_success
-    assert "does not say" not in caplog.text
+    assert "does not report" not in caplog.text
 
 
 UNKNOWN = {
@@ -351,7 +351,7 @@ async def test_counts_that_are_not_given_are_warned_of_once(
         report = await workflows.import_contacts(bench.nl, csv_of(5), list_name="會員")
 
     assert report.rejected_count == 0
-    [warning] = [each for each in caplog.messages if "does not say" in each]
+    [warning] = [each for each in caplog.messages if "does not report" in each]
     assert what in warning
     assert "5 different addresses" in warning
 

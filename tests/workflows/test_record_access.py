@@ -218,7 +218,7 @@ async def test_run_that_was_taken_over_saves_nothing_more() -> None:
     await run.begin()
     run.store.write(run.build("another"))
 
-    with pytest.raises(InUse, match="another run has taken the run over"):
+    with pytest.raises(InUse, match="another run has taken over"):
         await run.save("submit", DONE)
     saves = run.store.saves
     with pytest.raises(InUse):

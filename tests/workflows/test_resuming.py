@@ -186,7 +186,7 @@ async def test_run_that_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixtur
         await store.save("k", {"version": 99}, None)
         assert await resume_due(nl, store, {"k": given()}) == ()
 
-    assert "the run 'k' cannot be resumed: checkpoint: is of version 99" in caplog.text
+    assert "the run 'k' cannot be resumed: checkpoint: has version 99" in caplog.text
 
 
 async def test_runs_are_in_the_store_that_is_named(store: Store) -> None:

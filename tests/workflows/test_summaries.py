@@ -76,7 +76,7 @@ async def test_only_the_total_counts(
 
     assert (summary.recipients, len(summary.parts)) == (recipients, parts)
     assert summary.delivered_rate_percent is None
-    assert ("are not known" in caplog.text) is (recipients is None)
+    assert ("are unknown" in caplog.text) is (recipients is None)
     assert from_plain(CampaignSummary, summary.to_dict()) == summary
 
 
