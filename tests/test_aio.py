@@ -385,7 +385,7 @@ async def test_work_of_a_cancelled_caller_does_not_begin() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("request_", [LIST, EXPORT], ids=str)
-async def test_whatever_must_not_be_repeated_lands_first(
+async def test_request_that_must_not_be_repeated_lands_first(
     request_: Request[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A sent list creation or export waits for its answer, like a submit."""

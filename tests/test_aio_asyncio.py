@@ -167,7 +167,7 @@ async def test_cancellation_goes_before_an_error_of_the_work() -> None:
     assert seen == []
 
 
-async def test_debug_mode_shows_nothing_of_what_a_thread_gave(
+async def test_debug_mode_hides_the_result_of_a_thread(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Asyncio logs slow callbacks with their arguments, and tasks with their results."""
@@ -227,7 +227,7 @@ def never(torn: list[TornDown]) -> Step:
     return handle
 
 
-async def test_end_of_the_loop_in_flight_says_what_to_look_for(
+async def test_end_of_the_loop_during_a_submit_names_the_campaign(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """No answer can be awaited, so the intent stays, and the log names the campaign."""
@@ -274,7 +274,7 @@ async def test_end_of_the_loop_while_storing_leaves_the_code_in_the_log(
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, GeneratorExit])
-async def test_end_of_the_process_in_flight_says_what_to_look_for(
+async def test_end_of_the_process_during_a_submit_names_the_campaign(
     end: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing can be awaited any more, so the outcome is only in the log."""
@@ -350,7 +350,7 @@ async def cancelled_elsewhere(*_: object) -> None:
     await future
 
 
-async def test_hook_that_awaits_what_was_cancelled_before_it_sends_fails() -> None:
+async def test_hook_that_awaits_a_cancelled_task_before_it_sends_fails() -> None:
     """The caller's task, which was not cancelled, gets an error."""
 
     async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
@@ -362,7 +362,7 @@ async def test_hook_that_awaits_what_was_cancelled_before_it_sends_fails() -> No
     assert (transport.sent, observer.told) == ([], [])
 
 
-async def test_hook_that_awaits_what_was_cancelled_after_an_answer_is_logged(
+async def test_hook_that_awaits_a_cancelled_task_after_an_answer_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The result does not change."""
@@ -375,7 +375,7 @@ async def test_hook_that_awaits_what_was_cancelled_after_an_answer_is_logged(
     assert errors_in(caplog) == ["on_attempt failed after submit_campaign"]
 
 
-async def test_progress_callback_that_awaits_what_was_cancelled_harms_nothing(
+async def test_progress_callback_that_awaits_a_cancelled_task_harms_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is logged like any failure of the callback."""

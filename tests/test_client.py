@@ -135,7 +135,7 @@ async def test_derived_client_shares_everything_but_its_options() -> None:
     assert nl._api.retry == RetryPolicy()
 
 
-def test_runs_are_kept_below_the_users_state_folder_unless_told_otherwise(
+def test_runs_are_stored_below_the_users_state_folder_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The default store is created at its first use, and writes no file before a run."""
@@ -216,7 +216,7 @@ def test_bad_base_url_is_refused_at_once(address: str) -> None:
         NewsLeopard(KEY, base_url=address)
 
 
-def test_plain_http_has_to_be_asked_for() -> None:
+def test_plain_http_needs_an_option() -> None:
     """Then the caller is responsible for it."""
     nl = NewsLeopard(KEY, base_url="http://10.0.0.1", allow_http=True)
 
@@ -274,7 +274,7 @@ def everything_in(value: object) -> Iterator[object]:
             left += [getattr(each, name, None) for name in names]
 
 
-async def test_whatever_walks_a_client_finds_no_key() -> None:
+async def test_fields_of_a_client_contain_no_key() -> None:
     """Error reporters, debuggers and loggers read the fields of objects."""
     transport = Scripted(NO_LISTS, json_answer(200, {"sn": "c0de"}))
     async with NewsLeopard(KEY, http_transport=transport) as nl:
@@ -307,7 +307,7 @@ ECHO = (
     ],
 )
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 409, 500])
-async def test_no_error_shows_what_a_server_echoes(status: int, body: object) -> None:
+async def test_no_error_shows_a_key_that_a_server_echoes(status: int, body: object) -> None:
     """The key is not in its message and not in an attribute; words and numbers stay."""
     transport = Scripted(json_answer(status, body))
     retry = RetryPolicy(max_attempts=1)

@@ -43,7 +43,7 @@ class Steps(ManualClock):
         pytest.param(60, 1, None, 60, id="no uptime, and suspended"),
     ],
 )
-def test_longest_of_what_the_clocks_say_counts(
+def test_longest_time_of_the_clocks_counts(
     wall_s: float, monotonic_s: float, uptime_s: float | None, elapsed_s: float
 ) -> None:
     """If the time is too long, it costs an attempt; if it is too short, a campaign."""

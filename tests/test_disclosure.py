@@ -33,7 +33,7 @@ SECRET = "hu" + "sh"
         ("a\u200db", "a\\u200db"),
     ],
 )
-def test_what_steers_or_hides_is_written_out(text: str, expected: str) -> None:
+def test_control_and_format_characters_are_escaped(text: str, expected: str) -> None:
     """People's names do not change, even with characters that this Python does not have."""
     assert shown(text) == expected
     expected.encode()
@@ -161,7 +161,7 @@ async def forever() -> None:
     await anyio.sleep_forever()
 
 
-async def test_who_waits_for_what_was_cancelled_goes_on() -> None:
+async def test_waiter_for_a_cancelled_task_continues() -> None:
     """The error before a cancellation can be its context; its frames have not ended."""
     with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012 - it is the group that is tested
         async with anyio.create_task_group() as tasks:
@@ -173,7 +173,7 @@ async def test_who_waits_for_what_was_cancelled_goes_on() -> None:
     assert caught.group_contains(LookupError)
 
 
-async def test_what_is_decorated_is_as_it_was() -> None:
+async def test_decorated_function_behaves_as_before() -> None:
     """Its name, its result, and its closing do not change."""
     closed: list[bool] = []
 

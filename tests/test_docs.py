@@ -85,7 +85,7 @@ def test_example_runs(code: str, emulator: Emulator) -> None:
 
 @pytest.mark.slow
 @pytest.mark.asyncio
-async def test_table_of_sources_is_what_comes_of_them(
+async def test_table_of_sources_shows_their_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every source of the page is tried with its library, with the result on the page."""
@@ -102,7 +102,7 @@ async def test_table_of_sources_is_what_comes_of_them(
 
 @pytest.mark.slow
 @pytest.mark.asyncio
-async def test_table_of_what_a_key_allows_is_what_is_counted() -> None:
+async def test_table_of_allowed_sends_shows_the_counted_requests() -> None:
     """Every send of the page is tried, and takes the number of requests on the page."""
     from benchmarks.allowance import table
 

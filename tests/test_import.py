@@ -145,7 +145,7 @@ def test_importing_the_client_loads_no_http() -> None:
 
 
 @pytest.mark.slow
-def test_pipeline_loads_what_it_calls_before_it_begins() -> None:
+def test_pipeline_loads_its_modules_before_it_begins() -> None:
     """An import that failed after a lost reply would hide that the outcome is unknown."""
     loaded = loaded_by("from newsleopard_async.workflows import send_campaign")
 

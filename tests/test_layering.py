@@ -250,7 +250,7 @@ def circles(imports: Iterable[Import]) -> list[str]:
     return sorted(left)
 
 
-def test_what_stands_beside_the_types_is_read() -> None:
+def test_else_of_the_block_for_types_is_read() -> None:
     """Only the block for type checkers is ignored, not its ``else``."""
     source = "if TYPE_CHECKING:\n    import a\nelse:\n    import b"
 

@@ -22,7 +22,7 @@ if not PAGE.exists():
 
 
 @pytest.mark.slow
-def test_page_shows_what_the_traced_send_prints() -> None:
+def test_page_shows_the_output_of_the_traced_send() -> None:
     """The command on the page prints the log and the trace on the page."""
     quiet = {name: value for name, value in os.environ.items() if "COV" not in name}
     run = subprocess.run(

@@ -252,7 +252,7 @@ def test_all_problems_of_the_data_are_reported() -> None:
     assert {"sender.name", "sender.address"} <= {field for field, _ in found}
 
 
-def test_constructor_refuses_what_fits_in_form() -> None:
+def test_constructor_refuses_well_formed_but_wrong_values() -> None:
     """The problems of a model have the messages of its constructor."""
     data = {**Campaign(**CAMPAIGN).to_dict(), "name": "", "lists": ["file"]}
 
@@ -264,7 +264,7 @@ def test_constructor_refuses_what_fits_in_form() -> None:
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5])
-def test_what_is_no_object_is_refused(data: object) -> None:
+def test_value_that_is_not_an_object_is_refused(data: object) -> None:
     """A model is an object, and so is each member of a union."""
     for cls in (Campaign, Mailing):
         with pytest.raises(InvalidRequest, match="must be an object"):
@@ -308,7 +308,7 @@ def test_error_keeps_nothing_of_the_data() -> None:
         ("no url", "no url"),
     ],
 )
-def test_what_grants_access_is_cut_off(url: str | None, shown: str | None) -> None:
+def test_secret_parts_of_a_url_are_cut_off(url: str | None, shown: str | None) -> None:
     """User, query and fragment are hidden; the place stays to be recognised."""
     assert redact_url(url) == shown
 

@@ -152,7 +152,7 @@ def test_table_has_heads_and_nothing_active(table: Tabular) -> None:
         "https://user:word@s.example/",
     ],
 )
-def test_nobody_and_no_key_is_shown(secret: str) -> None:
+def test_no_contact_and_no_key_is_shown(secret: str) -> None:
     """A notebook is stored with its output: addresses and queries of URLs are removed."""
     for table in made_of(f"見 {secret} 。"):
         written = table._repr_html_()
@@ -217,7 +217,7 @@ def test_values_are_written_for_a_reader() -> None:
     assert ">no<" in report._repr_html_()
 
 
-def test_what_a_repr_hides_stays_hidden() -> None:
+def test_contacts_hidden_by_a_repr_stay_hidden() -> None:
     """A model inside a table shows no more than its ``repr`` does."""
     campaign, mail = dict(CAMPAIGN.__html_rows__()), dict(SHOWN.mails[0].__html_rows__())
 

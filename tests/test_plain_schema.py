@@ -115,7 +115,7 @@ def test_model_is_written_where_the_type_says_nothing(annotation: Any) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(campaigns() | ab_tests() | answers)
-def test_pydantic_agrees_whatever_the_model_holds(model: Plain) -> None:
+def test_pydantic_agrees_for_any_values_of_the_model(model: Plain) -> None:
     """The same is true for any text, number and time."""
     agrees(model)
 
@@ -178,7 +178,7 @@ def test_place_is_taken_apart(change: dict[str, Any], place: tuple[str | int, ..
     assert location == place
 
 
-def test_what_a_constructor_refuses_is_at_its_field() -> None:
+def test_refusal_of_a_constructor_is_at_its_field() -> None:
     """A problem of the whole model is named as in ``InvalidRequest``."""
     both = {"lists": ["a"], "exclude_lists": ["a"]}
 
@@ -231,7 +231,7 @@ def test_value_of_another_class_goes_to_another_member() -> None:
         TypeAdapter(SendNow).dump_python(5)  # type: ignore[arg-type]  # what is tested
 
 
-def test_schema_says_what_the_docstrings_say() -> None:
+def test_schema_has_the_texts_of_the_docstrings() -> None:
     """The descriptions in the schema contain meanings and units."""
     [test] = [each for each in AB_TESTS if "html_a" in each.to_dict()]
     schema = TypeAdapter(type(test)).json_schema()

@@ -202,7 +202,7 @@ def test_boolean_ga_flag_is_refused(schema: RequestSchema) -> None:
     assert found[0].startswith("body.config.ga.enable: ")
 
 
-def test_every_problem_is_told_at_once(schema: RequestSchema) -> None:
+def test_all_problems_are_reported_together(schema: RequestSchema) -> None:
     """One message names all problems."""
     body = campaign()
     del body["form"]["excludeLists"]

@@ -49,7 +49,7 @@ def test_span_without_opentelemetry_is_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert not set(MODULES) & set(sys.modules)
 
 
-def test_what_is_muted_is_neither_traced_nor_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_muted_call_is_not_traced_and_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rehearsal must not appear as a real send; after it, spans and metrics are written again."""
     with collected(monkeypatch) as seen:
         with telemetry.muted(), telemetry.span("tried"):

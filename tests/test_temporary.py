@@ -121,7 +121,7 @@ def test_forked_child_does_not_remove_the_folder(child: str, temporary: Path) ->
     assert files_in(temporary) == []
 
 
-def test_what_is_not_ours_stays(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_folder_stays(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A link, a folder that other users may read, one without an owner's file, and other names."""
     for number in range(4):
         (temporary / f"newsleopard-{number}").mkdir(0o700)
