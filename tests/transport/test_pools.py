@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
+import threading
 import traceback
 from collections import Counter
 from collections.abc import Awaitable
@@ -578,3 +580,30 @@ async def test_calls_that_wait_end_when_the_client_is_closed() -> None:
         await api.pools.aclose()
 
     assert failures == [ConfigurationError] * 2
+
+
+@pytest.mark.anyio
+async def test_certificates_are_loaded_once_and_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They take as long as many requests, and all of a loop would wait."""
+    threads: list[int] = []
+
+    def load() -> ssl.SSLContext:
+        threads.append(threading.get_ident())
+        return ssl.create_default_context()
+
+    monkeypatch.setattr("newsleopard_async.transport.pools._tls_context", load)
+    pools = Pools()
+
+    async def take_place() -> None:
+        async with pools.place(Purpose.API, SystemClock(), within_s=5):
+            pools.transport(Purpose.API, "https", "api.example")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take_place)
+        tasks.start_soon(take_place)
+    await pools.aclose()
+
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
