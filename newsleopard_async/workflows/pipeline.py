@@ -77,7 +77,7 @@ async def _turn() -> None:
         pass
 
 
-def _served(kwargs: dict[str, Any]) -> AbstractContextManager[Callable[[object], None]]:
+def _collecting(kwargs: dict[str, Any]) -> AbstractContextManager[Callable[[object], None]]:
     feed = kwargs.get("progress")
     if not isinstance(feed, EventFeed):
         return contextlib.nullcontext(_forget)

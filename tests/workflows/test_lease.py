@@ -141,7 +141,7 @@ async def test_run_that_finds_that_it_was_taken_over_stops_at_once(
             finally:
                 seen.append(f"{clock.monotonic():g}")
 
-    with pytest.raises(InUse, match="has taken over .*anniversary-2027") as caught:
+    with pytest.raises(InUse, match=r"has taken over .*anniversary-2027") as caught:
         await work()
 
     assert seen == ["5"]
