@@ -14,11 +14,8 @@ import argparse
 import csv
 import importlib
 import json
-import os
 import random
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +24,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-MIB: Final = 1024 * 1024
+from benchmarks.measuring import MIB, machine, peak_bytes, run_again
+
 PIECE_BYTES: Final = 256 * 1024
 ROUNDS: Final = 3
 MOST_TIMES: Final = 5.0
@@ -146,18 +144,6 @@ def version_of(library: str) -> str | None:
         return None
 
 
-def peak_bytes() -> int:
-    """Return the peak of this process; on Linux, ru_maxrss would include its parent's peak."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        [line] = re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())
-        return int(line) * 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 def measure(name: str, path: Path) -> None:
     began_s = time.perf_counter()
     rows = CONTENDERS[name][1](path)
@@ -165,18 +151,8 @@ def measure(name: str, path: Path) -> None:
     print(json.dumps([rows, took_s, time.process_time(), peak_bytes() / MIB]))
 
 
-def run(*arguments: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.contacts", *arguments],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    ).stdout
-
-
 def compare(rows: int) -> None:
-    print(f"Python {version_of('Python')}, {os.cpu_count()} cores; medians of {ROUNDS} rounds")
+    print(f"{machine()}; medians of {ROUNDS} rounds")
     with tempfile.TemporaryDirectory() as folder:
         judged = [compare_file(Path(folder, f"{form}.csv"), rows) for form in FORMS]
     times, peak_mib = map(max, zip(*judged, strict=True))
@@ -188,15 +164,15 @@ def compare(rows: int) -> None:
 
 
 def compare_file(path: Path, rows: int) -> tuple[float, float]:
-    """Print a table, and return the time of the check divided by csv.reader's, and its MiB."""
-    run("--write", str(path), "--rows", str(rows))
+    """Print a table, and return how many times csv.reader the check took, and its MiB."""
+    run_again("--write", str(path), "--rows", str(rows))
     size_mib = path.stat().st_size / MIB
     print(f"\n{rows:,} rows of 6 columns {FORMS[path.stem]}, {size_mib:.1f} MiB")
     print(f"{'':52}{'s':>7}{'CPU s':>8}{'×':>6}{'MiB':>8}")
     found = {name: library for name, (library, _) in CONTENDERS.items() if version_of(library)}
     # Round by round, so that other load of the machine is the same for all.
     rounds = [
-        {name: json.loads(run("--measure", name, str(path))) for name in found}
+        {name: json.loads(run_again("--measure", name, str(path))) for name in found}
         for _ in range(ROUNDS)
     ]
     judged = (0.0, 0.0)

@@ -35,6 +35,7 @@ from typing import Any, Final
 import anyio
 import attrs
 
+from benchmarks.measuring import QUICK
 from newsleopard_async import Campaign, ListSn, NewsLeopard, Polling, RateLimits, Sender, workflows
 from newsleopard_async.durable import Durable, Send, SendSpec
 from newsleopard_async.durable.accounts import Clients
@@ -57,20 +58,12 @@ CAMPAIGN: Final = Campaign(
 
 IDLE_S: Final = 20.0
 SETTLES_S: Final = 5.0
-SWITCHES: Final = {
-    "requests_per_s": None,
-    "requests_per_day": None,
-    "import_base_s": 0.0,
-    "import_rows_per_s": 1e9,
-    "send_base_s": 0.0,
-    "mails_per_s": 1e9,
-}
 POLLING: Final = Polling(first_s=0.001, max_s=0.01, deadline_s=60)
 
 
 def emulator(key: str = KEY) -> Emulator:
     made = Emulator(api_keys=(key,))
-    made.switch(**SWITCHES)
+    made.switch(**QUICK)
     return made
 
 

@@ -26,6 +26,7 @@ import anyio
 import attrs
 import httpx
 
+from benchmarks.measuring import BODY, MIB, QUICK, machine, peak_bytes
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import serve
 
@@ -35,37 +36,9 @@ BEAT_S: Final = 0.02
 MOST_CPU_S: Final = 5.0
 MOST_MIB: Final = 400
 MOST_WAIT_S: Final = 0.2
+SWITCHES: Final = Switches(**QUICK, report_delay_s=0.5)
 TOLERANCE: Final = 1.1
 """Chosen: on a quiet machine the second import took 87 % of the first once, and 104 % then."""
-SWITCHES: Final = Switches(
-    requests_per_s=None,
-    requests_per_day=None,
-    import_base_s=0.0,
-    import_rows_per_s=1e9,
-    send_base_s=0.0,
-    mails_per_s=1e9,
-    report_delay_s=0.5,
-)
-"""Switches without delays, so that all work is due immediately."""
-
-CAMPAIGN: Final = {
-    "config": {
-        "schedule": {"type": 0, "timezone": 21, "scheduleDate": "2026-01-05T02:00:00.000Z"},
-        "ga": {
-            "enable": "false",
-            "ecommerceEnable": "false",
-            "utmCampaign": "x",
-            "utmContent": "x",
-        },
-    },
-    "content": {
-        "subject": "${NAME}，您好",
-        "fromName": "電子豹",
-        "fromAddress": "service@example.com",
-        "htmlContent": "<p>${NAME}</p>",
-        "footerLang": 1,
-    },
-}
 
 
 def write_contacts(path: Path, count: int) -> None:
@@ -98,7 +71,7 @@ class Run:
         self._client, self._storage, self._other, self._pid = client, storage, other, pid
         self._longest_s = 0.0
         self._import_sn = "x"
-        self.start_mib = _peak_mib(pid)
+        self.start_mib = peak_bytes(pid) / MIB
         self.steps: list[Step] = []
 
     async def all(self, path: Path) -> None:
@@ -118,7 +91,7 @@ class Run:
         found = await do()
         cpu_s = _cpu_s(self._pid) - before_s
         await anyio.sleep(2 * BEAT_S)
-        self.steps.append(Step(name, cpu_s, self._longest_s, _peak_mib(self._pid)))
+        self.steps.append(Step(name, cpu_s, self._longest_s, peak_bytes(self._pid) / MIB))
         return found
 
     async def _ask(self) -> None:
@@ -158,7 +131,7 @@ class Run:
 
     async def _send(self, list_sn: str) -> str:
         form = {"name": "週年慶", "selectedLists": [list_sn], "excludeLists": []}
-        answer = await self._post("/v1/campaign/normal/submit", {"form": form, **CAMPAIGN})
+        answer = await self._post("/v1/campaign/normal/submit", {"form": form, **BODY})
         return str(answer.json()["sn"])
 
     async def _export(self, sn: str) -> str:
@@ -189,11 +162,6 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _peak_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 async def _run(transport: httpx.AsyncBaseTransport, url: str, pid: int, path: Path) -> Run:
@@ -235,10 +203,7 @@ async def _serve() -> None:
 
 
 def report(run: Run, rows: int, place: str) -> None:
-    machine = (
-        f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    )
-    print(f"{rows:,} rows, {place}; {machine}\n")
+    print(f"{rows:,} rows, {place}; {machine()}, load {os.getloadavg()[0]:.1f}\n")
     print("| Step | CPU s | Longest wait of another client, s | Peak of memory, MiB |")
     print("|---|---|---|---|")
     print(f"| start | | | {run.start_mib:.0f} |")

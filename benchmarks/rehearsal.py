@@ -8,9 +8,7 @@ the event loop was blocked, and memory the growth of the process at its peak.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,13 +18,12 @@ from typing import Final
 
 import anyio
 
-from benchmarks.upload import MIB, peak_bytes
+from benchmarks.measuring import MIB, machine, peak_bytes, run_again, watched
 from newsleopard_async import Campaign, SendAt, Sender
 from newsleopard_async.rehearsal import rehearse
 
 CONTACTS: Final = 20_000
 ROUNDS: Final = 3
-BEAT_S: Final = 0.002
 HEADER: Final = "EMAIL,NAME,CITY,POINTS,PHONE,MEMBER_SINCE\n"
 HTML: Final = (
     '<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>'
@@ -45,20 +42,12 @@ def write_contacts(path: Path, count: int) -> None:
 
 
 async def measure(path: Path) -> None:
-    longest_s = 0.0
     sockets = 0
     counting = False
 
     def hook(event: str, _: object) -> None:
         nonlocal sockets
         sockets += counting and event == "socket.__new__"
-
-    async def beat() -> None:
-        nonlocal longest_s
-        while True:
-            began_s = time.perf_counter()
-            await anyio.sleep(BEAT_S)
-            longest_s = max(longest_s, time.perf_counter() - began_s - BEAT_S)
 
     sys.addaudithook(hook)
     campaign = Campaign(
@@ -69,31 +58,18 @@ async def measure(path: Path) -> None:
         schedule=SendAt(datetime.now(UTC) + timedelta(days=365)),
     )
     before_bytes, began_s = peak_bytes(), time.perf_counter()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(beat)
+    async with watched() as held_s:
         counting = True
         shown = await rehearse(campaign, path, folder=path.parent / "mails")
         counting = False
-        tasks.cancel_scope.cancel()
     took_s = time.perf_counter() - began_s
     assert shown.ok, str(shown)
-    figures = [took_s, peak_bytes() - before_bytes, longest_s]
+    figures = [took_s, peak_bytes() - before_bytes, max(held_s)]
     print(json.dumps([*figures, shown.requests_total, sockets, shown.recipients]))
 
 
-def run(backend: str, path: Path) -> list[float]:
-    process = subprocess.run(
-        [sys.executable, "-m", "benchmarks.rehearsal", backend, str(path)],
-        check=True,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    figures: list[float] = json.loads(process.stdout)
-    return figures
-
-
 def compare(contacts: int) -> None:
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores; medians of {ROUNDS} rounds")
+    print(f"{machine()}; medians of {ROUNDS} rounds")
     print(f"{contacts:,} contacts of 6 columns, to be sent in a year\n")
     print(
         f"{'':10}{'seconds':>9}{'memory MiB':>12}{'held ms':>9}{'requests':>10}{'sockets':>9}"
@@ -103,7 +79,7 @@ def compare(contacts: int) -> None:
         path = Path(folder) / "members.csv"
         write_contacts(path, contacts)
         for backend in ("asyncio", "trio"):
-            rounds = [run(backend, path) for _ in range(ROUNDS)]
+            rounds = [json.loads(run_again(backend, str(path))) for _ in range(ROUNDS)]
             took_s, grown_bytes, held_s, requests, sockets, mails = map(
                 statistics.median, zip(*rounds, strict=True)
             )

@@ -20,11 +20,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
 import httpx
+
+from benchmarks.measuring import BODY, MIB, QUICK, memory_bytes
 
 KEY: Final = {"x-api-key": "benchmark-key"}
 STARTS: Final = 5
@@ -34,31 +35,9 @@ COMMAND: Final = (
     *("--port", "0", "--api-key", KEY["x-api-key"], "--quiet"),
 )
 AT_ONCE: Final = (
-    *("--set", "requests_per_s=none", "--set", "requests_per_day=none"),
-    *("--set", "import_base_s=0", "--set", "import_rows_per_s=1000000000"),
-    *("--set", "send_base_s=0", "--set", "mails_per_s=1000000000"),
+    *(word for each in QUICK.items() for word in ("--set", "{}={}".format(*each).lower())),
     *("--balance", "10000000"),
 )
-"""Switches without delays."""
-
-CAMPAIGN: Final[dict[str, Any]] = {
-    "config": {
-        "schedule": {"type": 0, "timezone": 21, "scheduleDate": "2026-01-05T02:00:00.000Z"},
-        "ga": {
-            "enable": "false",
-            "ecommerceEnable": "false",
-            "utmCampaign": "x",
-            "utmContent": "x",
-        },
-    },
-    "content": {
-        "subject": "${NAME}，您好",
-        "fromName": "電子豹",
-        "fromAddress": "service@example.com",
-        "htmlContent": "<p>${NAME}</p>",
-        "footerLang": 1,
-    },
-}
 
 
 @attrs.define
@@ -76,8 +55,7 @@ class Served:
 
     @property
     def memory_mib(self) -> float:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        return memory_bytes(self.pid, "VmRSS") / MIB
 
 
 @contextmanager
@@ -123,8 +101,8 @@ def filled_list(api: httpx.Client, storage: httpx.Client, count: int) -> str:
 
 def submit(api: httpx.Client, list_sn: str, name: str) -> None:
     form = {"name": name, "selectedLists": [list_sn], "excludeLists": []}
-    content = {**CAMPAIGN["content"], "subject": name}
-    body = {**CAMPAIGN, "form": form, "content": content}
+    content = {**BODY["content"], "subject": name}
+    body = {**BODY, "form": form, "content": content}
     api.post("/v1/campaign/normal/submit", json=body).raise_for_status()
 
 

@@ -34,13 +34,12 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from benchmarks.measuring import BEAT_S, MIB, machine, peak_bytes, run_again, watched
 from newsleopard_async import NewsLeopard, UploadTicket
 from newsleopard_async.models import ImportSn
 
-MIB: Final = 1024 * 1024
 SIZE_BYTES: Final = 256 * MIB
 ROUNDS: Final = 5
-BEAT_S: Final = 0.001
 
 
 async def ours(url: str, path: Path) -> None:
@@ -107,46 +106,19 @@ CONTENDERS: Final[dict[str, tuple[str, Callable[[str, Path], Awaitable[None]]]]]
 }
 
 
-def peak_bytes(process: int | str = "self") -> int:
-    """Return the peak of a process; ru_maxrss would include its parent's peak."""
-    [line] = re.findall(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{process}/status").read_text())
-    return int(line) * 1024
-
-
 async def measure(name: str, small_url: str, url: str, path: Path) -> None:
-    held_s = []
-
-    async def beat() -> None:
-        while True:
-            began_s = time.perf_counter()
-            await anyio.sleep(BEAT_S)
-            held_s.append(time.perf_counter() - began_s - BEAT_S)
-
     upload = CONTENDERS[name][1]
     small = path.with_name("small")
     small.write_bytes(b"EMAIL\n")
     # A small upload first, so that imports and TLS contexts do not count.
     await upload(small_url, small)
     before_bytes, began_s, began_cpu_s = peak_bytes(), time.perf_counter(), time.process_time()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(beat)
+    async with watched() as held_s:
         await upload(url, path)
-        tasks.cancel_scope.cancel()
     took_s, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
     held_s.sort()
     p99_s = held_s[int(0.99 * len(held_s))]
     print(json.dumps([took_s, cpu_s, peak_bytes() - before_bytes, held_s[-1], p99_s]))
-
-
-def run(name: str, urls: list[str], path: Path) -> list[float]:
-    process = subprocess.run(
-        [sys.executable, "-m", "benchmarks.upload", "--run", name, *urls, str(path)],
-        check=True,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    figures: list[float] = json.loads(process.stdout)
-    return figures
 
 
 def run_curl(urls: list[str], path: Path) -> list[float]:
@@ -225,7 +197,7 @@ def compare(server: str, path: Path) -> None:
     with SERVERS[server](path) as urls:
         for _ in range(ROUNDS):
             for name, (library, _) in CONTENDERS.items():
-                figures = run(name, urls, path)
+                figures = json.loads(run_again("--run", name, *urls, str(path)))
                 rounds.setdefault(f"{library} {version(library)}, {name}", []).append(figures)
             if curl := shutil.which("curl"):
                 named = subprocess.check_output([curl, "--version"], text=True).split(" (")[0]
@@ -238,7 +210,7 @@ def compare(server: str, path: Path) -> None:
 
 
 def main(servers: list[str]) -> None:
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    print(f"{machine()}, load {os.getloadavg()[0]:.1f}")
     print(", ".join(f"{name} {version(name)}" for name in ("httpcore", "h11", "anyio")))
     print(f"{SIZE_BYTES // MIB} MiB; medians of {ROUNDS} rounds")
     with tempfile.TemporaryDirectory() as folder:
