@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import anyio
 import pytest
 
 from newsleopard_async.durable import Durable
+from tests.durable.desk import Desk, at_desk
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +40,10 @@ def url(request: Any) -> str:
     name = {"sqlite": "sqlite_url", "postgres": "durable_postgres_url"}[request.param]
     found: str = request.getfixturevalue(name)
     return found
+
+
+@pytest.fixture
+async def desk(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    """Open a database of sends beside an emulator."""
+    async with at_desk(sqlite_url, tmp_path) as desk:
+        yield desk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,13 +51,6 @@ HOUR = timedelta(hours=1)
 
 _SAVES = (0, 1, 4, 7, 8, 9, 10)
 """Saves of an attempt: its claim, some of its import, its intent, its result, and its end."""
-
-
-@pytest.fixture
-async def desk(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
-    """Open a database of sends beside an emulator."""
-    async with at_desk(sqlite_url, tmp_path) as desk:
-        yield desk
 
 
 def hold_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,6 @@ from tests.durable.desk import Desk, at_desk, opened
 pytestmark = pytest.mark.anyio
 
 LATER = timedelta(days=30)
-
-
-@pytest.fixture
-async def desk(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
-    """Open a database of sends beside an emulator."""
-    async with at_desk(sqlite_url, tmp_path) as desk:
-        yield desk
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])

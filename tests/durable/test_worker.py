@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -91,13 +91,6 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> HandEngine:
     monkeypatch.setattr(Engine, "launch", lambda _, *args, **more: engine.launch(*args, **more))
     monkeypatch.setattr(Engine, "leave", lambda _, within_s: engine.leave(within_s))
     return engine
-
-
-@pytest.fixture
-async def desk(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
-    """Open a database of sends beside an emulator."""
-    async with at_desk(sqlite_url, tmp_path) as desk:
-        yield desk
 
 
 def working_at(desk: Desk, **options: Any) -> Any:

@@ -19,11 +19,13 @@ __all__ = [
     "AB_ONCE_BODY",
     "BODY",
     "ONCE_BODY",
+    "QUIET",
     "Api",
     "HandClock",
     "changed",
     "make",
     "rows",
+    "scheduled",
 ]
 
 
@@ -104,6 +106,16 @@ AB_BODY: dict[str, Any] = copy.deepcopy(BODY) | {
 ONCE_BODY: dict[str, Any] = copy.deepcopy(BODY) | {"form": {"name": "活動名稱"}}
 AB_ONCE_BODY: dict[str, Any] = copy.deepcopy(AB_BODY) | {"form": {"name": "活動名稱"}}
 """Campaigns without lists (T122)."""
+
+
+QUIET: dict[str, Any] = {"bounce_share": 0.0, "open_share": 0.0}
+"""Switches with which every mail arrives, and nobody opens one."""
+
+
+def scheduled(seconds: float, body: Mapping[str, Any] = BODY) -> dict[str, Any]:
+    """Return a campaign for so long after the clock's start."""
+    text = f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
+    return changed(body, {"config.schedule.type": 1, "config.schedule.scheduleDate": text})
 
 
 def changed(body: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

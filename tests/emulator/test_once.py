@@ -11,18 +11,12 @@ import pytest
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.platform.blobs import BlobWriter
 from tests.constants import START
-from tests.emulator.api import AB_ONCE_BODY, ONCE_BODY, Api, changed, make, rows
+from tests.emulator.api import AB_ONCE_BODY, ONCE_BODY, Api, changed, make, rows, scheduled
 
 pytestmark = pytest.mark.asyncio
 
 QUIET = {"later_endpoints": True, "bounce_share": 0.0, "open_share": 0.0}
 FILE = "EMAIL,NAME,CITY\na@b.cc,小華,台北\nc@d.ee,小明,高雄\n"
-
-
-def scheduled(seconds: float) -> dict[str, Any]:
-    """Return a campaign for so long after the clock's start."""
-    text = f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
-    return changed(ONCE_BODY, {"config.schedule.type": 1, "config.schedule.scheduleDate": text})
 
 
 async def reserved(api: Api, body: Mapping[str, Any] = ONCE_BODY) -> str:
@@ -110,7 +104,7 @@ async def test_early_upload_waits_for_the_schedule() -> None:
     """Mails are charged when the file was read, and go out at scheduleDate (T123)."""
     emulator, clock = make(**QUIET)
     async with Api(emulator) as api:
-        await api.put(await reserved(api, scheduled(600)), FILE.encode())
+        await api.put(await reserved(api, scheduled(600, ONCE_BODY)), FILE.encode())
         clock.advance(599)
         before = states(emulator), emulator.balance, len(emulator.outbox)
         clock.advance(10)
@@ -124,7 +118,7 @@ async def test_late_upload_is_sent_at_once() -> None:
     """An upload after scheduleDate is sent when it was read (T123)."""
     emulator, clock = make(**QUIET)
     async with Api(emulator) as api:
-        url = await reserved(api, scheduled(600))
+        url = await reserved(api, scheduled(600, ONCE_BODY))
         clock.advance(800)
         late = states(emulator)
         await api.put(url, FILE.encode())
@@ -222,7 +216,7 @@ async def test_stopped_campaign_is_never_sent(uploads: int, is_deleted: bool) ->
     """After a pause or a deletion an upload is refused, and one that came before is void (T123)."""
     emulator, clock = make(**QUIET)
     async with Api(emulator) as api:
-        made = (await api.reserve(scheduled(600))).json()
+        made = (await api.reserve(scheduled(600, ONCE_BODY))).json()
         for _ in range(uploads):
             await api.put(made["url"], FILE.encode())
             clock.advance(60)
@@ -256,7 +250,7 @@ async def test_status_and_figures_are_those_of_any_campaign() -> None:
     """The date of a change is when the file was read; figures count its mails (T124, T130)."""
     emulator, clock = make(**QUIET)
     async with Api(emulator) as api:
-        made = (await api.reserve(scheduled(600))).json()
+        made = (await api.reserve(scheduled(600, ONCE_BODY))).json()
         await api.put(made["url"], FILE.encode())
         clock.advance(300)
         status = (await api.get(f"/v1/campaign/normal/{made['sn']}")).json()

@@ -13,18 +13,11 @@ import pytest
 from newsleopard_async.emulator import Emulator, Mail, Switches
 from newsleopard_async.emulator.platform import mailings, waves
 from tests.constants import START
-from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make, rows
+from tests.emulator.api import AB_BODY, BODY, QUIET, Api, HandClock, changed, make, rows, scheduled
 
 pytestmark = pytest.mark.asyncio
 
 DAY_S = 86_400
-QUIET = {"bounce_share": 0.0, "open_share": 0.0}
-
-
-def scheduled(seconds: float) -> dict[str, Any]:
-    """Return a campaign for so long after the clock's start."""
-    text = f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
-    return changed(BODY, {"config.schedule.type": 1, "config.schedule.scheduleDate": text})
 
 
 async def test_mail_is_rendered_with_the_recipients_values() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +10,11 @@ import pytest
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.platform import mailings, waves
 from tests.constants import START
-from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
+from tests.emulator.api import AB_BODY, BODY, QUIET, Api, HandClock, changed, make, scheduled
 
 pytestmark = pytest.mark.asyncio
 
 DAY_S = 86_400
-QUIET = {"bounce_share": 0.0, "open_share": 0.0}
 SLOW = {"send_base_s": 0.0, "mails_per_s": 10.0}
 """Switches with which a mail goes out every tenth of a second."""
 
@@ -24,12 +22,6 @@ SLOW = {"send_base_s": 0.0, "mails_per_s": 10.0}
 def later(**switches: Any) -> tuple[Emulator, HandClock]:
     """Build an emulator that has the later endpoints."""
     return make(later_endpoints=True, **switches)
-
-
-def scheduled(seconds: float, body: dict[str, Any] = BODY) -> dict[str, Any]:
-    """Return a campaign for so long after the clock's start."""
-    text = f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
-    return changed(body, {"config.schedule.type": 1, "config.schedule.scheduleDate": text})
 
 
 async def accepted(api: Api, body: dict[str, Any], count: int = 10) -> str:

@@ -17,6 +17,7 @@ from newsleopard_async import CampaignSn, NewsLeopard, RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.limit_state import LimitState
 from tests.constants import KEY
+from tests.transport.limits.limiting import lists_are_empty
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -38,11 +39,6 @@ def decisions(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(LimitState, name, count)
     return counted
-
-
-def lists_are_empty(_: httpx.Request) -> httpx.Response:
-    """Answer any request as if there were no lists."""
-    return httpx.Response(200, json=[])
 
 
 async def call_at_once(*, cancelled: bool) -> None:

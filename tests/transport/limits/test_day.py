@@ -20,6 +20,7 @@ from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.queue import RequestQueue
 from newsleopard_async.transport.limits.windows import Slot, SlotLog
 from tests.constants import KEY
+from tests.transport.limits.limiting import exchange, make_limiter
 
 pytestmark = pytest.mark.anyio
 
@@ -27,18 +28,6 @@ DAY_S = 86_400.0
 HOUR_S = 3_600.0
 MIDNIGHT = datetime(2026, 1, 6, tzinfo=UTC)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-
-
-def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
-    """Build the only client of a new state."""
-    return Limiter(RateLimits(windows=windows), RequestQueue(clock), clock)
-
-
-async def exchange(limiter: Limiter) -> None:
-    """Send a request that is answered at once."""
-    slot = await limiter.acquire()
-    slot.sent()
-    slot.answered()
 
 
 async def be_denied(limiter: Limiter, *, polite: bool = False) -> None:

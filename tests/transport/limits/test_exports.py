@@ -14,25 +14,10 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.exports import ExportedLately, Exports
 from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.queue import RequestQueue, Slot
+from tests.transport.limits.limiting import exchange, make_limiter
 
 DAY_S = 86_400.0
 HOUR_S = 3_600.0
-
-
-def make_limiter(
-    clock: ManualClock, *windows: tuple[int, float], export_every_s: float | None = None
-) -> Limiter:
-    """Build the only client of a new state."""
-    limits = RateLimits(windows=windows, export_every_s=export_every_s)
-    return Limiter(limits, RequestQueue(clock), clock)
-
-
-async def exchange(limiter: Limiter, *, export_of: str | None = None) -> Slot:
-    """Send a request that is answered at once."""
-    slot = await limiter.acquire(export_of=export_of)
-    slot.sent()
-    slot.answered()
-    return slot
 
 
 @pytest.mark.anyio

@@ -21,24 +21,12 @@ from newsleopard_async.transport.limits import limiter as limiters
 from newsleopard_async.transport.limits.limiter import Limiter, shared_queue
 from newsleopard_async.transport.limits.queue import RequestQueue, Slot, goes_first_at
 from tests.constants import KEY
+from tests.transport.limits.limiting import exchange, lists_are_empty, make_limiter
 
 pytestmark = pytest.mark.quick
 
 PERIOD_S = 1.005
 UPLINK_S = 0.150
-
-
-def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
-    """Build the only client of a new state."""
-    return Limiter(RateLimits(windows=windows), RequestQueue(clock), clock)
-
-
-async def exchange(limiter: Limiter, *, polite: bool = False, again: bool = False) -> Slot:
-    """Send a request that is answered at once."""
-    slot = await limiter.acquire(polite=polite, again=again)
-    slot.sent()
-    slot.answered()
-    return slot
 
 
 @attrs.define
@@ -519,11 +507,6 @@ async def test_state_keeps_no_key() -> None:
 
     assert "digest" in everything
     assert "a-secret-key" not in everything
-
-
-def lists_are_empty(_: httpx.Request) -> httpx.Response:
-    """Answer any request as if there were no lists."""
-    return httpx.Response(200, json=[])
 
 
 def kept_states() -> list[RequestQueue]:

@@ -17,6 +17,7 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.scope import Scope
 from newsleopard_async.transport.limits.sharing import SharedLimitState
 from tests.constants import KEY
+from tests.transport.limits.limiting import lists_are_empty
 
 pytestmark = pytest.mark.quick
 
@@ -30,11 +31,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
     return tmp_path
-
-
-def lists_are_empty(_: httpx.Request) -> httpx.Response:
-    """Answer as a key without lists."""
-    return httpx.Response(200, json=[])
 
 
 def is_shared(nl: NewsLeopard) -> bool:

@@ -13,12 +13,12 @@ import pytest
 
 from newsleopard_async import NewsLeopard, RetryPolicy
 from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
-from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.gate import GONE_AFTER_S
 from newsleopard_async.transport.limits.limiter import Limiter
-from newsleopard_async.transport.limits.queue import RequestQueue, Slot
+from newsleopard_async.transport.limits.queue import Slot
 from tests.constants import KEY
+from tests.transport.limits.limiting import make_limiter
 
 pytestmark = pytest.mark.anyio
 
@@ -26,12 +26,6 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 1, 6, tzinfo=UTC)
 JITTER = 0.5
 MINUTE_S = 60.0
-
-
-def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
-    """Build the only client of a new state."""
-    limits = RateLimits(windows=windows or ((10, 1), (10_000, 86_400)))
-    return Limiter(limits, RequestQueue(clock), clock)
 
 
 async def exchange(limiter: Limiter) -> Slot:
