@@ -60,47 +60,15 @@ _CHECKS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     "date": ("NOT_A_DATE", _DATE.fullmatch),
 }
 
-RESERVED_COLUMNS: Final = frozenset(
-    [
-        "name",
-        "email",
-        "gender",
-        "phone",
-        "country_code",
-        "country",
-        "city",
-        "address",
-        "register_date",
-        "birthday",
-        "line_uid",
-        "facebook_id",
-        "shopline_id",
-        "cyberbiz_id",
-        "waca_id",
-        "easystore_id",
-        "qdm_id",
-        "line_display_name",
-        "user",
-        "reporttype",
-        "oncemode",
-        "campaign",
-        "app_host",
-        "subject",
-        "campaignname",
-        "mail_hash",
-        "schedule_date",
-        "link_url",
-        "link_text",
-        "s__id",
-        "s:wh",
-        "nl_is_recipient_unique",
-        "nl_estimate_point",
-        "nl_subscribe_form_sn",
-        "unsubscribe",
-        "unsubscribe_en",
-        "unsubscribe_ja",
-    ]
-)
+_RESERVED: Final = """
+name email gender phone country_code country city address register_date birthday line_uid
+facebook_id shopline_id cyberbiz_id waca_id easystore_id qdm_id line_display_name user
+reporttype oncemode campaign app_host subject campaignname mail_hash schedule_date link_url
+link_text s__id s:wh nl_is_recipient_unique nl_estimate_point nl_subscribe_form_sn unsubscribe
+unsubscribe_en unsubscribe_ja
+"""
+
+RESERVED_COLUMNS: Final = frozenset(_RESERVED.split())
 """Column names that the vendor's notes of 2026 reserve (T41)."""
 
 
