@@ -1,6 +1,6 @@
-"""One request's way: retry( attempt ), then what became of it.
+"""Sends requests to the API: with retries around the attempts, and a model or an error at the end.
 
-Every attempt takes a turn of its own, so the limiter sits inside the retry loop.
+Every attempt needs its own slot, so the limiter is inside the retry loop.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Api:
 
     Attributes:
         base_url: Scheme, host and any path in front of ``/v1``, without a final slash.
-        key: Sent to that origin only.
+        key: The API key, which is sent to that origin only.
     """
 
     base_url: str
@@ -90,12 +90,11 @@ class Api:
         quota: Quota,
         on_attempt: OnAttempt | None,
     ) -> Api:
-        """Build it of what a caller gives, the environment, and the defaults.
+        """Create it from the arguments of a client, the environment, and the defaults.
 
         Raises:
-            ConfigurationError: there is no key, or one that no header can carry, a bad URL, or
-                something else than a transport of httpx, a hook, or what shares limits; or the
-                environment asks for a log that there is not.
+            ConfigurationError: the key is missing or cannot be sent in a header; or the URL, the
+                transport, the hook, the quota or the log setting of the environment is wrong.
         """
         read_log()
         check_transport(custom)
@@ -115,9 +114,9 @@ class Api:
 
     @property
     def limiter(self) -> Limiter:
-        """This client's view of what all clients of its key on this event loop share.
+        """This client's limits over the state that all clients of its key on this event loop share.
 
-        There is one for each event loop that asks; requests go on the first one's only.
+        There is one for each event loop; requests can use the first one's only.
         """
         loop = anyio.lowlevel.current_token()
         if loop not in self._limiters:
@@ -128,12 +127,12 @@ class Api:
 
     @property
     def account(self) -> str:
-        """A hash of origin and key, to tell accounts apart by; nothing can be found out of it."""
+        """A hash of origin and key that distinguishes accounts; it reveals neither of them."""
         text = f"newsleopard account {origin_of(self.base_url)} {self.key.reveal()}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     async def leave_limits(self) -> None:
-        """Note that no further request will be sent, so that nothing is kept for this client."""
+        """Record that this client sends no further request, so that its limits can be dropped."""
         here = anyio.lowlevel.current_token()
         for loop, limiter in self._limiters.items():
             if loop == here:
@@ -141,23 +140,24 @@ class Api:
             limiter.close()
 
     async def call(self, request: Request[T], *, observer: Observer | None = None) -> T:
-        """Send a request, repeat it where the table allows, and read the answer.
+        """Send a request, repeat it if the table allows that, and read the answer.
 
-        What must not be repeated runs to its answer once it was handed to the socket, even if
-        the caller is cancelled; what became of it then reaches ``observer`` and the log.
+        A request that must not be repeated runs to its answer after it was handed to the socket,
+        even
+        if the caller is cancelled. Its outcome then reaches ``observer`` and the log.
 
         Raises:
-            NewsLeopardError: the one that says what to do.
+            NewsLeopardError: its class says what to do.
         """
         return (await self.result(request, observer=observer)).get()
 
     async def result(
         self, request: Request[T], *, observer: Observer | None = None
     ) -> CallResult[T]:
-        """Do what `call` does, and return what became of it: the model or the error.
+        """Do what `call` does, and return the result: the model or the error.
 
         Raises:
-            RateLimited, DailyQuotaExhausted: its turn will not come.
+            RateLimited, DailyQuotaExhausted: it will not get a slot.
             ConfigurationError: the set-up is wrong.
             NotOffered: the account is known not to have the endpoint; nothing was sent.
         """
@@ -189,9 +189,9 @@ class Api:
             return last.outcome
 
         await retrying(make, request.kind, empty_500_once=request.empty_500_once)
-        assert last is not None  # there was an attempt
+        assert last is not None  # there was at least one attempt
         if last.outcome.failure is Failure.REFUSED:
-            # "Come back tomorrow" is worth more than "too many requests".
+            # "Call again tomorrow" is more useful than "too many requests".
             last = attrs.evolve(last, error=self.limiter.day_error() or last.error)
         self._log_unread(request.name, last.unread)
         if after_loss:
@@ -202,14 +202,14 @@ class Api:
         return last
 
     async def _checked_by_key(self, request: Request[T], refused: CallResult[T]) -> CallResult[T]:
-        """Find out whether it is the key that is refused, or the endpoint that is not there."""
+        """Find out whether the key is refused, or the endpoint does not exist."""
         with contextlib.suppress(NewsLeopardError):
             await self.call(attrs.evolve(KEY_CHECK, urgent=request.urgent))
         error = self._reading.result(request, refused.outcome, self.clock.now()).error
         return attrs.evolve(refused, error=error)
 
     def _log_unread(self, name: str, unread: str) -> None:
-        """Say what cannot be read of an answer, but not of each look at a job again."""
+        """Log the unreadable parts of an answer, but not again for each poll of a job."""
         if unread and self._unread.get(name) != unread:
             _log.warning("the answer to %s is not as documented: %s", name, unread)
             self._unread[name] = unread
@@ -236,7 +236,7 @@ class Api:
         )
 
     def _may_tell(self, request: Request[Any], path: str) -> bool:
-        """Whether a path may show what it should not: one of the caller's own, or an odd code."""
+        """Return whether a path can contain secrets: the caller's own path, or an odd code."""
         return request.raw or "%" in path or self.key.reveal() in path
 
     def _attempt(self, request: Request[T], observer: Observer | None, call: Call) -> Attempt[T]:
@@ -263,10 +263,11 @@ class Api:
         scheme, host = self._base.scheme, self._base.hostname or ""
         t = self.timeouts
         steps = {"connect": t.connect_s, "read": t.read_s, "write": t.write_s, "pool": t.pool_s}
-        # The wait for a connection has come before, and had its own bound.
+        # The wait for a connection comes before, and has its own bound.
         total_s = sum(steps.values()) - t.pool_s
         if purpose is Purpose.ONCE:
-            # The answer to what cannot be repeated is worth waiting for: one bound on all.
+            # The answer to a request that cannot be repeated is worth a long wait: one bound on
+            # all.
             steps["read"] = steps["write"] = total_s = t.submit_s
         return Exchange(
             transport=self.pools.transport(purpose, scheme, host),
@@ -308,7 +309,7 @@ def _encode(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     with contextlib.suppress(UnicodeEncodeError):
         return text.encode()
-    # Raised out here: the cause would show the text.
+    # Raised outside of the block above, because its cause would show the text.
     raise InvalidRequest.of(
-        "request", "text", "holds half a surrogate pair, which is no character; clean the text"
+        "request", "text", "contains half of a surrogate pair, which is not a character; remove it"
     )

@@ -1,7 +1,7 @@
-"""One attempt at a request: its turn, its connection, and what became of it.
+"""One attempt at a request: its slot, its connection, and its outcome.
 
-Who is cancelled before it has left gives everything back: the slot of the limiter, the hour of an
-export, and what `observer` has noted.
+If the caller is cancelled before the request has left, everything is returned: the slot of the
+limiter, the claim of an export, and the intent that the `observer` has stored.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ _NOT_AWAITED: Final = "on_attempt did not wait for its outcome"
 
 @attrs.frozen(kw_only=True)
 class Attempt(Generic[T]):
-    """An attempt to be made, as often as the retry loop asks for it.
+    """The attempts at a request, one for each call of `make`.
 
     Attributes:
-        call: What it is an attempt of.
-        request: What to send.
-        observer: Sees it leave and what becomes of it, or None.
-        limiter: Gives it its turn.
-        pools: Have the connections.
-        purpose: Which of them.
+        call: The call that the attempts belong to.
+        request: The request.
+        observer: Is notified of departure and outcome, or None.
+        limiter: Gives the slots.
+        pools: The connections.
+        purpose: The pool to use.
         clock: Bounds the waits.
-        timeouts: How long they may be.
-        hook: The caller's, around it, or None.
-        exchange: Builds what goes over the wire; it tells of its way.
-        read: Understands what became of it.
+        timeouts: The bounds.
+        hook: The caller's hook around each attempt, or None.
+        exchange: Builds the exchange, which notifies the departure.
+        read: Converts the outcome to a result.
     """
 
     call: Call
@@ -75,14 +75,14 @@ class Attempt(Generic[T]):
         """Make the attempt.
 
         Args:
-            begin: Called when its turn has come.
+            begin: Called when the attempt has its slot.
             again: The gateway has refused it before.
 
         Raises:
-            RateLimited, DailyQuotaExhausted: its turn will not come.
+            RateLimited, DailyQuotaExhausted: it will not get a slot.
             ConfigurationError: the set-up is wrong, the observer takes too long, or the hook sends
                 nothing.
-            Exception: what the hook raised before it sent.
+            Exception: the hook's error before it sent.
         """
         pool_s = self.timeouts.pool_s
         check_outside(self.limiter.queue)
@@ -100,7 +100,7 @@ class Attempt(Generic[T]):
                     NotSent(f"no connection became free in {pool_s:g} s", "timeout")
                 )
         finally:
-            # Does nothing once it is known what became of the request.
+            # This has no effect after the outcome is known.
             slot.give_back()
 
     async def _turn(self, *, again: bool) -> Slot:
@@ -118,7 +118,7 @@ class Attempt(Generic[T]):
 
     async def _carry(self, slot: Slot) -> CallResult[T]:
         departure = Departure(slot, is_ours=self.pools.custom is None)
-        # Whatever is wrong with the set-up comes before the intent is stored.
+        # An error of the set-up must come before the intent is stored.
         exchange = self.exchange(departure)
         if self.hook is None:
             return await self._go(exchange, departure, slot)
@@ -127,7 +127,7 @@ class Attempt(Generic[T]):
     async def _hooked(
         self, hook: OnAttempt, exchange: Exchange, departure: Departure, slot: Slot
     ) -> CallResult[T]:
-        """Send it with the caller's hook around it."""
+        """Send the request with the caller's hook around it."""
 
         async def send(headers: Mapping[str, str]) -> CallResult[T]:
             exchange.request.headers.update(headers)
@@ -165,7 +165,7 @@ class Attempt(Generic[T]):
     def watch(
         self, slot: Slot, note: Callable[[CallResult[T]], None] | None = None
     ) -> ObservedSend[T]:
-        """Return what sends a request that must not be repeated."""
+        """Return the sender for a request that must not be repeated."""
 
         def on_result(result: CallResult[T]) -> None:
             self._settle(slot, result)
@@ -193,7 +193,7 @@ class Attempt(Generic[T]):
         return result
 
     def _settle(self, slot: Slot, result: CallResult[T]) -> None:
-        """Tell the limiter what became of the attempt."""
+        """Report the outcome of the attempt to the limiter."""
         outcome = result.outcome
         match outcome.failure:
             case Failure.NOT_SENT:
@@ -212,11 +212,12 @@ class Attempt(Generic[T]):
             case _:
                 slot.answered()
                 if isinstance(result.error, APIError):
-                    # Refused for good, so that no export took place: its hour comes back.
+                    # The platform refused the request, so no export was made, and the claim is
+                    # returned.
                     slot.refused()
                 self.limiter.accepted()
 
 
 def _about_the_day(answer: Answer) -> bool | None:
-    """Whether a refusal is about the day: None if it may be, by the one text that may mean it."""
+    """Return whether a refusal is about the day; None if its text can mean both."""
     return None if throttle_text(answer.body) == "limit exceeded" else False

@@ -1,7 +1,7 @@
-"""What an upload sends: bytes that can be sent again from the start, of a size known before.
+"""The body of an upload: bytes of a known size that can be sent again from the start.
 
-A stream of unknown length would go out chunked, which the storage refuses with 501; a
-spent one would upload an empty object. So a body opens anew for every attempt.
+A stream of unknown length would be sent chunked, which the storage refuses with 501. A stream that
+was read already would upload an empty object. So a body opens again for every attempt.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from newsleopard_async.files import PATH_TYPES, AnyPath, StableFile, Unusable, a
 __all__ = ["Body", "BytesBody", "FileBody", "open_body"]
 
 _PIECE_BYTES: Final = 256 * 1024
-"""It leaves within the 120 s of `Timeouts.storage_write_s` at some 2,048 bytes a second, which is
-as slow as an upload may be."""
+"""Chosen: at 2,048 bytes per second, the least speed of an upload, a piece leaves within about the
+120 s of `Timeouts.storage_write_s`."""
 
 _LARGEST_PIECE_BYTES: Final = 1024 * 1024
 """Measured: each piece costs a thread and a write. In pieces of 1 MiB an upload costs about half of
-the CPU time that it costs in pieces of 256 KiB; in larger ones it hardly costs less, and each
-holds the event loop for longer. A piece leaves whole or counts as stalled, so that only what leaves
-fast goes in larger ones."""
+the CPU time that it costs in pieces of 256 KiB. Larger pieces hardly cost less, and each one blocks
+the event loop for longer. A piece counts as stalled until it has left completely, so only fast
+uploads use larger ones."""
 
 
 class Body(Protocol):
@@ -33,14 +33,14 @@ class Body(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes a reading gives."""
+        """The number of bytes of one reading."""
         ...
 
     def pieces(self) -> AsyncGenerator[bytes, None]:
         """Read from the start.
 
         Raises:
-            InvalidRequest: it is no longer what it was when its size was taken.
+            InvalidRequest: it has changed since its size was taken.
         """
         ...
 
@@ -53,46 +53,48 @@ class BytesBody:
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes a reading gives."""
+        """The number of bytes of one reading."""
         return len(self.content)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Read from the start, in pieces, so that the event loop is never held up."""
+        """Read from the start, in pieces that never block the event loop for long."""
         for begin in range(0, len(self.content), _PIECE_BYTES):
             yield self.content[begin : begin + _PIECE_BYTES]
 
 
 @attrs.frozen
 class FileBody(StableFile):
-    """A file, read off the event loop, that must stay as it was when it was first seen."""
+    """A file that must not change after its first check; it is read outside of the event loop."""
 
     piece_bytes: ClassVar[int] = _PIECE_BYTES
     largest_piece_bytes: ClassVar[int] = _LARGEST_PIECE_BYTES
 
     @classmethod
     def refusal(cls, path: Path, why: Unusable, system: str = "") -> InvalidRequest:
-        """Build the error for a file that cannot be uploaded."""
+        """Return the error for a file that cannot be uploaded."""
         if why == "unreadable":
             return InvalidRequest.of("source", "readable", f"{path} cannot be read: {system}")
         if why in {"folder", "special"}:
-            return InvalidRequest.of("source", "file", f"{path} is not a file; name the CSV itself")
+            return InvalidRequest.of(
+                "source", "file", f"{path} is not a file; name the CSV file itself"
+            )
         changed = system or "it is not the file that the upload began with"
         return InvalidRequest.of(
             "source",
             "unchanged",
             f"{path.name} changed during the upload ({changed}); "
-            "nothing was imported; call again once nothing writes to it",
+            "nothing was imported; call again when no program writes to it",
         )
 
 
 async def open_body(source: AnyPath | bytes) -> Body:
-    """Look at what is to be uploaded and refuse what cannot be.
+    """Check the source of an upload, and return its body.
 
     Args:
         source: A path, or the content itself.
 
     Raises:
-        InvalidRequest: nothing there, a directory, no content, or not of these types.
+        InvalidRequest: the source does not exist, is a folder, is empty, or has another type.
     """
     if isinstance(source, bytes):
         body: Body = BytesBody(source)
@@ -107,5 +109,5 @@ async def open_body(source: AnyPath | bytes) -> Body:
             "source", "type", f"must be a path or bytes, not {type(source).__name__}"
         )
     if body.size_bytes == 0:
-        raise InvalidRequest.of("source", "empty", "there is nothing in it to upload")
+        raise InvalidRequest.of("source", "empty", "is empty; there is nothing to upload")
     return body

@@ -1,8 +1,9 @@
-"""One attempt over HTTP: bytes out, an outcome back.
+"""One attempt over HTTP: sends bytes, and returns an outcome.
 
-This is the only place that sees httpx's exceptions. It calls an httpx *transport*, not a
-client: no redirect is followed, no cookie kept, no URL logged. Whatever goes wrong is one
-of two facts, and where it is not certain that nothing was sent, the reply is lost.
+Only this module handles httpx's exceptions. It calls an httpx *transport*, not a client: no
+redirect is followed, no cookie stored, no URL logged. Each failure is one of two facts: not sent,
+or
+reply lost. Unless it is certain that nothing was sent, the reply counts as lost.
 """
 
 from __future__ import annotations
@@ -55,28 +56,30 @@ NOT_SENT: Final = (
 )
 """Raised before anything was handed to a connection to the server.
 
-Every other exception counts as a lost reply. A `WriteError` may follow a request that
-arrived; a `LocalProtocolError` may follow half of one; and what we do not know may be
-anything.
+Every other exception counts as a lost reply. A `WriteError` can follow a request that arrived, a
+`LocalProtocolError` can follow half of one, and an unknown exception can mean anything.
 """
 
 _CLOSING_S: Final = 5.0
-"""Chosen: closing takes moments; a transport that needs longer must hold nobody up."""
+"""The longest time for closing. Chosen: it takes moments; a slower transport must not delay the
+caller."""
 
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
-"""Chosen: as much as httpcore reads at once."""
+"""The bytes that are read while a request is sent. Chosen: the amount that httpcore reads at
+once."""
 
 _PEEK_S: Final = 0.05
-"""Chosen: what has arrived is read at once; what TLS keeps for itself never is."""
+"""The longest read while a request is sent. Chosen: bytes that have arrived are read immediately,
+and those that TLS uses itself never are."""
 
 _FINAL_STATUS: Final = re.compile(
     rb"(?:HTTP/1\.\d 1\d\d[^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n)*HTTP/1\.\d [2-9]"
 )
-"""How an answer begins, after any interim ones (1xx), which may come at any time."""
+"""The beginning of an answer after any interim ones (1xx), which can come at any time."""
 
 
 class SendPrevented(Exception):
-    """Keeps a request from being sent: `RequestEvents` raise it, and its text says why.
+    """Raised by `RequestEvents` to prevent a request from being sent; its text is the reason.
 
     Attributes:
         cause: The same, as one of a few words.
@@ -88,15 +91,15 @@ class SendPrevented(Exception):
 
 
 class RequestEvents(Protocol):
-    """Who wants to know when a request left and when its answer came.
+    """Is notified when a request leaves and when its answer comes.
 
-    What `handing_over`, `connecting` and `leaving` raise keeps the request from being sent; if
-    it is `SendPrevented`, the request counts as not sent.
+    An exception of `handing_over`, `connecting` and `leaving` prevents the request from being sent.
+    After `SendPrevented`, the request counts as not sent.
     """
 
     @property
     def may_have_left(self) -> bool:
-        """Whether a first byte was handed to a connection to the server, or may have been."""
+        """Whether a first byte was possibly handed to a connection to the server."""
         ...
 
     def handing_over(self) -> None:
@@ -104,11 +107,11 @@ class RequestEvents(Protocol):
         ...
 
     def connecting(self) -> None:
-        """The transport has taken a step, and none of the request has left yet."""
+        """The transport has completed a step, and no byte of the request has left yet."""
         ...
 
     async def leaving(self) -> None:
-        """The first byte is about to be handed to a connection to the server, which is up."""
+        """The connection is up, and the first byte is about to be handed to it."""
         ...
 
     def sent(self) -> None:
@@ -116,14 +119,14 @@ class RequestEvents(Protocol):
         ...
 
     def answered(self) -> None:
-        """The answer's head arrived, so that the server has long had the request."""
+        """The head of the answer has arrived, so the server has the request."""
         ...
 
 
 class Bytes(httpx.AsyncByteStream):
     """A body in memory.
 
-    httpx's own is a generator: when a request is cut off, trio warns that nobody closed it.
+    httpx's own body is a generator. If a request is cut off, trio warns that it was not closed.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -134,9 +137,9 @@ class Bytes(httpx.AsyncByteStream):
 
 
 class BufferedRequest(httpx.Request):
-    """A request whose body is in memory, where transports of the caller's look for it.
+    """A request with its body in memory, where the caller's own transport can read it.
 
-    httpx's own builds its headers three times over, which takes as long as to send them.
+    httpx's own request builds its headers three times, which takes as long as sending them.
     """
 
     def __init__(
@@ -174,7 +177,7 @@ class BufferedRequest(httpx.Request):
 
 
 class _Sliced(AsyncIterator[bytes]):
-    """Gives bytes in pieces, so that it is seen how far they got."""
+    """Yields bytes in pieces, so that progress can be measured."""
 
     def __init__(self, content: bytes) -> None:
         self._slices = iter(range(0, len(content), PIECE_BYTES))
@@ -188,20 +191,20 @@ class _Sliced(AsyncIterator[bytes]):
 
 @attrs.frozen(kw_only=True)
 class Exchange:
-    """One attempt to be made.
+    """The parameters of one attempt.
 
     Attributes:
-        transport: What carries it.
-        request: httpx's request; it holds the key, hence is in no repr.
-        clock: For the bound on the whole.
-        total_s: Bound on the whole attempt, or None if its size has none; then see `windows`.
-        windows: How long each part of the attempt may be without progress.
-        read: What to do with the answer's body.
-        events: Told of the request's way, or None where nobody asks.
-        pools: Of the client; the attempt ends when they are closed.
-        is_proxied: Whether a proxy stands between us and the server.
+        transport: The httpx transport.
+        request: httpx's request; no repr shows it, because it contains the key.
+        clock: Measures the bound on the whole.
+        total_s: The bound on the whole attempt; None for a body of any size, see `windows`.
+        windows: How long each part of the attempt can be without progress.
+        read: Reads the body of the answer.
+        events: Is notified of the request's progress, or None.
+        pools: The client's pools; the attempt ends when they are closed.
+        is_proxied: Whether a proxy is between us and the server.
         until: Ends when an attempt with windows must stop, even if it makes progress.
-        secret: What the answer's headers may echo: the key, or what is signed in a URL.
+        secret: A text that the answer's headers can echo: the key, or what is signed in a URL.
     """
 
     transport: httpx.AsyncBaseTransport = attrs.field(repr=False)
@@ -218,7 +221,7 @@ class Exchange:
 
 
 async def perform(exchange: Exchange) -> Outcome:
-    """Make the attempt and say what became of it.
+    """Make the attempt and return its outcome.
 
     Raises:
         NewsLeopardError: from the body being sent or the reading of the answer, unchanged.
@@ -240,7 +243,7 @@ def _interrupted(
 
 
 def _is_unsent(exchange: Exchange, trace: _Trace) -> bool:
-    """Whether it is certain that nothing was sent, of whichever transport."""
+    """Return whether it is certain that nothing was sent, with any transport."""
     if exchange.events is None:
         return trace.is_unsent
     return not exchange.events.may_have_left
@@ -279,12 +282,12 @@ async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outco
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised below
-            # It would leave the task group inside another error.
+            # The task group would wrap it in another exception.
             raised = error
         tasks.cancel_scope.cancel()
     if raised is not None:
         raise raised
-    why = f"too little came or went within {pace.window_s:g} s"
+    why = f"too few bytes were sent or received within {pace.window_s:g} s"
     if is_over:
         why = "it took too long after it was cancelled"
     return outcome or _interrupted(exchange, trace, why)
@@ -304,38 +307,38 @@ async def _attempt(exchange: Exchange, trace: _Trace, pace: Pace) -> Outcome:
     except SendPrevented as withheld:
         return NotSent(str(withheld), withheld.cause)
     except NewsLeopardError as error:
-        # The frames that it passed hold the URL and the headers, which reporters may print.
+        # The frames contain the URL and the headers, which reporters of errors can print.
         raise error.with_traceback(None)  # noqa: B904 - it is the same error
-    except Exception as error:  # noqa: BLE001 - see NOT_SENT: the safe side of anything
+    except Exception as error:  # noqa: BLE001 - see NOT_SENT: when in doubt, the reply is lost
         return _failed(exchange, trace, error)
     finally:
         if not isinstance(body.stream, Bytes):
             await _close(body.stream, exchange.clock)
     if isinstance(outcome, Answer) and outcome.successful and not body.has_left:
-        # A server may refuse early. But no one has accepted what did not leave.
+        # A server can refuse early. But it cannot have accepted a body that has not left.
         return ReplyLost(f"HTTP {outcome.status} came before the whole of it had left")
     return outcome
 
 
 def _failed(exchange: Exchange, trace: _Trace, error: Exception) -> NotSent | ReplyLost:
-    """Say which of the two facts an exception is."""
+    """Return which of the two facts an exception means."""
     name, cause = type(error).__name__, cause_of(error)
-    # A transport that connects anew after a lost reply ends in a ConnectError, too.
+    # A transport that connects again after a lost reply can end with a ConnectError, too.
     is_connecting = isinstance(error, NOT_SENT) and not trace.has_begun
     if not (is_connecting or _is_unsent(exchange, trace)):
         return ReplyLost(name, cause)
     if exchange.is_proxied and cause != "tls":
-        # What failed is the connection to the proxy, or what was said to it.
+        # The connection to the proxy failed, or the request to it.
         cause = "proxy"
     return NotSent(name, cause, way_out_of(error, exchange.request.url.host))
 
 
 class _Outgoing(httpx.AsyncByteStream, AsyncIterator[bytes]):
-    """A request's body on its way.
+    """The body of a request while it is sent.
 
-    Who sends a piece asks for the next one once that is written. After a failed write nobody
-    asks again, and httpcore reads the answer all the same. It is made to do so, too, if the
-    answer has begun to come before the last piece was handed over.
+    The sender asks for the next piece after it has written one. After a failed write it asks for no
+    further piece, and httpcore reads the answer nevertheless. `_Incoming` causes the same if the
+    answer begins before the last piece was handed over.
     """
 
     def __init__(self, stream: object, trace: _Trace, pace: Pace) -> None:
@@ -371,15 +374,15 @@ class _Outgoing(httpx.AsyncByteStream, AsyncIterator[bytes]):
     def has_left(self) -> bool:
         """Whether all of it was written."""
         if self._pieces is None:
-            # A transport of the caller's may take a body in memory from the request itself.
+            # The caller's own transport can take a body in memory from the request itself.
             return isinstance(self.stream, Bytes) and not self._trace.is_heard
         return self._has_ended
 
 
 class _Incoming:
-    """What a connection of httpcore brings while a request is still being written to it.
+    """The bytes that a connection of httpcore receives while a request is being written to it.
 
-    httpcore does not look before all is written. What is read here is kept for it.
+    httpcore reads nothing before all is written. So these bytes are stored for its first read.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -389,16 +392,16 @@ class _Incoming:
         stream.read = self._read_kept
 
     async def check(self) -> None:
-        """End the sending if an answer has begun to come; interim ones (1xx) are none.
+        """End the sending if an answer has begun. Interim answers (1xx) do not count.
 
         Raises:
-            httpcore.WriteError: it has; httpcore then goes on to read it.
+            httpcore.WriteError: an answer has begun; httpcore then reads it.
         """
-        # Loads trio if that is installed. It was loaded with the connection, if there is one.
+        # The import loads trio if it is installed. An existing connection has loaded it already.
         import httpcore
 
         if len(self._kept) < _LONGEST_HEAD_BYTES and self._stream.get_extra_info("is_readable"):
-            # A TLS connection may be readable and bring nothing but tickets.
+            # A TLS connection can be readable and contain only session tickets.
             with contextlib.suppress(httpcore.ReadTimeout, httpcore.ReadError):
                 self._kept += await self._read(_LONGEST_HEAD_BYTES, _PEEK_S)
         if _FINAL_STATUS.match(self._kept):
@@ -412,17 +415,17 @@ class _Incoming:
 
 
 class _Measured(AsyncIterator[bytes]):
-    """The pieces of a body, which must be as long in all as the head says.
+    """The pieces of a body, whose size must be the size in the head.
 
     Attributes:
-        have_ended: Whether the last one came.
+        have_ended: Whether the last piece has come.
     """
 
     def __init__(self, response: httpx.Response, length: str, pace: Pace) -> None:
         self.have_ended = False
         self._pace = pace
         self._pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
-        # Other answers may have a length without a body (RFC 9110, 8.6).
+        # Other answers can have a length without a body (RFC 9110, 8.6).
         has_body = response.is_success and response.status_code != HTTPStatus.NO_CONTENT
         self._left_bytes = int(length) if has_body and length.isdecimal() else None
 
@@ -445,7 +448,7 @@ class _Measured(AsyncIterator[bytes]):
 
 async def _read(exchange: Exchange, response: httpx.Response, pace: Pace) -> Outcome:
     pace.receiving()
-    # Not by httpx's own methods: they decode everything at once, and close at the end.
+    # httpx's own methods decode everything at once, and close the response at the end.
     headers = dict(response.headers.items())
     pieces = _Measured(response, headers.get("content-length", ""), pace)
     answer = functools.partial(
@@ -461,12 +464,12 @@ async def _read(exchange: Exchange, response: httpx.Response, pace: Pace) -> Out
     except NewsLeopardError as error:
         answer(b"").stamp(error)
         raise
-    except Exception as error:  # noqa: BLE001 - see NOT_SENT; here nothing is unsent any more
+    except Exception as error:  # noqa: BLE001 - see NOT_SENT; here the request has been sent
         if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
             if isinstance(error, IncompleteBody):
                 return ReplyLost(str(error))
             return ReplyLost(type(error).__name__, cause_of(error))
-        # The status alone says that it was refused at the gateway.
+        # The status alone means a refusal at the gateway.
         answered = answer(b"")
     finally:
         await _close(response.stream, exchange.clock)
@@ -476,7 +479,7 @@ async def _read(exchange: Exchange, response: httpx.Response, pace: Pace) -> Out
 
 
 async def _close(stream: object, clock: Clock) -> None:
-    """Give a connection or a file back; a failure to do so changes nothing about the answer."""
+    """Close a connection or a file; a failure to do so does not change the answer."""
     with contextlib.suppress(Exception), clock.deadline(_CLOSING_S) as scope:
         scope.shield = True
         await cast("httpx.AsyncByteStream", stream).aclose()
@@ -485,8 +488,8 @@ async def _close(stream: object, clock: Clock) -> None:
 async def _unwind(pieces: AsyncIterator[bytes], clock: Clock) -> None:
     """End the generators of a closed body that was not read to its end.
 
-    Nothing reaches them but the error that the closed connection raises. Left to the
-    garbage collector they would warn on trio, and start tasks on asyncio.
+    They receive only the error of the closed connection. If the garbage collector ended them, they
+    would warn on trio, and start tasks on asyncio.
     """
     with contextlib.suppress(Exception), clock.deadline(_CLOSING_S) as scope:
         scope.shield = True
@@ -495,12 +498,12 @@ async def _unwind(pieces: AsyncIterator[bytes], clock: Clock) -> None:
 
 
 class _Trace:
-    """Follows httpcore's trace events; those of a proxy's CONNECT do not count.
+    """Follows httpcore's trace events, except for those of a proxy's CONNECT.
 
     Attributes:
-        is_heard: Whether there was any: other transports have none.
+        is_heard: Whether there was any event: other transports have none.
         has_begun: Whether a first byte of the request was handed to a connection to the server.
-        incoming: Of the connection that was opened for this request, if one was.
+        incoming: Reads ahead on the connection that was opened for this request, if one was.
     """
 
     def __init__(self, events: RequestEvents | None) -> None:
@@ -527,7 +530,7 @@ class _Trace:
             self._tell(self._events, step)
 
     async def _begin(self) -> None:
-        # What this raises keeps the request from being sent.
+        # An exception here prevents the request from being sent.
         if self._events is not None:
             await self._events.leaving()
         self.has_begun = True

@@ -1,4 +1,4 @@
-"""From an outcome to a model or to the error that says what to do; no I/O."""
+"""Converts an outcome to a model, or to the error that says what to do; no I/O."""
 
 from __future__ import annotations
 
@@ -47,17 +47,18 @@ __all__ = ["CallResult", "OutcomeInterpreter"]
 T = TypeVar("T")
 
 _LARGEST_MODEL_BYTES: Final = 8 * 1024 * 1024
-"""A larger answer is not parsed, which would hold the event loop. Chosen: 8 MiB are more than
-50,000 finished campaigns, and take about 0.2 s (measured)."""
+"""A larger answer is not parsed, because that would block the event loop. Measured: 8 MiB contain
+more than 50,000 finished campaigns and take about 0.2 s."""
 
 _ABOUT_THE_CODE: Final = (400, 404, 410, 500)
-"""Refusals without content that may be about the code in the path. Source: 400 of an import's
-result and 500 of a grouped import, documented (T50, T51); the others mean the same elsewhere."""
+"""Statuses of refusals without content that can be about the code in the path. Source: 400 of an
+import's result and 500 of a grouped import, documented (T50, T51); the others mean the same in
+HTTP."""
 
 _CAUSES: Final[Mapping[Cause, str]] = {
     "dns": "its name cannot be resolved",
     "refused": "it refuses connections",
-    "unreachable": "there is no way to it in the network",
+    "unreachable": "the network has no route to it",
     "reset": "the connection was closed",
     "tls": "the TLS handshake failed",
     "proxy": "the proxy in between cannot be used",
@@ -68,13 +69,13 @@ _CAUSES: Final[Mapping[Cause, str]] = {
 
 @attrs.frozen
 class CallResult(Generic[T]):
-    """What became of a request, understood once.
+    """The result of a call.
 
     Attributes:
-        outcome: Of its last attempt.
-        error: What says what to do, or None if it took effect; it has the id of the answer.
-        unread: What could not be read of the answer and decides nothing; empty if that is nothing.
-        after_loss: Whether an earlier attempt of the same call may have taken effect.
+        outcome: The outcome of the last attempt.
+        error: The error, or None if the request took effect; it has the id of the answer.
+        unread: The unreadable parts of the answer, which decide nothing; empty if there are none.
+        after_loss: Whether an earlier attempt of the same call has possibly taken effect.
     """
 
     outcome: Outcome
@@ -88,10 +89,10 @@ class CallResult(Generic[T]):
             self.outcome.stamp(self.error)
 
     def get(self) -> T:
-        """Return the model that the request was made for.
+        """Return the model.
 
         Raises:
-            NewsLeopardError: the one that says what to do.
+            NewsLeopardError: its class says what to do.
         """
         if self.error is not None:
             raise self.error
@@ -100,13 +101,13 @@ class CallResult(Generic[T]):
 
 @attrs.frozen
 class OutcomeInterpreter:
-    """Reads outcomes for a client.
+    """Converts outcomes to results for a client.
 
     Attributes:
-        secret: The key, which a server may echo.
-        cap_s: How long to wait after a refusal that does not say it.
-        host: Where requests go, for errors.
-        offers: Which endpoints there are.
+        secret: The key, which a server can echo.
+        cap_s: How long to wait after a refusal without ``Retry-After``.
+        host: The host of the API, for errors.
+        offers: The endpoints that exist.
     """
 
     secret: Secret
@@ -115,7 +116,7 @@ class OutcomeInterpreter:
     offers: Offers = attrs.field(factory=Offers)
 
     def result(self, request: Request[T], outcome: Outcome, now: datetime) -> CallResult[T]:
-        """Understand an outcome; ``now`` is what a date in ``Retry-After`` is counted from."""
+        """Convert an outcome; a date in ``Retry-After`` is counted from ``now``."""
         answer = outcome if isinstance(outcome, Answer) else None
         if answer is None or answer.failure is not None or not answer.successful:
             return CallResult(outcome, error=self._error(request, outcome, now))
@@ -129,14 +130,14 @@ class OutcomeInterpreter:
         return CallResult(outcome, error=self._unexpected(unexpected, answer))
 
     def after_loss(self, request: Request[T], result: CallResult[T]) -> CallResult[T]:
-        """Understand a result anew that followed a lost attempt of the same call.
+        """Convert a result again, because an earlier attempt of the same call was lost.
 
-        What stops a campaign is refused if it was stopped before, perhaps by that attempt.
+        A request that stops a campaign is refused if that attempt has stopped it already.
         """
         result = attrs.evolve(result, after_loss=True)
         if request.kind is not Kind.STOP or not _is_refusal(result.outcome):
             return result
-        why = "an earlier attempt was lost, which may have done it"
+        why = "an earlier attempt, whose reply was lost, has possibly done it"
         return attrs.evolve(result, error=self._unknown(request, result.outcome, why))
 
     def _error(self, request: Request[Any], outcome: Outcome, now: datetime) -> NewsLeopardError:
@@ -182,7 +183,7 @@ class OutcomeInterpreter:
         return OutcomeUnknown(
             f"{request.name} may or may not have taken effect: {said}; "
             f"{never}look {request.look_for or 'it up'} first",
-            # A path of the caller's own may have anything in it.
+            # The caller's own path can contain anything.
             request=redact(str(request), self.secret) if request.raw else str(request),
             status=status,
             excerpt=body,
@@ -191,13 +192,13 @@ class OutcomeInterpreter:
     def _decode(
         self, request: Request[Any], answer: Answer, unread: Unread
     ) -> tuple[Any, str | None]:
-        """Return the model, or why there is none; the answer itself is in no cause."""
+        """Return the model, or the reason why there is none; no exception contains the answer."""
         if request.ignores_answer:
             return request.decode(None, unread), None
         if len(answer.body) > _LARGEST_MODEL_BYTES:
             return None, f"it has {len(answer.body):,} bytes"
         try:
-            # No content is null: report links that are not ready may be told so.
+            # An empty body counts as null: report links that are not ready can be sent in this way.
             data = json.loads(answer.body) if answer.body.strip() else None
             return request.decode(data, unread), None
         except WireError as error:
@@ -212,19 +213,19 @@ class OutcomeInterpreter:
 
     def _refusal_error(self, request: Request[Any], answer: Answer) -> NewsLeopardError:
         if 100 <= answer.status < 400:
-            never = f"the answer to {request.name} is HTTP {answer.status}, which is never followed"
+            never = f"the answer to {request.name} is HTTP {answer.status}; no redirect is followed"
             return self._unexpected(never, answer)
         body = decode_error(parse_refusal(answer.body))
         if request.kind.repeatable and _is_foreign(answer, body):
             said = excerpt(answer.body, self.secret)
             return self._unexpected(
-                f"{request.name} was refused with HTTP {answer.status} before it reached the API, "
-                "it seems: the platform's own refusals have a code. Check base_url, and proxies "
-                f"and firewalls in between; the answer was: {said or 'empty'}",
+                f"{request.name} was refused with HTTP {answer.status}, probably before it reached "
+                "the API, because the platform's own refusals have a code. Check base_url, and "
+                f"proxies and firewalls in between; the answer was: {said or 'empty'}",
                 answer,
             )
         said = redact(body.message or "", self.secret)
-        # A refusal that names no field may be for any that was sent.
+        # A refusal that names no field can be about any field that was sent.
         sent = request.body if isinstance(request.body, Mapping) else {}
         about = body.invalid_fields or sent.get("content", ())
         ours = describe_code(body.code, about) if body.code is not None else ""
@@ -241,7 +242,7 @@ class OutcomeInterpreter:
         return _refused(facts, body, self._clean(body.invalid_fields))
 
     def _clean(self, fields: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """Redact what the server says about fields, which may hold what was in them."""
+        """Redact the server's texts about fields, which can echo the values."""
         return {
             redact(path, self.secret): tuple(redact(rule, self.secret) for rule in rules)
             for path, rules in fields.items()
@@ -266,7 +267,7 @@ class OutcomeInterpreter:
         return f"{request.name} was answered with HTTP {answer.status}" + (why and f": {why}")
 
     def _unknown_code(self, request: Request[Any]) -> str:
-        """Say what a 404 to a code of the caller's means: the path may be the unknown one (T18)."""
+        """Describe a 404 for the caller's code: perhaps the endpoint itself is unknown (T18)."""
         unknown = f"{request.about} is unknown or not yours"
         if self.offers.is_present(request):
             return unknown
@@ -276,7 +277,7 @@ class OutcomeInterpreter:
 
 @attrs.frozen(kw_only=True)
 class Refusal:
-    """What every refusal has."""
+    """The fields that every refusal has."""
 
     sentence: str
     status: int
@@ -284,7 +285,7 @@ class Refusal:
     message: str
 
     def arguments(self) -> dict[str, Any]:
-        """Give them as an `APIError` takes them."""
+        """Return the fields as arguments of an `APIError`."""
         return attrs.asdict(self)
 
 
@@ -311,26 +312,26 @@ def _refused(
 
 
 def _is_about_the_key(answer: Answer, body: ErrorBody) -> bool:
-    """Whether it is one of the two answers to a wrong key (T01, T03)."""
+    """Return whether it is one of the two answers to a wrong key (T01, T03)."""
     return answer.status == 403 and (body.is_forbidden or not answer.body.strip())
 
 
 def _is_foreign(answer: Answer, body: ErrorBody) -> bool:
-    """Whether something in between seems to refuse, since the platform would say so otherwise."""
+    """Return whether a proxy or firewall probably refused: the platform would add a code."""
     return answer.status in (401, 403) and body.code is None and not _is_about_the_key(answer, body)
 
 
 def _is_refusal(outcome: Outcome) -> bool:
-    """Whether the application refuses: a 4xx that is not of the throttle, nor a 408."""
+    """Return whether the application refuses: a 4xx that is neither a throttle nor a 408."""
     is_failure = outcome.failure is not None
     return isinstance(outcome, Answer) and not is_failure and 400 <= outcome.status < 500
 
 
 def _is_clear(outcome: Outcome) -> bool:
-    """Whether a request surely did not take effect, though it may have been seen.
+    """Return whether a request certainly had no effect, although the server possibly saw it.
 
-    That is a 4xx in the platform's own form. Any other one, as well as 408, may come from
-    something in between, after the platform has accepted the request.
+    That is a 4xx in the platform's own form. Any other 4xx, and 408, can come from a proxy or
+    firewall after the platform has accepted the request.
     """
     if not isinstance(outcome, Answer) or not _is_refusal(outcome):
         return False

@@ -1,6 +1,6 @@
 """Presigned URLs, and the requests to them.
 
-The storage gets no header that was not signed, and its URL byte for byte. An upload has exactly one
+The storage gets no header that was not signed, and its URL unchanged. An upload has exactly one
 Content-Length and is never chunked.
 """
 
@@ -26,7 +26,7 @@ _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]")
 
 @attrs.frozen
 class Presigned:
-    """A presigned URL, taken apart without changing a byte of it."""
+    """A presigned URL and its parts, without a change in any byte."""
 
     url: str = attrs.field(repr=False)
     target: str = attrs.field(repr=False)
@@ -38,7 +38,7 @@ class Presigned:
 
     @classmethod
     def parse(cls, url: str) -> Presigned | None:
-        """Read a URL; None if no request can go there."""
+        """Read a URL; return None if no request can be sent to it."""
         parts = split_url(url)
         if parts is None or _NOT_IN_A_URL.search(url):
             return None
@@ -47,7 +47,8 @@ class Presigned:
             return None
         authority = parts.netloc.rpartition("@")[2]
         if parts.port == OWN_PORTS[parts.scheme]:
-            # Signers leave it out of the host that they sign, even where the URL has it.
+            # Signers omit the default port from the host that they sign, even if the URL contains
+            # it.
             authority = authority.rpartition(":")[0]
         rest = url.partition("#")[0].partition("://")[2][len(parts.netloc) :]
         return cls(
@@ -66,11 +67,11 @@ class Presigned:
         return f"{self.scheme}://{self.authority}"
 
     def is_expired(self, now: datetime) -> bool:
-        """Whether the URL itself says that its time is over."""
+        """Return whether the URL has expired, according to its own parameters."""
         return self.expires is not None and now >= self.expires
 
     def request(self, body: Body | None, timeout: dict[str, float]) -> httpx.Request:
-        """Build the request that sends a body, or asks for one, with no header to spare."""
+        """Return the request that sends a body, or downloads one, without any additional header."""
         headers = {"Host": self.authority}
         if body is not None:
             headers["Content-Length"] = str(body.size_bytes)
@@ -86,10 +87,10 @@ class Presigned:
 
 
 class _ExactURL(httpx.URL):
-    """A URL whose target goes out byte for byte.
+    """A URL whose target is sent unchanged.
 
-    httpx normalises the path, which breaks a signature over it. Its extension "target"
-    would go past that too, but httpcore then puts it into a proxy's CONNECT as well.
+    httpx normalises the path, which breaks a signature over it. Its extension "target" would
+    prevent that too, but httpcore would then also write the target into a proxy's CONNECT.
     """
 
     def __init__(self, url: str, target: bytes) -> None:
@@ -98,12 +99,12 @@ class _ExactURL(httpx.URL):
 
     @property
     def raw_path(self) -> bytes:
-        """The path with its query, as it stood."""
+        """The original path with its query."""
         return self._target
 
 
 def _expiry(query: str) -> datetime | None:
-    """Read a URL's own end of life, of signature versions 4 and 2."""
+    """Return when a URL expires, for signature versions 4 and 2."""
     fields = {name.lower(): values[0] for name, values in parse_qs(query).items()}
     try:
         if "x-amz-date" in fields:
@@ -115,10 +116,11 @@ def _expiry(query: str) -> datetime | None:
 
 
 class _BodyStream(httpx.AsyncByteStream):
-    """A body as httpx takes it: it opens anew each time that it is read.
+    """A body for httpx: it opens again each time that it is read.
 
-    httpx drops a body where it stands when a write fails or is cancelled, and the file
-    behind it would stay open until the garbage collector finds it.
+    httpx abandons a body when a write fails or is cancelled. The file would then stay open until
+    the
+    garbage collector finds it.
     """
 
     def __init__(self, body: Body) -> None:
@@ -130,6 +132,6 @@ class _BodyStream(httpx.AsyncByteStream):
         return self._opened[-1]
 
     async def aclose(self) -> None:
-        """Close the file also where the storage answered before it had everything."""
+        """Close the file, even if the storage answered before it had everything."""
         for pieces in self._opened:
             await pieces.aclose()

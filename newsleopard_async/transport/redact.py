@@ -1,8 +1,8 @@
-"""What no error or log line may show: the key, and what else the text of the wire holds.
+"""Keeps the key and personal data in the texts of a server out of errors and logs.
 
-Servers echo what they got, in any notation. So no list of forms is looked for. The text is
-decoded until it no longer changes, and of what is then there only words are shown: pieces that
-can be neither address, phone number, URL, parameter nor token. Anything else becomes a mark.
+Servers echo what they received, in any notation. So there is no list of forbidden forms. The text
+is decoded until it no longer changes, and then only words are shown: pieces that cannot be an
+address, phone number, URL, parameter or token. Anything else is replaced by a mark.
 """
 
 from __future__ import annotations
@@ -20,15 +20,20 @@ from newsleopard_async.disclosure import shown
 __all__ = ["Secret", "echoes", "excerpt", "redact"]
 
 _EXCERPT_CHARACTERS: Final = 160
+"""Chosen: two lines of a terminal."""
+
 _LONGEST_CHARACTERS: Final = 500
+"""Chosen: enough for the longest documented message, and not too long for a log line."""
+
 _WINDOW: Final = 8
-"""How many times what is shown is looked at, since redacting makes text shorter."""
+"""How many times the shown length is inspected. Chosen: redacting makes text shorter, and rarely by
+more than that."""
 
 _MARK: Final = "•••"
 _WITHHELD: Final = "(text withheld: it may show what is secret)"
 
 _MOST_ROUNDS: Final = 6
-"""Chosen: nobody encodes a message more than three times."""
+"""Chosen: twice the number of encodings that a real message has."""
 
 _ESCAPE: Final = re.compile(
     r"\\(?-i:U)([0-9a-f]{8})|\\u\{([0-9a-f]{1,6})\}|\\u([0-9a-f]{4})|%u([0-9a-f]{4})"
@@ -42,7 +47,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 _TAG: Final = re.compile(r"</?[a-z][^<>@]{0,60}>", re.IGNORECASE)
 _GAP: Final = r"(?:</?(?:a|b|br|code|em|i|span|strong|td|tt|u|wbr)\b[^<>@]{0,60}>|[^\w@])"
-"""What may stand between the parts of one thing: tags of HTML, brackets, quotes, spaces."""
+"""The characters that can separate the parts of one item: HTML tags, brackets, quotes, spaces."""
 
 _QUOTED_ADDRESS: Final = re.compile(r'"[^"]{0,320}"\s*@\s*[^\s"<>]*')
 _SET_OUT_ADDRESS: Final = re.compile(
@@ -50,7 +55,7 @@ _SET_OUT_ADDRESS: Final = re.compile(
     rf"|[\w.+'=-]{{1,64}}@{_GAP}{{1,8}}[\w.-]{{1,255}}",
     re.IGNORECASE,
 )
-"""With the @, or what is beside it, in brackets, in quotes, in tags, or in a list."""
+"""An address whose @ or neighbours are in brackets, in quotes, in tags, or in a list."""
 
 _SPOKEN_ADDRESS: Final = re.compile(
     r"[^\s@\"<>{}\[\](),;]{0,64}(?<![\"<>{}\[\](),;])\s?"
@@ -59,7 +64,7 @@ _SPOKEN_ADDRESS: Final = re.compile(
     r"\s?[^\s@\"<>{},;]{1,255}",
     re.IGNORECASE,
 )
-"""Also with spaces around the @, and spelled out; but fields of a campaign are no hosts."""
+"""An address with spaces around the @, or with a spelled @; fields of a campaign are not hosts."""
 
 _LABELLED: Final = re.compile(
     r"((?:signature|token|secret|password|passwd|credential|access_?key(?:_?id)?|api-?_?key)"
@@ -74,34 +79,36 @@ _DIGIT: Final = rf"[\d{_NUMERALS}]"
 _DIGITS: Final = re.compile(
     rf"\+?\(?{_DIGIT}(?:(?:</?[a-z]{{1,8}} ?/?>|[\W_]){{0,6}}{_DIGIT}){{6,}}", re.IGNORECASE
 )
-"""Seven digits, however they are grouped: a phone number, a card, a date of birth."""
+"""Seven digits in any grouping: a phone number, a card, a date of birth."""
 
 _URL: Final = re.compile(
     r"(https?://(?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}(?::\d{1,5})?)(?=[/?#]|$)", re.IGNORECASE
 )
 _PIECE: Final = re.compile(r"[^\s\"“”{}\[\]()<>,;，。、；：（）「」『』【】《》！？…]+")
 _WORD: Final = re.compile(
-    # Words, field paths, paths and small numbers; a mark of punctuation may stand at the end.
+    # Words, field paths, paths and small numbers, possibly with punctuation at the end.
     r"[$'!*/:.•-]*(?:[^\W_]|[_.'’/:*•·–—-](?![/]))*[?!%:.']*"
 )
 _TOKEN: Final = re.compile(
     r"(?=[a-z_/-]*\d)(?=[\d_/-]*[a-z])[\w/-]{16,}|[\w/-]{40,}", re.IGNORECASE | re.ASCII
 )
-"""What is long, and mixes letters and digits, is no word: a signature, an id, something encoded."""
+"""A long piece that mixes letters and digits is not a word: a signature, an id, encoded data."""
 
 _HOST: Final = re.compile(r"[\w-]\.[a-z]{2,}(?::\d+)?/", re.IGNORECASE)
 _LONGEST_WORD_CHARACTERS: Final = 120
-"""Chosen: Chinese sentences have no spaces. It also keeps the patterns below from long pieces."""
+"""Chosen: Chinese sentences have no spaces. It also protects the patterns below from long
+pieces."""
 
 _SHARED_CHARACTERS: Final = 8
-"""So many characters of the key in a row are no accident; a shorter key counts as a whole."""
+"""This many characters of the key in a row are not a coincidence. Chosen: eight; a shorter key
+counts as a whole."""
 
 
 class Secret:
-    """The key, which shows itself to nobody.
+    """The key, which no repr shows.
 
-    The text is in no attribute, so that whatever walks objects by their fields, slots or
-    properties does not find it. It is not pickled.
+    The text is in no attribute, so that programs that print objects by their fields, slots or
+    properties do not find it. It cannot be pickled.
     """
 
     __slots__ = ("__weakref__",)
@@ -115,7 +122,7 @@ class Secret:
 
     @property
     def is_visible_ascii(self) -> bool:
-        """Whether a header can carry it."""
+        """Whether a header can contain it."""
         return all("!" <= character <= "~" for character in self.reveal())
 
     def __repr__(self) -> str:
@@ -128,16 +135,16 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("the API key is not pickled; make a client in the other process")
+        raise TypeError("the API key cannot be pickled; create a client in the other process")
 
 
 _TEXTS: Final[weakref.WeakKeyDictionary[Secret, str]] = weakref.WeakKeyDictionary()
 
 
 def redact(text: str, secret: Secret) -> str:
-    """Hide whatever is no plain word of a message, and keep it to a few lines."""
+    """Hide all pieces that are not words of a message, and limit the length to a few lines."""
     if not text:
-        return ""  # as of most answers, which have nothing that cannot be read
+        return ""  # most answers are read completely
     window = text[: _WINDOW * _LONGEST_CHARACTERS]
     return _shown(window, secret, _LONGEST_CHARACTERS, is_cut=len(window) < len(text))
 
@@ -150,14 +157,14 @@ def excerpt(body: bytes, secret: Secret) -> str:
 
 
 def echoes(text: str, secret: Secret | None) -> bool:
-    """Whether the key is in a text, or a part of it by which it would be known."""
+    """Return whether a text contains the key, or a part by which it can be recognised."""
     return secret is not None and _without_echoes(text, secret.reveal()) != text
 
 
 def _shown(text: str, secret: Secret, longest: int, *, is_cut: bool) -> str:
     text = " ".join(text.split())
     if is_cut:
-        # Where the cut shows, it may have halved a secret, whose first half nobody recognises.
+        # The cut possibly divided a secret, and the first half would not be recognised.
         text = text.rpartition(" ")[0]
     plain = _decoded(text)
     if plain is None:
@@ -174,7 +181,7 @@ def _shown(text: str, secret: Secret, longest: int, *, is_cut: bool) -> str:
 
 
 def _decoded(text: str) -> str | None:
-    """Undo every notation, one inside another too; None of a text that has no end of them."""
+    """Undo all notations, including nested ones; return None if there are too many."""
     for _ in range(_MOST_ROUNDS):
         plain = _once_decoded(text)
         if plain == text:
@@ -200,7 +207,7 @@ def _octal(match: re.Match[str]) -> str:
 
 
 def _narrow(character: str) -> str:
-    """Write a character as ASCII if it only looks different; drop what cannot be seen."""
+    """Return the ASCII form of a character that looks the same; drop invisible characters."""
     if character.isascii():
         return character
     if character in _AT_SIGNS:
@@ -213,37 +220,37 @@ def _narrow(character: str) -> str:
         return ""
     narrow = unicodedata.normalize("NFKC", character)
     if narrow in _PUNCTUATION:
-        # Chinese punctuation stays as it is written.
+        # Chinese punctuation does not change.
         return character
     return narrow if narrow.isascii() or narrow in _NUMERALS else character
 
 
 _AT_SIGNS: Final = frozenset("ⓐⒶ")
 _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and signs that look like a space."""
+"""Letters and signs that look like spaces."""
 
 _UNSEEN: Final = frozenset("\u034f\u180b\u180c\u180d\ufe0e\ufe0f")
 _PUNCTUATION: Final = frozenset("，。、；：（）！？,;:()!?~")
 
 
 def _without_echoes(text: str, key: str) -> str:
-    """Hide the key, in any case and encoding, and what is left of it where it was cut.
+    """Hide the key, in any case and encoding, and the rest of a key that was cut.
 
-    Letters and digits are compared by themselves, too: it may be spaced out, or listed.
+    Letters and digits are also compared separately: the key can be spaced out, or in a list.
     """
     parts, size = _echoes_of(key)
-    # A letter whose small form is two characters is in no key.
+    # A letter whose small form has two characters is in no key.
     folded = [small if len(small := character.lower()) == 1 else character for character in text]
     words = list(folded)
     for tag in _TAG.finditer(text):
         words[tag.start() : tag.end()] = " " * len(tag[0])
     alone = [at for at, character in enumerate(words) if character.isalnum()]
     hidden: set[int] = set()
-    for places in (range(len(text)), alone):
-        joined = "".join(folded[at] for at in places)
-        for begin in range(len(places) - size + 1):
+    for indices in (range(len(text)), alone):
+        joined = "".join(folded[at] for at in indices)
+        for begin in range(len(indices) - size + 1):
             if joined[begin : begin + size] in parts:
-                hidden.update(range(places[begin], places[begin + size - 1] + 1))
+                hidden.update(range(indices[begin], indices[begin + size - 1] + 1))
     if not hidden:
         return text
     masked = ["\0" if at in hidden else character for at, character in enumerate(text)]
@@ -251,7 +258,7 @@ def _without_echoes(text: str, key: str) -> str:
 
 
 def _echoes_of(key: str) -> tuple[frozenset[str], int]:
-    """Return the pieces by which the key is known again, and their length."""
+    """Return the pieces by which the key is recognised, and their length."""
     size = max(1, min(_SHARED_CHARACTERS, len(key)))
     raw = key.encode()
     encoded = [raw.hex(), *(base64.b64encode(raw[begin:]).decode()[:-4] for begin in range(3))]
@@ -270,8 +277,8 @@ def _redact_piece(piece: str) -> str:
     if len(piece) > _LONGEST_WORD_CHARACTERS or not _WORD.fullmatch(piece):
         return _MARK
     if _MARK in piece or "**" in piece:
-        # What somebody has masked may show its ends.
+        # A server that masks a value can show its ends.
         return _MARK
-    # The paths of the API begin so.
+    # The paths of the API begin with this.
     is_coded = _TOKEN.search(piece.replace("/v1/", "/")) or _HOST.search(piece)
     return _MARK if is_coded else piece

@@ -1,4 +1,4 @@
-"""Where the API is, and what opens it, from arguments or the environment."""
+"""The base URL and the key of the API, from arguments or the environment."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _HTTP_WORDS: Final = {"": False, "0": False, "1": True}
 
 
 def read_key(given: Secret | None) -> Secret:
-    """Find the key, and refuse one that no header can carry, without showing it.
+    """Return the key, and refuse one that a header cannot contain, without showing it.
 
     Raises:
-        ConfigurationError: there is none, or no header can carry it.
+        ConfigurationError: the key is missing, or a header cannot contain it.
     """
     key = _trimmed(given)
     if not key.reveal():
         raise ConfigurationError("there is no API key: pass api_key, or set NEWSLEOPARD_API_KEY")
     if not key.is_visible_ascii:
         raise ConfigurationError(
-            "the API key has a character that no key has (only visible ASCII is possible); "
-            "was more than the key copied?"
+            "the API key contains a character other than visible ASCII; copy the key alone, "
+            "without any text around it"
         )
     return key
 
@@ -45,34 +45,34 @@ def _trimmed(given: Secret | None) -> Secret:
 
 
 def read_base_url(given: str | None, *, allow_http: bool) -> str:
-    """Check the base URL; it decides where the key goes.
+    """Check the base URL, which decides where the key is sent.
 
     Raises:
-        ConfigurationError: it is none, or shows the key; or an unknown word stands in
-            ``NEWSLEOPARD_ALLOW_HTTP``.
+        ConfigurationError: it is not a base URL, or shows the key; or ``NEWSLEOPARD_ALLOW_HTTP``
+            has an unknown value.
     """
     url = given or os.environ.get(_URL_VARIABLE) or DEFAULT_BASE_URL
     url = url.strip()
     parts = split_url(url)
     if parts is None:
-        raise ConfigurationError("base_url cannot be read as a URL")
+        raise ConfigurationError("base_url cannot be read as a URL; write for example https://host")
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ConfigurationError("base_url must begin with https:// and name a host")
-    # An empty one counts too: "https://host?" would swallow every path.
+    # An empty query counts too: all paths would become a part of the query of "https://host?".
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise ConfigurationError("base_url must have no user, query or fragment")
     is_open = parts.scheme == "http" and not is_loopback(parts.hostname)
     if is_open and not (allow_http or _is_http_allowed()):
         raise ConfigurationError(
-            "base_url must be https, since plain http shows the key to everybody on the way; "
-            f"allow_http=True, or {_HTTP_VARIABLE}=1, allows it all the same"
+            "base_url must be https, because plain http shows the key to anyone on the way; to use "
+            f"http nevertheless, pass allow_http=True or set {_HTTP_VARIABLE}=1"
         )
     return url.rstrip("/")
 
 
 def _is_http_allowed() -> bool:
-    """Read what the environment says, for a program that is tried against an emulator elsewhere."""
+    """Read the environment, for a program that is tested against an emulator on another host."""
     word = os.environ.get(_HTTP_VARIABLE, "").strip()
     if word not in _HTTP_WORDS:
-        raise ConfigurationError(f"{_HTTP_VARIABLE} is {word!r}; it may be 1 or 0")
+        raise ConfigurationError(f"{_HTTP_VARIABLE} is {word!r}; set it to 1 or 0")
     return _HTTP_WORDS[word]

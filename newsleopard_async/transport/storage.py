@@ -1,7 +1,7 @@
-"""Files to and from presigned URLs: bare requests that carry nothing of ours.
+"""Files to and from presigned URLs, without any credentials of ours.
 
-The storage gets no key, no cookie, and no header that was not signed (`presigned`). What it says
-is XML that echoes access keys, hence goes into no message.
+The storage gets no key, no cookie, and no header that was not signed (`presigned`). Its answers are
+XML that echoes access keys, so no message contains them.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ from newsleopard_async.transport.urls import (
 __all__ = ["Storage"]
 
 _LARGEST_DOWNLOAD_BYTES: Final = 16 * 1024**3
+"""Chosen: far above any report, and it keeps a wrong answer from filling most disks."""
 
 
 def _code(codes: str) -> str:
-    """Match an error's code in XML, also with a prefix, or escaped in a page around it."""
+    """Return the pattern of an error's code in XML, also with a prefix or escaped in a page."""
     begin, end = "(?:<|&lt;)", "(?:>|&gt;)"
     name = r"(?:\w+:)?Code"
     return rf"{begin}{name}\b[^<>&]*{end}\s*(?:{codes})\s*{begin}/{name}\s*{end}"
@@ -66,9 +67,10 @@ def _code(codes: str) -> str:
 _SAYS_EXPIRED: Final = re.compile(
     rf"{_code('ExpiredToken')}|<Message>[^<]*\bexpired\b".encode(), re.IGNORECASE
 )
-"""What the storage says of a URL, or of a session token in it, whose time is over.
+"""The storage's answer for a URL, or a session token in it, that has expired.
 
-Only there: the rest of a refusal echoes the request, which may be about "expired.csv".
+Only these elements are searched: the rest of the answer echoes the request, which can contain
+"expired.csv".
 """
 
 _PASSING: Final = re.compile(
@@ -80,20 +82,21 @@ _PASSING: Final = re.compile(
     ).encode(),
     re.IGNORECASE,
 )
-"""The codes of faults that pass, with any status: the request did not arrive whole, or the
-storage cannot take it now. They are those that the SDKs of S3, of its imitators and of Azure repeat
-(botocore's "transient" and "throttling" among them). Not RequestTimeTooSkewed: a clock stays wrong.
+"""The codes of temporary faults, with any status: the request did not arrive completely, or the
+storage cannot process it now. The SDKs of S3, of its imitators and of Azure repeat the same ones
+(botocore calls them "transient" and "throttling"). RequestTimeTooSkewed is not one of them, because
+a wrong clock stays wrong.
 """
 
 _ERROR_CODE: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:\w+:)?Error\b[^>]*>"
     rb"[^\0]{0,2000}?<(?:\w+:)?Code>\s*([A-Za-z][A-Za-z0-9]{0,63})\s*</"
 )
-"""The storage's own error, of S3 and those that are like it: XML with a code in it. A page of
-something in between is not of this form."""
+"""The error of S3 and compatible storages: XML with a code in it. A page of a proxy or a firewall
+does not have this form."""
 
 _NOT_WHOLE: Final = frozenset({"RequestTimeout", "RequestTimeoutException"})
-"""They say that it took too long, and not that nothing was made of it."""
+"""Codes for a request that took too long. They do not prove that it had no effect."""
 
 _LEFT: Final = ReplyLost("it has left")
 
@@ -103,7 +106,7 @@ class Storage:
     """Uploads to and downloads from presigned URLs.
 
     Attributes:
-        base_url: Where the API is, which decides what URLs are used.
+        base_url: The URL of the API, which decides what storage URLs are used.
     """
 
     pools: Pools
@@ -113,12 +116,12 @@ class Storage:
     base_url: str
 
     async def put(self, url: str, body: Body) -> None:
-        """Upload a body; repeated from its start where no definite answer came.
+        """Upload a body; repeat it from its start if no definite answer came.
 
         Raises:
-            StorageError: refused, or no answer after the retries; `.expired` says whether a
-                fresh URL is the way out.
-            InvalidRequest: what is uploaded changed meanwhile.
+            StorageError: refused, or no answer after the retries; if `.expired` is set, a fresh URL
+                can help.
+            InvalidRequest: the file changed during the upload.
         """
         found = Presigned.parse(url)
         del url  # Reporters of errors print the variables of each frame.
@@ -133,21 +136,21 @@ class Storage:
 
         with self._call("upload", "PUT", target) as call:
             await self._retrying(call)(attempt, Kind.UPLOAD)
-        assert last is not None  # there was an attempt
+        assert last is not None  # there was at least one attempt
         if not (isinstance(last, Answer) and last.successful):
             raise self._failure("the upload", target, last)
 
     async def put_once(self, url: str, body: Body, *, observer: Observer | None = None) -> None:
         """Upload the recipients of a campaign that is sent once, which sends it.
 
-        Only what was not sent is repeated, each time on a fresh connection. Once handed to the
-        socket it runs to its answer, even if the caller is cancelled: as long as enough of it
-        comes and goes, but then for `Timeouts.submit_s` at most.
+        Only a request that was not sent is repeated, each time on a fresh connection. After it was
+        handed to the socket, it runs to its answer, even if the caller is cancelled: as long as
+        enough bytes move, but after a cancellation for `Timeouts.submit_s` at most.
 
         Raises:
-            StorageError: refused, not sent, or not sent because the time of the URL is over
-                (`.expired`); nothing was made of it.
-            OutcomeUnknown: it may be sent; look the campaign up, and do not upload again.
+            StorageError: refused, not sent, or not sent because the URL has expired (`.expired`);
+                it had no effect.
+            OutcomeUnknown: possibly sent; look the campaign up, and do not upload again.
         """
         found = Presigned.parse(url)
         del url  # As above.
@@ -168,7 +171,7 @@ class Storage:
         async def attempt() -> Outcome:
             nonlocal last
             last = await self._send_once(call, watch, target, body)
-            # The storage has no gateway that refuses before anything is done.
+            # The storage has no gateway that refuses requests before they have an effect.
             return last.outcome if isinstance(last.outcome, NotSent) else _LEFT
 
         with call:
@@ -190,7 +193,8 @@ class Storage:
                 return watch.read(late)
             if target.is_expired(self.clock.now()):
                 raise StorageError(
-                    "the upload was not sent: the time of its URL is over", expired=True
+                    "the upload was not sent, because its URL has expired; get a new one",
+                    expired=True,
                 )
             exchange = self._exchange(target, body, read_whole)
             return await watch.send(
@@ -198,7 +202,7 @@ class Storage:
             )
 
     def _result_once(self, target: Presigned, outcome: Outcome) -> CallResult[None]:
-        """Understand what became of an upload that sends: only a clear answer ends the doubt."""
+        """Convert the outcome of an upload that sends: only a clear answer ends the doubt."""
         if isinstance(outcome, NotSent):
             return CallResult(outcome, error=self._failure("the upload", target, outcome))
         if isinstance(outcome, ReplyLost):
@@ -213,11 +217,11 @@ class Storage:
         return CallResult(outcome, error=_unknown(said, outcome.status, code))
 
     async def get(self, url: str, destination: Path) -> int:
-        """Download to a file that appears whole or not at all; return its size in bytes.
+        """Download to a file that appears completely or not at all; return its size in bytes.
 
         Raises:
-            StorageError: refused, cut off after the retries, too large, or not to be written.
-            InvalidRequest: the destination is a folder, or is in none.
+            StorageError: refused, cut off after the retries, too large, or the disk failed.
+            InvalidRequest: the destination is a folder, or its folder does not exist.
         """
         found = Presigned.parse(url)
         del url  # As above.
@@ -244,8 +248,8 @@ class Storage:
         found = None if target is None else problem_of_storage_url(target.parts, self.base_url)
         if target is None or found == PLAIN_HTTP:
             raise StorageError(
-                "the storage URL is no https URL; if its ticket or link was read back from plain "
-                "data, the URL is hidden there and cannot be used any more"
+                "the storage URL is not an https URL; if its ticket or link was read back from "
+                "plain data, the URL is hidden there: get a new ticket or link"
             )
         if found is not None:
             raise InvalidRequest.of("url", "url", found)
@@ -283,7 +287,7 @@ class Storage:
 
     @contextlib.asynccontextmanager
     async def _connection(self, call: Call) -> AsyncIterator[NotSent | None]:
-        """Hold one of the connections; gives what that means if none came free in time."""
+        """Hold one of the connections; yield the outcome instead if none became free in time."""
         pool_s = self.timeouts.pool_s
         late = NotSent(f"no connection became free in {pool_s:g} s")
         call.queue()
@@ -296,21 +300,21 @@ class Storage:
     def _exchange(self, target: Presigned, body: Body | None, read: BodyReader) -> Exchange:
         return Exchange(
             transport=self.pools.transport(Purpose.STORAGE, target.scheme, target.host),
-            # Bound to no name, since reporters of errors print each frame's.
+            # Not stored in a variable, because reporters of errors print them.
             request=target.request(body, self._steps()),
             clock=self.clock,
             windows=self._windows(),
             read=read,
             pools=self.pools,
-            # The storage does not know the key. What it could echo is what was signed.
+            # The storage does not know the key. It can echo what was signed.
             secret=Secret(target.parts.query) if target.parts.query else None,
         )
 
     def _judged(self, what: str, target: Presigned, outcome: Outcome) -> Outcome:
-        """Return what an outcome counts as: a refusal that passes is like any server error.
+        """Return the outcome for the retry loop: a temporary refusal counts as a server error.
 
         Raises:
-            StorageError: no answer came, and the time of the URL is over.
+            StorageError: no answer came, and the URL has expired.
         """
         if not isinstance(outcome, Answer):
             if target.is_expired(self.clock.now()):
@@ -338,14 +342,14 @@ class Storage:
 
 
 def _error_code(body: bytes) -> str:
-    """Return the code of the storage's own error, or nothing if it is of another form."""
+    """Return the code of the storage's own error, or "" if the body has another form."""
     found = _ERROR_CODE.match(body)
     return "" if found is None else found[1].decode("ascii")
 
 
 def _unknown(said: str, status: int | None = None, code: str = "") -> OutcomeUnknown:
     return OutcomeUnknown(
-        f"upload_once may or may not have sent the campaign: {said}; do not upload again, look "
+        f"upload_once has possibly sent the campaign: {said}; do not upload again, look "
         "the campaign up by get_status first",
         request="PUT to the file storage",
         status=status,
@@ -355,11 +359,13 @@ def _unknown(said: str, status: int | None = None, code: str = "") -> OutcomeUnk
 
 @contextlib.asynccontextmanager
 async def _new_file(destination: Path) -> AsyncIterator[Path]:
-    """Name a temporary file beside the destination, and leave none behind."""
+    """Yield the path of a temporary file beside the destination, and remove it at the end."""
     if await anyio.Path(destination).is_dir():
         raise InvalidRequest.of("path", "file", f"{destination} is a folder; name the file itself")
     if not await anyio.Path(destination.parent).is_dir():
-        raise InvalidRequest.of("path", "folder", f"there is no folder {destination.parent}")
+        raise InvalidRequest.of(
+            "path", "folder", f"the folder {destination.parent} does not exist; create it first"
+        )
     partial = part_of(destination)
     try:
         yield partial
@@ -370,15 +376,15 @@ async def _new_file(destination: Path) -> AsyncIterator[Path]:
 
 
 async def _save(partial: Path, clock: Clock, answer: AnswerBody) -> bytes:
-    """Stream a whole file to disk; read any other answer, which is short and says why."""
+    """Write a complete file to disk; read any other answer, which is short, into memory."""
     if answer.status != HTTPStatus.OK:
         return await read_whole(answer)
     if answer.encoding not in {"", GZIP}:
-        raise StorageError("the download is compressed in a way not asked for", status=200)
+        raise StorageError("the download has a compression that was not requested", status=200)
     if answer.ends_at_close and not answer.encoding:
         raise StorageError(
-            "the storage does not say how long the download is, so that a part of it would look "
-            "like the whole",
+            "the storage does not report the size of the download, so that a part of it could not "
+            "be distinguished from the whole",
             status=200,
         )
     size_bytes = 0
@@ -411,7 +417,7 @@ async def _save(partial: Path, clock: Clock, answer: AnswerBody) -> bytes:
 
 @contextlib.contextmanager
 def _writing() -> Iterator[None]:
-    """Tell an error of the disk from one of the connection, which may be an OSError too."""
+    """Distinguish an error of the disk from one of the connection, which can be an OSError too."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""URLs: taken apart, which of them stay on this machine, and which the storage may have."""
+"""URLs: their parts, which of them stay on this machine, and which are used for the storage."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ __all__ = [
 
 _NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
 OWN_PORTS: Final = {"http": 80, "https": 443}
-"""What a port is if a URL does not name one."""
+"""The port of a URL that does not contain one."""
 
-PLAIN_HTTP: Final = "is a plain http URL, which shows its content to everybody"
+PLAIN_HTTP: Final = "is a plain http URL, which shows its content to anyone on the way; use https"
 
 _HERE: Final = tuple(
     ipaddress.ip_network(each)
     for each in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10")
 )
-"""This machine and this link. Linux takes 0.0.0.0 for the loopback (RFC 6890)."""
+"""This machine and its local link. On Linux 0.0.0.0 is the loopback, too (RFC 6890)."""
 
 _CARRIES_IPV4: Final = tuple(
     ipaddress.IPv6Network(each) for each in ("::/96", "::ffff:0:0/96", "64:ff9b::/96")
 )
-"""IPv6 addresses whose last 32 bits are an IPv4 address (RFC 4291, 2.5.5; RFC 6052)."""
+"""IPv6 addresses that contain an IPv4 address in their last 32 bits (RFC 4291, 2.5.5; RFC 6052)."""
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is this very machine, so that plain http leaks nothing."""
+    """Return whether a host is this machine, so that plain http leaks nothing."""
     if host == "localhost":
         return True
     try:
@@ -51,7 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_here(host: str) -> bool:
-    """Say whether a host is this machine or on this link, in any notation that resolvers take."""
+    """Return whether a host is this machine or on its local link, in any notation of resolvers."""
     name = unquote(host).strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -68,7 +68,7 @@ def _is_here(host: str) -> bool:
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Read an address, an IPv4 one also in the short, hexadecimal or octal form of inet_aton."""
+    """Read an address; IPv4 also in the short, hexadecimal or octal form of inet_aton."""
     if ":" in name:
         try:
             return ipaddress.IPv6Address(name)
@@ -81,8 +81,8 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         *first, last = map(_number, parts)
         if max(first, default=0) > 255:
             return None
-        # The last number stands for all bytes that are left.
-        high = sum(byte << 8 * (3 - place) for place, byte in enumerate(first))
+        # The last number contains all bytes that are left.
+        high = sum(byte << 8 * (3 - index) for index, byte in enumerate(first))
         return ipaddress.IPv4Address(high + last)
     except ValueError:
         return None
@@ -95,13 +95,13 @@ def _number(text: str) -> int:
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL, in the one spelling that all others come to."""
+    """Return scheme, host and port of a URL, in one spelling for all equivalent ones."""
     scheme, host, port = _origin_of(urlsplit(url))
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _origin_of(parts: SplitResult) -> tuple[str, str, int | None]:
-    """Return what two URLs of the same server have in common."""
+    """Return the parts that two URLs of the same server have in common."""
     try:
         port = parts.port or OWN_PORTS.get(parts.scheme)
     except ValueError:
@@ -110,10 +110,10 @@ def _origin_of(parts: SplitResult) -> tuple[str, str, int | None]:
 
 
 def problem_of_storage_url(parts: SplitResult, base_url: str) -> str | None:
-    """Say why a client of an API at ``base_url`` does not use a storage URL; None if it does.
+    """Return why a client of an API at ``base_url`` does not use a storage URL, or None.
 
-    The answer that holds it is not believed blindly: files are personal data, and a download
-    from an address in here could be anything.
+    The answer with the URL is not trusted: files contain personal data, and a URL of this machine
+    could download anything.
     """
     base = urlsplit(base_url)
     host = parts.hostname or ""
@@ -121,35 +121,35 @@ def problem_of_storage_url(parts: SplitResult, base_url: str) -> str | None:
         return None
     is_local = is_loopback(base.hostname or "")
     if not is_local and _is_here(host):
-        return "is a URL of this machine or its own network, where no file storage is"
+        return "is a URL of this machine or its own network, where no file storage can be"
     if parts.scheme == "http" and not (is_local and _is_here(host)):
         return PLAIN_HTTP
     return "is a URL with a user or password" if "@" in parts.netloc and not is_local else None
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
-    """Return the proxy that the environment asks for, as the standard library reads it."""
+    """Return the proxy of the environment, which the standard library reads."""
     if is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")
-    # The standard library takes "host:port" too.
+    # The standard library accepts "host:port" too.
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
 def proxy_variable(scheme: str) -> str:
-    """Name the variable that the proxy of a scheme comes from, for an error."""
+    """Return the name of the variable that contains the proxy of a scheme, for an error."""
     names = (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
     return next((name for name in names if os.environ.get(name)), "the system's setting")
 
 
 def split_url(url: str, *, is_to_be_sent: bool = True) -> SplitResult | None:
-    """Take a URL apart, or return None if the standard library or httpx cannot read it.
+    """Split a URL; return None if the standard library or httpx cannot read it.
 
-    Their errors show the URL, hence go no further.
+    Their errors show the URL, so they are not raised.
 
     Args:
-        is_to_be_sent: Whether a request goes there now, so that httpx must be able to read it.
+        is_to_be_sent: Whether a request is sent there now, so that httpx must be able to read it.
     """
     try:
         parts = urlsplit(url)

@@ -140,7 +140,7 @@ async def test_stop_that_is_refused_after_a_loss_is_unknown(loss: Step, refusal:
     """The lost attempt may have stopped the campaign, which is then refused a second time."""
     transport = Scripted(loss, THROTTLED, httpx.ConnectError("x"), refusal)
 
-    with pytest.raises(OutcomeUnknown, match="an earlier attempt was lost") as caught:
+    with pytest.raises(OutcomeUnknown, match="whose reply was lost") as caught:
         await make_api(transport).call(STOP)
 
     assert "do not repeat" not in str(caught.value)

@@ -440,7 +440,7 @@ def test_answer_too_large_to_parse_is_unexpected(monkeypatch: pytest.MonkeyPatch
 
 def test_reason_of_an_undocumented_answer_says_where() -> None:
     """The message points at the field."""
-    assert "$.Lists is not, and has not, an array of objects with sn" in str(
+    assert "$.Lists neither is nor contains an array of objects with sn" in str(
         error_for(READ, Answer(200, b'{"Lists":[{}]}'))
     )
 

@@ -118,7 +118,7 @@ async def test_message_says_what_to_do_without() -> None:
     instead = str(await error_of(delete, answer(404)))
 
     assert without == (
-        "this account or platform has no such endpoint (GET /v1/balance); do without"
+        "this account or platform has no such endpoint (GET /v1/balance); do without it"
     )
     assert instead.endswith("(DELETE /v1/campaign/normal); stop it in the console (活動列表)")
     for call, way_out in (

@@ -184,13 +184,13 @@ class _Foreign:
 @pytest.mark.parametrize(
     ("transport", "expected"),
     [
-        (httpx.AsyncClient(), "httpx.AsyncClient, a client; give a transport"),
-        (httpx.Client(), "httpx.Client, a client; give a transport"),
+        (httpx.AsyncClient(), "httpx.AsyncClient, a client"),
+        (httpx.Client(), "httpx.Client, a client"),
         (httpx.HTTPTransport(), "HTTPTransport, which is synchronous"),
-        (httpx.AsyncHTTPTransport, "AsyncHTTPTransport, a class; give an instance"),
-        (_Foreign(), "_Foreign, which is of another package"),
-        (object(), "builtins.object; httpx.AsyncHTTPTransport(…) is one"),
-        ("http://proxy:1", "builtins.str; httpx.AsyncHTTPTransport(…) is one"),
+        (httpx.AsyncHTTPTransport, "AsyncHTTPTransport, a class"),
+        (_Foreign(), "_Foreign, which does not derive"),
+        (object(), "not builtins.object"),
+        ("http://proxy:1", "not builtins.str"),
     ],
 )
 def test_wrong_transport_is_refused_at_construction(transport: Any, expected: str) -> None:

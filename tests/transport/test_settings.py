@@ -167,7 +167,7 @@ def test_plain_http_is_refused_unless_it_is_allowed(
     """The message names both ways to allow it."""
     monkeypatch.setenv("NEWSLEOPARD_ALLOW_HTTP", word)
 
-    with pytest.raises(ConfigurationError, match="allow_http=True, or NEWSLEOPARD_ALLOW_HTTP=1,"):
+    with pytest.raises(ConfigurationError, match="allow_http=True or set NEWSLEOPARD_ALLOW_HTTP=1"):
         read_base_url("http://emulator:8025", allow_http=False)
 
 
@@ -175,5 +175,5 @@ def test_unknown_word_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPa
     """Whoever writes yes would otherwise wonder."""
     monkeypatch.setenv("NEWSLEOPARD_ALLOW_HTTP", "yes")
 
-    with pytest.raises(ConfigurationError, match="NEWSLEOPARD_ALLOW_HTTP is 'yes'; it may be 1 or"):
+    with pytest.raises(ConfigurationError, match="NEWSLEOPARD_ALLOW_HTTP is 'yes'"):
         read_base_url("http://emulator:8025", allow_http=False)

@@ -106,7 +106,7 @@ async def test_bad_url_is_refused_before_anything_is_sent(url: str, tmp_path: Pa
         make_storage(transport).put(url, BytesBody(CSV)),
         make_storage(transport).get(url, tmp_path / "report.csv"),
     ):
-        with pytest.raises(StorageError, match="no https URL") as caught:
+        with pytest.raises(StorageError, match="not an https URL") as caught:
             await call
         assert caught.value.status is None
         assert caught.value.__context__ is None

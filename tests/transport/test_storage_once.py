@@ -219,7 +219,7 @@ async def test_bad_url_is_refused_before_anything_is_sent(url: str) -> None:
     """Contacts go over https, or not off this machine; a ticket from plain data has no URL."""
     transport = Scripted(answer())
 
-    with pytest.raises(StorageError, match=r"no https URL; .* read back from plain data"):
+    with pytest.raises(StorageError, match=r"read back from plain data"):
         await make_storage(transport).put_once(url, BODY)
 
     assert transport.sent == []
@@ -326,7 +326,7 @@ async def test_upload_that_is_not_cancelled_has_no_bound_but_its_progress() -> N
     )
 
     await storage.put_once(URL, BODY)
-    with pytest.raises(OutcomeUnknown, match="too little came or went"):
+    with pytest.raises(OutcomeUnknown, match="too few bytes"):
         await attrs.evolve(storage, timeouts=Timeouts(storage_read_s=50)).put_once(URL, BODY)
 
     assert len(slow.sent) == 2

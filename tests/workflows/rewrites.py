@@ -441,7 +441,7 @@ def _rewrites() -> list[Rewrite]:
             _rows(
                 lambda r: {"Lists": [{**e, "sn": None} if e["name"] == LIST_NAME else e for e in r]}
             ),
-            wanted="UnexpectedResponse: .*may be what is looked for",
+            wanted="UnexpectedResponse: .*is possibly the wanted one",
         ),
         # Pages
         Rewrite("20 rows at most", lists, ask=_pages(most=20)),

@@ -1,8 +1,8 @@
 """Answers to requests that succeeded, read into models.
 
-Codes, the state of an import, the URL of an upload and the link of a report decide what is done
-next; without one of them an answer is an error. Everything else is read if it can be, and is
-unknown otherwise: it must not stop a campaign half-way.
+Codes, the state of an import, the URL of an upload and the link of a report decide the next step.
+An answer without one of them is an error. Every other field is read if possible, and is unknown
+otherwise, because it must not stop a campaign half-way.
 """
 
 from __future__ import annotations
@@ -60,34 +60,35 @@ __all__ = [
 T = TypeVar("T")
 
 Wanted = Callable[[str], bool]
-"""Whether a name is the one that is looked for."""
+"""Returns whether a name is the one that the caller searches for."""
 
 _LIST_CODES: Final = ("sn", "listSn", "list_sn")
 CAMPAIGN_CODES: Final = ("sn", "campaignSn", "campaign_sn")
 _IMPORT_CODES: Final = ("import_sn", "importSn")
-"""The documented name first; then those of the vendor's notes and command line, and of the
-documented paths (T42, T64, T109). An import's is never ``sn``, which may be that of its list."""
+"""The documented name first; then the names of the vendor's notes and command line, and of the
+documented paths (T42, T64, T109). The code of an import is never ``sn``, which can be its
+list's."""
 
 _list_code: Final = partial(code, reserved=True)
 
 
 @attrs.frozen
 class Fields:
-    """The fields of one object, of which none decides anything."""
+    """The fields of one object that decide nothing."""
 
     path: str
     data: Mapping[str, Any]
     unread: Unread
 
     def get(self, reader: Callable[[object, str], T], *names: str) -> T | None:
-        """Read the first of these fields that is there; None if it cannot be read."""
+        """Read the first of these fields that exists; return None if it cannot be read."""
         name = names[0]
         if len(names) > 1:
             name = next((each for each in names if self.data.get(each) is not None), name)
         try:
             return reader(self.data.get(name), name)
         except WireError as error:
-            # Its whole path is written here: a page of lists has a thousand fields.
+            # The whole path is built only here: a page of lists has a thousand fields.
             self.unread.note(WireError(f"{self.path}.{error.path}", error.problem))
             return None
 
@@ -100,7 +101,7 @@ def decode_list_sn(data: object, unread: Unread) -> ListSn:
 def decode_campaign_sn(data: object, unread: Unread) -> CampaignSn:
     """Read the code of an accepted campaign. Source: POST /v1/campaign/…/submit; documented.
 
-    It was accepted whatever its code looks like: a strange one must raise no doubt about that.
+    Any code is read, because the campaign was accepted: an odd code must not put that in doubt.
     """
     return CampaignSn(only(data, CAMPAIGN_CODES, _any_code, unread))
 
@@ -117,7 +118,7 @@ def decode_import_sn(data: object, unread: Unread) -> ImportSn:
 def decode_ticket(
     data: object, unread: Unread, *, base_url: str = DEFAULT_BASE_URL
 ) -> UploadTicket:
-    """Read where to upload a file. Source: POST /v1/contacts/imports/…/file; documented."""
+    """Read the URL for uploading a file. Source: POST /v1/contacts/imports/…/file; documented."""
     return UploadTicket(
         import_sn=decode_import_sn(data, unread),
         url=only(data, ("url",), partial(url, base_url=base_url), unread),
@@ -129,9 +130,9 @@ def decode_lists(
 ) -> tuple[ContactList, ...]:
     """Read a page of lists. Source: GET /v1/contacts/lists; documented, see T54 to T62.
 
-    A row without a readable code is left out; if it may be the wanted one, it is an error: the
-    list would be created a second time. Null instead of a page is an error, unless it comes after
-    the last page.
+    A row without a readable code is left out. If it can be the wanted one, it is an error, because
+    the list would be created a second time. Null instead of a page is an error, unless it comes
+    after the last page.
     """
     found = rows(data, _LIST_CODES[:1], wrapper="Lists", null_is_empty=null_is_empty)
     return tuple(
@@ -156,10 +157,10 @@ def decode_sent_campaigns(
 ) -> tuple[SentCampaign, ...]:
     """Read finished campaigns: an array, one campaign, or an object with one array (T101).
 
-    A row without a readable code is left out; if it may be the wanted one, it is an error: who
-    believes that a campaign was not sent sends it again.
+    A row without a readable code is left out. If it can be the wanted one, it is an error, because
+    a program that misses a sent campaign sends it again.
 
-    Source: GET /v1/report/campaigns; documented, ``sentStartAt`` is of the notes (T109).
+    Source: GET /v1/report/campaigns; documented, ``sentStartAt`` is in the notes (T109).
     """
     found = rows(data, CAMPAIGN_CODES)
     return tuple(
@@ -180,9 +181,9 @@ def _with_codes(
     unread: Unread,
     wanted: Wanted | None,
 ) -> Iterator[tuple[str, Fields]]:
-    """Yield the rows that have a code; if none has, or a wanted one may not, that is an error."""
+    """Yield the rows with a code; it is an error if none has one, or a wanted one may lack it."""
     if wanted is not None and found and not any("name" in _as_fields(item) for _, item in found):
-        # They may have it under another name of the field; "not found" would be a guess.
+        # The name can be in another field, so "not found" would be a guess.
         raise WireError(f"{found[0][0]}.name", "is missing, and no other row has one")
     has_codes = not found
     for path, item in found:
@@ -191,7 +192,7 @@ def _with_codes(
         name = fields.data.get("name")
         is_doubtful = sn is None or not isinstance(name, str)
         if wanted is not None and is_doubtful and _may_be(name, wanted):
-            raise WireError(path, "cannot be read, and may be what is looked for")
+            raise WireError(path, "cannot be read, and is possibly the wanted one")
         if sn is not None:
             has_codes = True
             yield sn, fields
@@ -204,7 +205,7 @@ def _as_fields(item: object) -> Mapping[str, Any]:
 
 
 def _may_be(name: object, wanted: Wanted) -> bool:
-    """Say whether a name may be the wanted one; what is neither text nor number may be."""
+    """Return whether a name is possibly the wanted one; any value that is not text possibly is."""
     if is_blank(name):
         return False
     text = text_or_digits(name)
@@ -218,13 +219,13 @@ def _name(data: object, path: str) -> str:
 def decode_import_result(
     data: object, unread: Unread, *, requested: ImportSn, base_url: str = DEFAULT_BASE_URL
 ) -> ImportResult:
-    """Read how far an import is.
+    """Read the progress of an import.
 
     Args:
         data: The answer.
-        unread: Takes what cannot be read.
-        requested: The import; if the answer names another one, the result does, too.
-        base_url: Of the API.
+        unread: Collects unreadable fields.
+        requested: The import; if the answer names another one, so does the result.
+        base_url: The URL of the API.
 
     Source: GET /v1/contacts/imports/result/{import_sn}; documented, see T43 to T49.
     """
@@ -232,7 +233,7 @@ def decode_import_result(
     for sn, path in values_in(data, _IMPORT_CODES, code, unread).items():
         if _bare(sn) != _bare(requested):
             named = ImportSn(sn)
-            unread.note(WireError(path, "names another import than the one that was asked for"))
+            unread.note(WireError(path, "names another import than the requested one"))
     path, fields = _import_fields(data)
     status = _import_status(required_text(fields.get("status"), f"{path}.status"))
     given = Fields(path, fields, unread)
@@ -249,25 +250,26 @@ def decode_import_result(
     )
     has_link = not is_blank(fields.get("errorDownloadLink"))
     if status.is_success and result.errors is None and has_link and result.error_url is None:
-        # Without the count, the link alone says that rows were rejected.
+        # Without the count, only the link shows that rows were rejected.
         raise WireError(
-            f"{path}.errorDownloadLink", "cannot be used, and errCnt does not say what it is about"
+            f"{path}.errorDownloadLink",
+            "cannot be used, and errCnt does not say how many rows it has",
         )
     return result
 
 
 def _bare(sn: str) -> str:
-    """Return what a UUID is recognised by, in capitals or without its hyphens, too."""
+    """Return the part of a UUID that identifies it, without case and hyphens."""
     return "".join(filter(str.isalnum, sn)).lower()
 
 
 def _import_fields(data: object) -> tuple[str, Mapping[str, Any]]:
-    """Return the object with the state of the import; beside a wrapper stands the request's."""
-    places = [each for each in holders(data) if each[1].get("status") is not None]
-    known = [each for each in places if _import_status(each[1]["status"]).is_known]
+    """Return the object with the import's state; the status beside a wrapper is the request's."""
+    found = [each for each in holders(data) if each[1].get("status") is not None]
+    known = [each for each in found if _import_status(each[1]["status"]).is_known]
     if len({_import_status(fields["status"]) for _, fields in known}) > 1:
         raise WireError("$", f"has different states in {' and '.join(path for path, _ in known)}")
-    path, chosen = (known or places or list(holders(data)))[-1]
+    path, chosen = (known or found or list(holders(data)))[-1]
     merged: dict[str, Any] = {}
     for _, fields in holders(data):
         merged |= fields
@@ -275,28 +277,28 @@ def _import_fields(data: object) -> tuple[str, Mapping[str, Any]]:
 
 
 def _import_status(data: object) -> ImportStatus:
-    """Take the bare word: the schema prints label and word together (T43)."""
+    """Return the state without its label: the schema prints label and word together (T43)."""
     words = [each.strip() for each in str(data).split("=")]
     known = {each for each in map(ImportStatus, map(str.upper, words)) if each.is_known}
     if len(known) > 1:
-        return ImportStatus(str(data))  # no state that is known, and so no success
+        return ImportStatus(str(data))  # an unknown state, which never counts as success
     return known.pop() if known else ImportStatus(words[-1])
 
 
 def _error_url(data: object, path: str, *, base_url: str) -> str | None:
-    """Read the link to the rejected rows, which may be absent, null or empty (T49)."""
+    """Read the link to the rejected rows, which can be absent, null or empty (T49)."""
     return None if is_blank(data) else link(data, path, base_url)
 
 
 def decode_links(
     data: object, unread: Unread, *, base_url: str = DEFAULT_BASE_URL
 ) -> tuple[ReportLink, ...]:
-    """Read the links to report files; none, or a row without its link, means "not ready" (T117).
+    """Read the links to report files; if none has a link, the report is not ready (T117).
 
     Source: GET /v1/report/{campaign_sn}/link; documented, see T114 to T116.
     """
     found = rows(
-        # The notes give the URL alone.
+        # In the notes, the answer is only the URL.
         {"link": data} if isinstance(data, str) else data,
         ("link", "reportType"),
         wrapper="Reports",
@@ -316,17 +318,17 @@ def decode_links(
 
 
 def _has_link(fields: Fields) -> bool:
-    """Say whether a row has its link; with a URL elsewhere it would be "not ready" for ever."""
+    """Return whether a row has its link; a URL in another field is an error, not "not ready"."""
     if not is_blank(fields.data.get("link")):
         return True
     for name, value in fields.data.items():
         if isinstance(value, str) and value.strip().lower().startswith(("https://", "http://")):
-            raise WireError(f"{fields.path}.link", f"is missing, and {shown_name(name)} has a URL")
+            raise WireError(f"{fields.path}.link", f"is missing, but {shown_name(name)} has a URL")
     return False
 
 
 def _report_type(word: str | None, untyped: Iterator[int]) -> ReportType:
-    """Return the type; each file without one has its own: of one type only the newest counts."""
+    """Return the type; each file without one gets its own: only the newest of a type counts."""
     if word is not None:
         return ReportType(word)
     number = next(untyped)

@@ -1,8 +1,8 @@
 """Answers of the eleven endpoints of the vendor's notes, read into models.
 
 The notes describe fields and no containers, and the vendor's own command line has other forms.
-What decides what is done next must be there: the code and the URL of an upload, the state of a
-campaign, both lists of an event. Everything else is read if it can be, and is unknown otherwise.
+Some fields decide the next step and are required: the code and the URL of an upload, the state of a
+campaign, both lists of an event. Every other field is read if possible, and is unknown otherwise.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ __all__ = [
 
 _TEMPLATE_CODES: Final = ("id", "sn", "templateId", "templateSn")
 _TEMPLATE_HTML: Final = ("html", "htmlContent", "content")
-"""The name of the vendor's command line first, then those that the notes and other endpoints
-have for the same (T132)."""
+"""The name of the vendor's command line first, then the names that the notes and other endpoints
+use (T132)."""
 
 _BALANCES: Final = {"email", "sms"}
 
@@ -65,7 +65,7 @@ _KINDS: Final = {0: "REGULAR", 1: "A_B_TEST"}
 
 
 def decode_balance(data: object, unread: Unread) -> Balance:
-    """Read the balance; a bare number is that of mails (T135).
+    """Read the balance; a number without an object is that of mails (T135).
 
     Source: GET /v1/balance; notes 2026.
     """
@@ -83,7 +83,7 @@ def decode_status(data: object, unread: Unread, *, requested: CampaignSn) -> Cam
 
     Args:
         data: The answer.
-        unread: Takes what cannot be read.
+        unread: Collects unreadable fields.
         requested: The campaign; if the answer names another one, so does the model.
 
     Source: GET /v1/campaign/normal/{campaign_sn}; notes 2026, see T124 and T125.
@@ -92,7 +92,7 @@ def decode_status(data: object, unread: Unread, *, requested: CampaignSn) -> Cam
     for sn, path in values_in(data, CAMPAIGN_CODES, code, unread).items():
         if sn != requested:
             named = CampaignSn(sn)
-            unread.note(WireError(path, "names another campaign than the one that was asked for"))
+            unread.note(WireError(path, "names another campaign than the requested one"))
     path, found = _with_state(data)
     fields = Fields(path, found, unread)
     return CampaignStatus(
@@ -112,11 +112,11 @@ def decode_status(data: object, unread: Unread, *, requested: CampaignSn) -> Cam
 
 
 def _with_state(data: object) -> tuple[str, Mapping[str, Any]]:
-    """Return the object that has the state, which may be wrapped."""
-    places = list(holders(data))
-    having = [each for each in places if isinstance(each[1].get("status"), str)]
-    # Beside a wrapper stands the request's own status.
-    return (having or places)[-1]
+    """Return the object that has the state, which can be wrapped."""
+    found = list(holders(data))
+    having = [each for each in found if isinstance(each[1].get("status"), str)]
+    # The status beside a wrapper is that of the request.
+    return (having or found)[-1]
 
 
 def _name(data: object, path: str) -> str:
@@ -124,7 +124,7 @@ def _name(data: object, path: str) -> str:
 
 
 def _word(data: object, path: str, *, words: Mapping[int, str]) -> str | None:
-    """Read a word that may come as a number, or as a number in text."""
+    """Read a word that can be sent as a number, or as a number in text."""
     if is_blank(data):
         return None
     if isinstance(data, str) and not data.strip().isdecimal():
@@ -134,7 +134,7 @@ def _word(data: object, path: str, *, words: Mapping[int, str]) -> str | None:
 
 
 def _flags(data: object, path: str) -> tuple[bool, ...] | None:
-    """Read one flag for each version, of which a campaign without a test has one."""
+    """Read one flag per version; a campaign without a test has one version."""
     if data is None:
         return None
     flags = data if isinstance(data, list) else [data]
@@ -146,12 +146,12 @@ def _flags(data: object, path: str) -> tuple[bool, ...] | None:
 def decode_deleted(
     data: object, unread: Unread, *, requested: Sequence[CampaignSn]
 ) -> DeleteOutcome:
-    """Read what became of each campaign; a code in two lists counts as not deleted (T128).
+    """Read the outcome for each campaign; a code in two lists counts as not deleted (T128).
 
     Args:
         data: The answer.
-        unread: Takes what cannot be read.
-        requested: The campaigns that were to be deleted.
+        unread: Collects unreadable fields.
+        requested: The campaigns to delete.
 
     Source: DELETE /v1/campaign/normal; notes 2026.
     """
@@ -172,14 +172,14 @@ _FATES: Final = ("success", "badCampaigns", "sendingCampaign")
 
 
 def _codes_in(data: object, name: str, unread: Unread) -> Iterator[str]:
-    """Yield the codes of an array, of which the notes do not say what its items are."""
+    """Yield the codes of an array; the notes do not describe its items."""
     for path, fields in holders(data):
         items = fields.get(name)
         if items is not None and not isinstance(items, list):
             unread.note(WireError(f"{path}.{name}", "is not an array"))
             continue
-        for place, item in enumerate(items or ()):
-            found = unread.read(_item_code, item, f"{path}.{name}[{place}]")
+        for index, item in enumerate(items or ()):
+            found = unread.read(_item_code, item, f"{path}.{name}[{index}]")
             if found is not None:
                 yield found
 
@@ -193,7 +193,7 @@ def _item_code(data: object, path: str) -> str:
 def decode_once_ticket(
     data: object, unread: Unread, *, base_url: str = DEFAULT_BASE_URL
 ) -> OnceTicket:
-    """Read where to upload the recipients; without the URL nothing can be sent (T122).
+    """Read the URL for uploading the recipients; without it nothing can be sent (T122).
 
     Source: POST /v1/campaign/normal/once; notes 2026.
     """
@@ -204,7 +204,7 @@ def decode_once_ticket(
 
 
 def decode_metrics(data: object, unread: Unread) -> tuple[CampaignMetrics, ...]:
-    """Read rows of figures; one without a readable code is left out.
+    """Read rows of figures; rows without a readable code are left out.
 
     Source: POST /v1/report/campaigns/metrics; notes 2026, see T130 and T131.
     """
@@ -247,12 +247,12 @@ def _optional(data: object, path: str) -> str | None:
 
 
 def _amount(data: object, path: str) -> Decimal | None:
-    """Read an amount of money as it is written; a binary fraction would change its cents."""
+    """Read an amount of money as a decimal; a binary fraction would change its cents."""
     return None if number(data, path) is None else Decimal(str(data).strip())
 
 
 def decode_templates(data: object, unread: Unread) -> tuple[Template, ...]:
-    """Read the templates; one without a readable code is left out.
+    """Read the templates; those without a readable code are left out.
 
     Source: GET /v1/templates; notes 2026, the shape follows the vendor's command line (T132).
     """
@@ -277,13 +277,13 @@ def _optional_html(data: object, path: str) -> str | None:
 
 
 def decode_template(data: object, unread: Unread, *, requested: str) -> Template:
-    """Read one template, with its HTML; without it nothing can be sent.
+    """Read one template with its HTML, which is required to send it.
 
     Source: GET /v1/templates/{id}; notes 2026, see T132.
     """
-    places = list(holders(data))
-    having = [each for each in places if any(name in each[1] for name in _TEMPLATE_HTML)]
-    path, found = (having or places)[-1]
+    found_in = list(holders(data))
+    having = [each for each in found_in if any(name in each[1] for name in _TEMPLATE_HTML)]
+    path, found = (having or found_in)[-1]
     name, html = next(
         ((each, found[each]) for each in _TEMPLATE_HTML if not is_blank(found.get(each))),
         (_TEMPLATE_HTML[0], None),
@@ -294,13 +294,13 @@ def decode_template(data: object, unread: Unread, *, requested: str) -> Template
     return Template(
         id=fields.get(code, *_TEMPLATE_CODES) or requested,
         name=fields.get(_name, "name", "title") or "",
-        # As it stands: what is shown is cleaned elsewhere.
+        # Unchanged: the text is cleaned when it is shown.
         html=html,
     )
 
 
 def decode_event(data: object, unread: Unread) -> EventOutcome:
-    """Read what became of each recipient; both lists must be there (T134).
+    """Read the outcome for each recipient; both lists are required (T134).
 
     Source: POST /v1/automation/event; notes 2026.
     """
@@ -314,7 +314,7 @@ def decode_event(data: object, unread: Unread) -> EventOutcome:
         refused = {}
     if not isinstance(refused, dict):
         raise WireError(f"{path}.failure", "is not an object")
-    # An address must not be in a path, which is logged.
+    # A path is logged, so it must not contain an address.
     reasons = f"{path}.failure.…"
     return EventOutcome(
         accepted=tuple(accepted),

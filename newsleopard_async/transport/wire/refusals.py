@@ -1,4 +1,4 @@
-"""Bodies of refusals. Reading one never fails, nor does it hold the event loop up."""
+"""Bodies of refusals. Reading one never fails, and never blocks the event loop for long."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from newsleopard_async.transport.wire.values import WireError, whole
 __all__ = ["ErrorBody", "decode_error", "parse_refusal"]
 
 _WHOLE_BYTES: Final = 256 * 1024
-"""A larger refusal is read up to here. Documented ones are below 4 KB; parsing so much takes
-about 10 ms (measured)."""
+"""A larger refusal is read up to this size. Documented ones are below 4 KB. Measured: parsing this
+size takes about 10 ms."""
 
 _MOST_FIELDS: Final = 50
-"""Fields kept of a refusal. Chosen: a submit has about 25."""
+"""The fields that are kept of a refusal. Chosen: twice the number of fields in a submit."""
 
 _MOST_LEVELS: Final = 5
-"""Objects within objects of fields. Chosen: a submit has three levels."""
+"""The levels of nested objects that are read. Chosen: a submit has three levels."""
 
 _MOST_RULES: Final = 10
-"""Rules kept of one field. Chosen: the samples have one or two."""
+"""The rules that are kept of one field. Chosen: the samples have one or two."""
 
 _MOST_CHARACTERS: Final = 16_000
-"""Of all fields and rules together, since each of them is searched for secrets. Chosen."""
+"""The length of all fields and rules together. Chosen: each one is searched for secrets, so the
+text must be short; a submit with an error in each field needs a tenth."""
 
 _RULE_NAMES: Final = ("rule", "code", "message", "defaultMessage")
-"""What says in a list of wrong fields what is wrong; the last two are those of Java's validation,
-whose names of rules the documentation prints. The value that was refused is never read."""
+"""The members that contain the rule in a list of wrong fields. The last two are those of Java's
+validation, whose rule names the documentation prints. The refused value is never read."""
 
 _HTTP_STATUSES: Final = range(100, 600)
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
@@ -39,17 +40,17 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 @attrs.frozen(kw_only=True)
 class ErrorBody:
-    """What a refusal says.
+    """The content of a refusal.
 
     Attributes:
-        code: The platform's code, or None if it gave none. A number that is an HTTP status is
-            none: proxies and firewalls write such bodies.
+        code: The platform's code, or None. A number that is an HTTP status does not count: proxies
+            and firewalls write such bodies.
         message: The platform's text, or None; also the text form of ``invalidFields``.
-        is_message_alone: Whether the message, as text, is all that it says.
+        is_message_alone: Whether the message, as text, is the whole content.
         invalid_fields: Path to rules; empty if the platform sent text or nothing.
-        omitted_fields: How many more fields it named.
-        recipients: Mails that would go out (預計寄出封數), with 40012.
-        remaining: Mails left (剩餘可寄封數), with 40012.
+        omitted_fields: How many more fields the platform named.
+        recipients: The number of mails to send (預計寄出封數), with 40012.
+        remaining: The number of mails left (剩餘可寄封數), with 40012.
     """
 
     code: int | None = None
@@ -62,12 +63,12 @@ class ErrorBody:
 
     @property
     def is_forbidden(self) -> bool:
-        """Whether it is what the platform says to a wrong key (T01)."""
+        """Whether it is the platform's answer to a wrong key (T01)."""
         return self.is_message_alone and self.message == "Forbidden"
 
 
 def parse_refusal(body: bytes) -> object:
-    """Parse the body of a refusal; None if it is not JSON. Of a large one, its beginning."""
+    """Parse the body of a refusal, or the beginning of a large one; None if it is not JSON."""
     try:
         if len(body) > _WHOLE_BYTES:
             return _members(body[:_WHOLE_BYTES].decode("utf-8", "replace"), 0)
@@ -77,7 +78,7 @@ def parse_refusal(body: bytes) -> object:
 
 
 def _members(text: str, place: int) -> dict[str, Any]:
-    """Read the members of an object that is cut off; of the last one, what there is."""
+    """Read the members of an object that is cut off, including a part of the last one."""
     decode = json.JSONDecoder().raw_decode
     members: dict[str, Any] = {}
     place = _after(text, place, "{")
@@ -99,7 +100,7 @@ def _members(text: str, place: int) -> dict[str, Any]:
 
 
 def _after(text: str, place: int, mark: str) -> int:
-    """Return the place of what follows a mark."""
+    """Return the position after a mark and the space around it."""
     place = _skipped(text, place)
     if not text.startswith(mark, place):
         raise ValueError(mark)
@@ -112,7 +113,7 @@ def _skipped(text: str, place: int) -> int:
 
 
 def decode_error(data: object) -> ErrorBody:
-    """Read the body of a refusal; what cannot be read is left out.
+    """Read the body of a refusal; leave unreadable parts out.
 
     Source: section 錯誤代碼對照表; documented, contradicting itself (T88 to T91). The name
     ``errorCode`` is that of the vendor's own command line (T88).
@@ -151,7 +152,7 @@ def _count_or_none(data: object) -> int | None:
 
 
 def _as_object(data: list[Any]) -> dict[str, list[str]]:
-    """Gather a list of objects, each with a field and a rule, by their fields; or of fields."""
+    """Group the rules of a list by their fields; a list can also contain fields without rules."""
     found: dict[str, list[str]] = {}
     for item in data:
         if isinstance(item, str):
@@ -164,7 +165,7 @@ def _as_object(data: list[Any]) -> dict[str, list[str]]:
 
 
 def _flat(data: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, object]]:
-    """Yield the fields of objects within objects with their whole paths."""
+    """Yield the fields of nested objects with their whole paths."""
     for name, given in data.items():
         if isinstance(given, dict) and given and depth < _MOST_LEVELS:
             yield from _flat(given, f"{path}{name}.", depth + 1)
@@ -173,9 +174,9 @@ def _flat(data: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator[t
 
 
 def _invalid_fields(data: object) -> dict[str, tuple[str, ...]]:
-    """Read fields up to a bound; one that is too long is left out whole, and never cut.
+    """Read fields up to a bound.
 
-    A piece of a secret would not be recognised as one.
+    A field that is too long is left out: a part of a secret would not be recognised as one.
     """
     found: dict[str, tuple[str, ...]] = {}
     left = _MOST_CHARACTERS

@@ -1,13 +1,13 @@
 """Bodies of submits, written from models.
 
-Flat campaigns become ``form``, ``content`` and ``config``. Each document has its own view
-of some fields; what is sent follows the published documentation:
+Flat campaigns become ``form``, ``content`` and ``config``. The documents contradict each other in
+some fields; these bodies follow the published documentation:
 
-- ``content`` stands at the top level for every kind of A/B test (T95);
-- ``excludeLists`` and all three fields of the schedule are always there (T67, T69);
+- ``content`` is at the top level for every kind of A/B test (T95);
+- ``excludeLists`` and all three fields of the schedule are always present (T67, T69);
 - the flags of Google Analytics are text (T76), codes are integers (T87);
 - times are UTC with ``Z`` (T71, T74);
-- a preheader is there only if it was given: the published documentation has none (T82).
+- a preheader is present only if the caller has set it: the published documentation has none (T82).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ __all__ = [
 
 Json = dict[str, Any]
 
+# The documented numbers of the schedule, the kinds of test and their units (T69, T93 to T98).
 _NOW: Final = 0
 _SCHEDULED: Final = 1
 _ON_SUBJECT: Final = 1
@@ -56,7 +57,7 @@ def encode_submission(mailing: Mailing, now: datetime) -> Json:
 
 
 def encode_once(mailing: Mailing, now: datetime) -> Json:
-    """Write the body of a campaign whose recipients are uploaded: it selects no lists.
+    """Write the body of a campaign with uploaded recipients: it selects no lists.
 
     Source: POST /v1/campaign/normal/once and …/testing/once; notes 2026, the body is assumed
     (T122).
@@ -70,7 +71,7 @@ def encode_campaign(campaign: Campaign, now: datetime) -> Json:
     """Write the body of a submit.
 
     Args:
-        now: What ``SendNow`` sends as its time; aware.
+        now: The time that ``SendNow`` sends; timezone-aware.
 
     Source: POST /v1/campaign/normal/submit; documented.
     """
@@ -87,7 +88,7 @@ def encode_ab_test(ab_test: ABTest, now: datetime) -> Json:
     """Write the body of an A/B submit.
 
     Args:
-        now: What ``SendNow`` sends as its time; aware.
+        now: The time that ``SendNow`` sends; timezone-aware.
 
     Source: POST /v1/campaign/testing/submit; documented, see T93 to T98.
     """
@@ -96,12 +97,12 @@ def encode_ab_test(ab_test: ABTest, now: datetime) -> Json:
 
 
 def format_query_date(when: datetime) -> str:
-    """Write a time for a query, with two fraction digits, as the documentation has it (T105)."""
+    """Write a time for a query, with two fraction digits, as in the documentation (T105)."""
     return f"{_milliseconds(when)[:-1]}Z"
 
 
 def format_schedule_date(when: datetime) -> str:
-    """Write a time for a body, with three fraction digits, as the samples have it (T74)."""
+    """Write a time for a body, with three fraction digits, as in the samples (T74)."""
     return f"{_milliseconds(when)}Z"
 
 
@@ -151,7 +152,7 @@ def _preheader(text: str | None, variant: str = "") -> Json:
 
 
 def _tested_content(ab_test: ABTest) -> Json:
-    """Write exactly the fields of the kind of test, and no other's (T96)."""
+    """Write only the fields of this kind of test (T96)."""
     match ab_test:
         case SubjectTest():
             return {

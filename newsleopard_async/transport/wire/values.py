@@ -1,4 +1,4 @@
-"""Reading single values off an answer: each function takes the value and where it stood."""
+"""Reads single values of an answer: each function takes the value and its path."""
 
 from __future__ import annotations
 
@@ -35,11 +35,13 @@ __all__ = [
 T = TypeVar("T")
 
 _WHOLE = re.compile(r"(-?(?:[0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3}){1,5}))(?:\.0{1,2})?")
-"""Digits, also in groups of three. Not ``1.000``, which is 1 here and 1,000 elsewhere."""
+"""Digits, possibly in groups of three. Not ``1.000``, which is 1 in some countries and 1,000 in
+others."""
 
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _LARGEST: Final = 10**18
-"""From here on a number is no count. Chosen: as many digits as are read of a text."""
+"""The first number that is too large for a count. Chosen: the number of digits that are read of a
+text."""
 
 _INSTANT = re.compile(
     r"(?P<year>\d{4})(?P<mark>[-/])(?P<month>\d\d)(?P=mark)(?P<day>\d\d)(?:T|\x20)"
@@ -48,30 +50,31 @@ _INSTANT = re.compile(
     r"(?:\[[\w/+-]+\])?)?",
     re.ASCII | re.IGNORECASE,
 )
-"""RFC 3339, and what servers in Java write beside it: ``+0000``, no zone, no seconds, a name of
-the zone behind its offset (T108)."""
+"""RFC 3339, and the other forms of Java servers: ``+0000``, no zone, no seconds, a name of the
+zone after its offset (T108)."""
 
 _USUAL_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
-"""What the platform writes. The standard library reads it in a tenth of the time (measured)."""
+"""The platform's usual form. Measured: the standard library reads it in a tenth of the time."""
 
 _EPOCH = re.compile(r"\d{10}|\d{13}", re.ASCII)
 _EPOCH_S: Final = range(10**9, 10**10)
-"""Seconds since 1970, from 2001 to 2286, and the same years in ms. Between the two, and beside
-them, a number may mean anything: a date without marks has 8 or 14 digits."""
+"""Seconds since 1970, from 2001 to 2286, and the same years in ms. Any other number is ambiguous: a
+date without separators has 8 or 14 digits."""
 
 _1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _MICROSECOND_DIGITS: Final = 6
 _FIRST: Final = 5
-"""How many problems of an answer are named. Chosen: a page of lists has hundreds of dates."""
+"""The number of problems of an answer that are named. Chosen: a page of lists has hundreds of
+dates."""
 
 
 class WireError(ValueError):
-    """An answer is not as documented. Its text holds nothing of the answer but names of fields.
+    """An answer that is not as documented. Its text contains only names of fields.
 
     Attributes:
-        path: Where, as ``$.Lists[0].sn``.
-        problem: What is wrong there.
+        path: The path, for example ``$.Lists[0].sn``.
+        problem: What is wrong.
     """
 
     def __init__(self, path: str, problem: str) -> None:
@@ -82,13 +85,13 @@ class WireError(ValueError):
 
 @attrs.define
 class Unread:
-    """What could not be read of an answer, and decides nothing there."""
+    """The unreadable parts of an answer that decide nothing."""
 
     _count: int = attrs.field(init=False, default=0)
     _first: list[str] = attrs.field(init=False, factory=list)
 
     def read(self, reader: Callable[[object, str], T], data: object, path: str) -> T | None:
-        """Read a value that decides nothing; None if it cannot be read, which is noted."""
+        """Read a value that decides nothing; if it cannot be read, note that and return None."""
         try:
             return reader(data, path)
         except WireError as error:
@@ -96,7 +99,7 @@ class Unread:
             return None
 
     def note(self, error: WireError) -> None:
-        """Note what could not be read."""
+        """Note an unreadable value."""
         self._count += 1
         if len(self._first) < _FIRST:
             self._first.append(str(error))
@@ -107,14 +110,14 @@ class Unread:
 
 
 def object_(data: object, path: str) -> Mapping[str, Any]:
-    """Return a JSON object; fields that are not documented are simply never read (T57)."""
+    """Return a JSON object; undocumented fields are never read (T57)."""
     if not isinstance(data, dict):
         raise WireError(path, "is not an object")
     return data
 
 
 def required_text(data: object, path: str) -> str:
-    """Return a text that must be there, as it may be shown. It is never converted (T16, T56)."""
+    """Return a required text that is safe to show. Nothing is converted to text (T16, T56)."""
     return shown(_required_text(data, path))
 
 
@@ -129,37 +132,37 @@ def _required_text(data: object, path: str) -> str:
 
 
 def is_blank(data: object) -> bool:
-    """Say whether nothing stands there: it is absent, null, or an empty text."""
+    """Return whether a value is absent, null, or an empty text."""
     return data is None or (isinstance(data, str) and not data.strip())
 
 
 def text_or_digits(data: object) -> object:
-    """Write a whole number as its digits; what numbers codes may send them as numbers (T16).
+    """Convert a whole number to its digits; a server that numbers codes can send numbers (T16).
 
-    0 is none: it stands for "nothing" as well.
+    0 is not converted, because it can also mean "nothing".
     """
     is_number = isinstance(data, int) and not isinstance(data, bool) and data > 0
     return str(data) if is_number else data
 
 
 def code(data: object, path: str, *, reserved: bool = False) -> str:
-    """Return a code that a later request can carry in its path (T12, T16).
+    """Return a code that can be part of a later request's path (T12, T16).
 
-    Any other is refused here, where it comes from: kept, it would stop every later run.
+    Any other code is refused immediately: if it were stored, it would stop every later run.
 
     Args:
-        data: What stood there; a whole number is taken as its digits.
-        path: Where.
-        reserved: Whether it must not be a word of a path either, as the code of a list.
+        data: The value; a whole number counts as its digits.
+        path: Its path.
+        reserved: Whether words of paths are refused too, as for the code of a list.
     """
     text = _required_text(text_or_digits(data), path)
     if not is_code(text, reserved=reserved):
-        raise WireError(path, "is a code that no request can carry")
+        raise WireError(path, "is a code that cannot be part of a request")
     return text
 
 
 def optional_text(data: object, path: str) -> str:
-    """Return a text, as it may be shown, or an empty one where there is none."""
+    """Return a text that is safe to show, or an empty one if there is none."""
     if data is None:
         return ""
     if not isinstance(data, str):
@@ -168,7 +171,7 @@ def optional_text(data: object, path: str) -> str:
 
 
 def count(data: object, path: str) -> int | None:
-    """Return how many there are, from 0; None means unknown, not 0."""
+    """Return a number of items, from 0; None means unknown, not 0."""
     found = whole(data, path)
     if found is not None and found < 0:
         raise WireError(path, "is below 0")
@@ -176,7 +179,7 @@ def count(data: object, path: str) -> int | None:
 
 
 def whole(data: object, path: str) -> int | None:
-    """Return a whole number, which may come as text (T55); None if there is none."""
+    """Return a whole number, possibly sent as text (T55); None if there is none."""
     if type(data) is int and -_LARGEST < data < _LARGEST:
         return data
     if isinstance(data, str) and (match := _WHOLE.fullmatch(data.strip())):
@@ -185,12 +188,12 @@ def whole(data: object, path: str) -> int | None:
     if value is None:
         return None
     if isinstance(data, str) or not value.is_integer() or abs(value) >= _LARGEST:
-        raise WireError(path, "is no whole number")
+        raise WireError(path, "is not a whole number")
     return data if isinstance(data, int) else int(value)
 
 
 def number(data: object, path: str) -> float | None:
-    """Return a finite number, which may come as text; None means unknown, not 0."""
+    """Return a finite number, possibly sent as text; None means unknown, not 0."""
     if is_blank(data):
         return None
     if isinstance(data, str) and _DECIMAL.fullmatch(data.strip()):
@@ -202,16 +205,16 @@ def number(data: object, path: str) -> float | None:
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
-        raise WireError(path, "is no finite number")
+        raise WireError(path, "is not a finite number")
     return value
 
 
 def instant(data: object, path: str) -> datetime | None:
     """Return a time in UTC; None if there is none (T108).
 
-    RFC 3339 has 0 to 9 fraction digits, and ``.09`` is 90 ms; what is finer than a microsecond
-    is cut off. A time without a zone is UTC, as all others at the platform. A number counts
-    seconds or milliseconds since 1970. A day without a time names no instant.
+    RFC 3339 has 0 to 9 fraction digits, and ``.09`` is 90 ms; digits after the sixth are dropped.
+    A time without a zone is UTC, like all others of the platform. A number counts seconds or
+    milliseconds since 1970. A day without a time is not an instant.
     """
     if is_blank(data):
         return None
@@ -223,7 +226,7 @@ def instant(data: object, path: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if is_usual else _instant(match)
     except (ValueError, OverflowError):
-        # Raised below: the cause would show the text.
+        # The error is raised below, because its cause would show the text.
         pass
     raise WireError(path, "is a time that does not exist")
 
@@ -251,18 +254,18 @@ def _since_1970(data: object, path: str) -> datetime:
 
 
 def link(data: object, path: str, base_url: str = DEFAULT_BASE_URL) -> str:
-    """Return the URL of a report file, freed of the colons that samples begin with (T115)."""
+    """Return the URL of a report file, without the colons with which samples begin (T115)."""
     return url(_required_text(data, path).lstrip(": "), path, base_url)
 
 
 def url(data: object, path: str, base_url: str = DEFAULT_BASE_URL) -> str:
-    """Return a URL of the file storage byte for byte; see `problem_of_storage_url` (T09)."""
+    """Return a URL of the file storage unchanged; see `problem_of_storage_url` (T09)."""
     text = _required_text(data, path)
     if _NOT_IN_A_URL.search(text):
         raise WireError(path, "is a URL with white space or control characters")
     parts = split_url(text, is_to_be_sent=False)
     if parts is None or not parts.hostname or parts.scheme not in {"https", "http"}:
-        raise WireError(path, "is no https URL")
+        raise WireError(path, "is not an https URL")
     problem = problem_of_storage_url(parts, base_url)
     if problem is not None:
         raise WireError(path, problem)

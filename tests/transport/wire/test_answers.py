@@ -337,7 +337,7 @@ def test_row_that_may_be_the_wanted_one_is_an_error(
     """Left out, it would be created or sent a second time."""
     answer = [OTHER_ROW, bad]
 
-    with pytest.raises(WireError, match=r"\$\[1\] cannot be read, and may be"):
+    with pytest.raises(WireError, match=r"\$\[1\] cannot be read"):
         decode(answer, Unread(), wanted=lambda name: name in ("會員", shown("會\x1b員")))
     assert decode(answer, Unread())
 
@@ -348,7 +348,7 @@ def test_name_that_came_as_a_number_is_its_digits() -> None:
 
     assert [each.name for each in read(answers.decode_lists, answer)] == ["412"]
     assert read(answers.decode_lists, answer, wanted=lambda name: name == "會員")
-    with pytest.raises(WireError, match="may be what is looked for"):
+    with pytest.raises(WireError, match="is possibly the wanted one"):
         answers.decode_lists(answer, Unread(), wanted=lambda name: int(name) == 412)
 
 

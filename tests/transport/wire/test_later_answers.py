@@ -141,7 +141,7 @@ def test_status_of_another_campaign_is_noticed() -> None:
     status, unread = read(decode_status, {"sn": OTHER, "status": "STOP"})
 
     assert status.sn == OTHER
-    assert unread == "$.sn names another campaign than the one that was asked for"
+    assert unread == "$.sn names another campaign than the requested one"
 
 
 def test_what_decides_nothing_of_a_status_may_be_unreadable() -> None:
@@ -158,7 +158,7 @@ def test_what_decides_nothing_of_a_status_may_be_unreadable() -> None:
 
     assert status == CampaignStatus(sn=SN, state=CampaignState.SENDING)
     assert unread == (
-        "$.sn is a code that no request can carry, $.channel is not a number, "
+        "$.sn is a code that cannot be part of a request, $.channel is not a number, "
         "$.scheduledDate is not a time, $.hasContent is not an array of flags"
     )
 
@@ -250,7 +250,7 @@ def test_ticket_is_read(answer: object) -> None:
     ("answer", "problem"),
     [
         ({"sn": SN}, "$.url is missing"),
-        ({"sn": SN, "url": "ftp://x.example"}, "$.url is no https URL"),
+        ({"sn": SN, "url": "ftp://x.example"}, "$.url is not an https URL"),
         ({"url": URL}, "$.sn is missing"),
     ],
 )
@@ -390,7 +390,8 @@ def test_template_of_a_list_may_have_unreadable_parts() -> None:
 
     assert found == (Template(id="7"),)
     assert unread == (
-        "$[0].html is not text, $[1].id is a code that no request can carry, $[2] is not an object"
+        "$[0].html is not text, $[1].id is a code that cannot be part of a request, "
+        "$[2] is not an object"
     )
 
 
