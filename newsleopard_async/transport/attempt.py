@@ -89,7 +89,7 @@ class Attempt(Generic[T]):
         self.call.queue()
         slot = await self._turn(again=again)
         try:
-            # Here a cancellation strikes, and others have their turn, if nothing was waited for.
+            # A cancellation is raised here, and other tasks run, even if there was no wait.
             await anyio.lowlevel.checkpoint()
             begin()
             async with self.pools.place(self.purpose, self.clock, within_s=pool_s) as free:

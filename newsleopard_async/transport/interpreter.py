@@ -1,4 +1,4 @@
-"""Converts an outcome to a model, or to the error that says what to do; no I/O."""
+"""Converts an outcome to a model or an error, without I/O."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ HttpTransport = httpx.AsyncBaseTransport
 T = TypeVar("T")
 
 _CONNECTIONS: Final = 100
-"""The connections of a pool. Chosen: the limit of httpx, far above the requests that the rate
-limits allow at a time."""
+"""The connections of a pool. Chosen: as many as a client of httpx has by default."""
+
 _CLOSED: Final = "this client is closed; make a new one"
 
 

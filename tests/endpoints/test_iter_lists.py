@@ -251,7 +251,7 @@ async def test_lists_of_one_name_alone() -> None:
         found = [each.sn async for each in script.nl.contacts.iter_lists(name="會員")]
         none = [each.sn async for each in script.nl.contacts.iter_lists(name="0x19c")]
         for name in ("0412", "會員"):
-            with pytest.raises(UnexpectedResponse, match="is possibly the wanted one"):
+            with pytest.raises(UnexpectedResponse, match="is possibly the row that was searched"):
                 [each async for each in script.nl.contacts.iter_lists(name=name)]
 
     assert (found, none) == (["list-1"], [])

@@ -441,7 +441,7 @@ def _rewrites() -> list[Rewrite]:
             _rows(
                 lambda r: {"Lists": [{**e, "sn": None} if e["name"] == LIST_NAME else e for e in r]}
             ),
-            wanted="UnexpectedResponse: .*is possibly the wanted one",
+            wanted="UnexpectedResponse: .*is possibly the row that was searched",
         ),
         # Pages
         Rewrite("20 rows at most", lists, ask=_pages(most=20)),

@@ -1,1 +1,1 @@
-"""The limits of a key: who may go, who waits, and what is used up."""
+"""The rate limits of a key: which requests wait, and when each one can be sent."""

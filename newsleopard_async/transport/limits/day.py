@@ -62,8 +62,8 @@ class _Day:
 class DayCount:
     """The requests of the current UTC day.
 
-    A request takes its place before it is sent, and counts on the day on which it is sent:
-    those that wait to be sent are counted apart, and pass midnight.
+    A request gets its slot before it is sent, and counts on the day on which it is sent. So requests
+    with a slot are counted separately until then, even over midnight.
 
     Every method takes its time from the caller: ``now`` is monotonic, ``wall`` is UTC.
 

@@ -5,8 +5,8 @@ event loop. If another process has the lock, the event loop continues, and the f
 soon. A lock ends with its process, so a killed process does not keep it. If a process is stopped
 while it has the lock, the others wait for 5 s and then continue with a new file.
 
-The time is monotonic since the start of the machine. After a restart it begins at 0, which counts
-as no time at all; the real time is never less.
+The time is monotonic since the start of the machine. After a restart it begins at 0. That counts as
+a clock that did not move, which is safe, because the real time is longer.
 
 Containers, users, hosts and network file systems do not share the file. They share the limits by
 Redis.
@@ -160,7 +160,7 @@ class HostFile:
         return False
 
     def _leave_to_holder(self) -> None:
-        """Remove the file that another process has locked, so that all others create a new one."""
+        """Remove a file that another process has locked for too long; the others make a new one."""
         # All waiting processes do this at the same time. None may remove the new file of another
         # one.
         lock = FileLock.acquire(self._path.with_name(f".{self._path.name}.lock"))

@@ -143,7 +143,7 @@ class LimitState:
     async def request_permit(self, demand: Demand, rank: int, serve: Callable[[], None]) -> None:
         """Ask for a permit of shared limits, and process the queue with the reply."""
 
-    def nobody_waits(self) -> None:
+    def queue_emptied(self) -> None:
         """Record that no request waits in the queue."""
 
     async def share_claim(self, claim: Claim, limits: RateLimits) -> None:

@@ -10,7 +10,7 @@ The rules of `gate`, `day` and `windows` hold for all processes together. The fu
 - A permit is given if all requests that it depends on are known to have left: immediately, or for
   an instant soon. Otherwise the reply contains the time of the next request for a permit, and the
   process keeps its position in the queue. First come, first served, so the processes take turns.
-- A process that does not ask again in time loses its position: it may have been killed.
+- A process that does not ask again in time loses its position, because it was possibly killed.
 - A permit is valid for 50 ms. A process that is later requests a new one.
 - A request without a report counts for 10 s, and is not sent later than that.
 - The store can lose the value. Then no request is sent until every permit is used and every window

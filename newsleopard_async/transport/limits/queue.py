@@ -154,7 +154,7 @@ class RequestQueue:
         return self.clock.monotonic() < slot.good_until
 
     def at_once(self, demand: Demand) -> Slot | None:
-        """Return a slot if nobody waits, and one is free; None if it has to be waited for."""
+        """Return a slot if no request waits and one is free; else None."""
         now, wall = self.clock.monotonic(), self.clock.now()
         if self._demands or self.state.refusal(demand, now, wall) is not None:
             return None
@@ -307,7 +307,7 @@ class RequestQueue:
         if not self._demands[waiter.demand]:
             del self._demands[waiter.demand]
         if not self._demands:
-            self.state.nobody_waits()
+            self.state.queue_emptied()
 
     @property
     def _queues(self) -> tuple[_WaiterQueue, ...]:

@@ -141,8 +141,8 @@ def _warn(why: str) -> None:
         return
     _warned.add(why)
     _log.warning(
-        "this process does not share the limits of its key with other processes: %s. "
-        "Set %s=process if there are no others",
+        "this process cannot share the limits of its key with other processes: %s. "
+        "If no other process uses the key, set %s=process",
         why,
         _VARIABLE,
     )

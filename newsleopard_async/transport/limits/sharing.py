@@ -253,7 +253,7 @@ class SharedLimitState(LimitState):
             self._asking = None
             self._refusal_of = partial(_refusal, reply, reply.refused, self._clock.now())
 
-    def nobody_waits(self) -> None:
+    def queue_emptied(self) -> None:
         """Give the permit back, because no request waits for it."""
         if self._permit is not None:
             self._give_up()
@@ -266,7 +266,7 @@ class SharedLimitState(LimitState):
         self._note(self._permit.id, "unsent")
         self._permit = None
 
-    # What becomes of a permit's request.
+    # The request that uses the permit.
 
     def take(self, owner: SlotOwner, claim: Claim | None, now: float) -> Slot:
         """Use the permit for a request, and return its slot."""

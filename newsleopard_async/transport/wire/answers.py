@@ -181,7 +181,10 @@ def _with_codes(
     unread: Unread,
     wanted: Wanted | None,
 ) -> Iterator[tuple[str, Fields]]:
-    """Yield the rows with a code; it is an error if none has one, or a wanted one may lack it."""
+    """Yield the rows with a code.
+
+    If no row has a code, or if the wanted row possibly has none, that is an error.
+    """
     if wanted is not None and found and not any("name" in _as_fields(item) for _, item in found):
         # The name can be in another field, so "not found" would be a guess.
         raise WireError(f"{found[0][0]}.name", "is missing, and no other row has one")
@@ -192,7 +195,7 @@ def _with_codes(
         name = fields.data.get("name")
         is_doubtful = sn is None or not isinstance(name, str)
         if wanted is not None and is_doubtful and _may_be(name, wanted):
-            raise WireError(path, "cannot be read, and is possibly the wanted one")
+            raise WireError(path, "cannot be read, but is possibly the row that was searched for")
         if sn is not None:
             has_codes = True
             yield sn, fields
@@ -205,7 +208,7 @@ def _as_fields(item: object) -> Mapping[str, Any]:
 
 
 def _may_be(name: object, wanted: Wanted) -> bool:
-    """Return whether a name is possibly the wanted one; any value that is not text possibly is."""
+    """Return whether a name can be the wanted one; an unreadable name always can."""
     if is_blank(name):
         return False
     text = text_or_digits(name)

@@ -27,8 +27,8 @@ _MOST_RULES: Final = 10
 """The rules that are kept of one field. Chosen: the samples have one or two."""
 
 _MOST_CHARACTERS: Final = 16_000
-"""The length of all fields and rules together. Chosen: each one is searched for secrets, so the
-text must be short; a submit with an error in each field needs a tenth."""
+"""The length of all fields and rules together. Chosen: each one is searched for secrets, which
+takes time."""
 
 _RULE_NAMES: Final = ("rule", "code", "message", "defaultMessage")
 """The members that contain the rule in a list of wrong fields. The last two are those of Java's

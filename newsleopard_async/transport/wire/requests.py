@@ -37,14 +37,14 @@ __all__ = [
 
 Json = dict[str, Any]
 
-# The documented numbers of the schedule, the kinds of test and their units (T69, T93 to T98).
-_NOW: Final = 0
-_SCHEDULED: Final = 1
-_ON_SUBJECT: Final = 1
-_ON_SENDER: Final = 2
-_ON_CONTENT: Final = 3
-_HOURS: Final = 0
-_DAYS: Final = 1
+# The documented values of three fields (T69, T93 to T98).
+_NOW: Final = 0  # config.schedule.type
+_SCHEDULED: Final = 1  # config.schedule.type
+_ON_SUBJECT: Final = 1  # content.testingOn
+_ON_SENDER: Final = 2  # content.testingOn
+_ON_CONTENT: Final = 3  # content.testingOn
+_HOURS: Final = 0  # content.testing.unit
+_DAYS: Final = 1  # content.testing.unit
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
 

@@ -35,8 +35,7 @@ __all__ = [
 T = TypeVar("T")
 
 _WHOLE = re.compile(r"(-?(?:[0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3}){1,5}))(?:\.0{1,2})?")
-"""Digits, possibly in groups of three. Not ``1.000``, which is 1 in some countries and 1,000 in
-others."""
+"""Digits, possibly in groups of three. ``1.000`` is ambiguous: it can be 1 or 1,000."""
 
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _LARGEST: Final = 10**18

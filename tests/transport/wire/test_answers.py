@@ -348,7 +348,7 @@ def test_name_that_came_as_a_number_is_its_digits() -> None:
 
     assert [each.name for each in read(answers.decode_lists, answer)] == ["412"]
     assert read(answers.decode_lists, answer, wanted=lambda name: name == "會員")
-    with pytest.raises(WireError, match="is possibly the wanted one"):
+    with pytest.raises(WireError, match="is possibly the row that was searched"):
         answers.decode_lists(answer, Unread(), wanted=lambda name: int(name) == 412)
 
 
