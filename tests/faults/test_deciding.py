@@ -258,7 +258,7 @@ def test_campaign_may_change_as_long_as_nothing_was_uploaded(
         records=dict(records),
     )
 
-    with pytest.raises(InvalidRequest, match=r"contacts differs.*was sent or may have been"):
+    with pytest.raises(InvalidRequest, match=r"contacts differs.*sent or is in doubt"):
         given.check("send_once", Fingerprint.of("d", campaign={"name": "a"}, contacts="d"))
     with contextlib.nullcontext() if may_change else pytest.raises(InvalidRequest):
         given.check("send_once", Fingerprint.of("b", campaign={"name": "b"}, contacts="c"))
