@@ -188,7 +188,7 @@ def _let_time_pass(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a request that was sent be answered, or given up, long ago."""
     from newsleopard_async.workflows import decision
 
-    monkeypatch.setattr(decision, "_ON_ITS_WAY", timedelta(seconds=-3_600))
+    monkeypatch.setattr(decision, "_CAN_TAKE_EFFECT", timedelta(seconds=-3_600))
 
 
 async def test_day_that_is_used_up_is_waited_for(desk: Desk) -> None:

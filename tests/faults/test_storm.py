@@ -255,7 +255,7 @@ class Run:
             await checkpoint.resolve("sent", CampaignSn(there[0]))
         else:
             # A person waits until the request cannot be on its way any more.
-            with mock.patch.object(decision, "_ON_ITS_WAY", timedelta(0)):
+            with mock.patch.object(decision, "_CAN_TAKE_EFFECT", timedelta(0)):
                 await checkpoint.resolve("resubmit")
 
     def _check_result(self, result: Any) -> None:
