@@ -258,7 +258,7 @@ class Stage:
         if self.imported is None or not self.imported.rejected_count:
             return
         # Lines refer to the caller's contacts, not to the CSV that is sent.
-        given = rejected_rows(
+        rejected_of_import = rejected_rows(
             nl,
             self.imported,
             contacts=rereadable.contacts,
@@ -267,7 +267,7 @@ class Stage:
         )
         rows: list[RejectedRow] = []
         reasons = Counter[str]()
-        async with contextlib.aclosing(given) as rejected:
+        async with contextlib.aclosing(rejected_of_import) as rejected:
             async for row in rejected:
                 reasons[row.reason or ""] += 1
                 if len(rows) < MOST_ROWS:

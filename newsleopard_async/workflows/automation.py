@@ -134,10 +134,10 @@ async def trigger_automation(
             if not run.has(send_event):
                 await found.publish()
                 raise_problems(await in_thread(partial(_problems_of_file, into)))
-            given = EventBatch(
+            event_batch = EventBatch(
                 workflow=workflow, event=event, path=found.path, batch=batches[0], refused_to=into
             )
-            return await _send(run, given, batches)
+            return await _send(run, event_batch, batches)
 
 
 def _problems(
@@ -187,7 +187,7 @@ async def _checked_batches(
 
 
 async def _send(
-    run: Runner, given: EventBatch, batches: Sequence[RecipientBatch]
+    run: Runner, event_batch: EventBatch, batches: Sequence[RecipientBatch]
 ) -> AutomationOutcome:
     """Send all batches; a batch of an earlier run counts with its stored result."""
     accepted = refused = 0
@@ -195,7 +195,7 @@ async def _send(
     for number, batch in enumerate(batches, start=1):
         step = send_event.of_part(number, len(batches))
         try:
-            result = await _send_one(run, step, attrs.evolve(given, batch=batch))
+            result = await _send_one(run, step, attrs.evolve(event_batch, batch=batch))
         except OutcomeUnknown as unknown:
             raise _in_doubt(unknown, number, batches) from None
         if isinstance(result, EventOutcome):
@@ -212,19 +212,19 @@ async def _send(
         unknown=unknown_rows,
         requests=len(batches),
         reasons=reasons,
-        refused_to=given.refused_to,
+        refused_to=event_batch.refused_to,
     )
 
 
 async def _send_one(
-    run: Runner, step: Step[EventBatch, EventOutcome | EventCounts | None], given: EventBatch
+    run: Runner, step: Step[EventBatch, EventOutcome | EventCounts | None], event_batch: EventBatch
 ) -> EventOutcome | EventCounts | None:
     """Send a batch, unless the run that had begun it has found out its outcome."""
     try:
-        return await run.step(step, given)
+        return await run.step(step, event_batch)
     except OutcomeUnknown:
         if await run.has_outcome(step):
-            return await _send_one(run, step, given)
+            return await _send_one(run, step, event_batch)
         raise
 
 

@@ -165,13 +165,13 @@ async def _call_off_run(run: Runner, kept: Checkpoint, polling: Polling) -> Call
         done = await stop(run, campaign_sn, polling)
 
 
-async def _current(nl: NewsLeopard, given: RunLocation) -> Checkpoint:
+async def _current(nl: NewsLeopard, location: RunLocation) -> Checkpoint:
     """Read a checkpoint of a pipeline that submits.
 
     Raises:
         InvalidRequest: it does not exist, or belongs to another pipeline or account.
     """
-    kept = await Checkpoint.at(given)
+    kept = await Checkpoint.at(location)
     kept.check_account(nl._api.account)  # noqa: SLF001 - no public name says which account it is
     if not submits(kept.pipeline):
         raise InvalidRequest.of(
@@ -258,8 +258,8 @@ async def _look_up(run: Runner, kept: Checkpoint, record: StepRecord) -> Campaig
         again = "run the same send again with this checkpoint, which sends nothing,"
     else:
         try:
-            given = steps.FindSent(text=kept.sought_marker, since=min(record.at, run.now()))
-            found = await run.step(steps.find_sent, given, keep=False)
+            search = steps.FindSent(text=kept.sought_marker, since=min(record.at, run.now()))
+            found = await run.step(steps.find_sent, search, keep=False)
         except NewsLeopardError as error:
             seen = f"the finished campaigns could not be read ({type(error).__name__})"
     if found is None:
@@ -285,5 +285,5 @@ def _has_mark(kept: Checkpoint) -> bool:
 
     The checkpoint has only a hash of a marker that the caller chose.
     """
-    given = kept.input_parts.get("marker")
-    return given in (None, Fingerprint.of(marker=True).parts["marker"])
+    marker_hash = kept.input_parts.get("marker")
+    return marker_hash in (None, Fingerprint.of(marker=True).parts["marker"])

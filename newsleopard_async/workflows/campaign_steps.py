@@ -120,14 +120,14 @@ async def get_status(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignStatus
 
 
 @step(gives=SentCampaign | None)
-async def find_finished(nl: NewsLeopard, given: FindFinished) -> SentCampaign | None:
+async def find_finished(nl: NewsLeopard, search: FindFinished) -> SentCampaign | None:
     """Search the finished campaigns from a day before the submit to a day after now.
 
     A campaign that failed is never among them.
     """
-    for begin, end in ranges_around(given.since, nl.clock.now()):
+    for begin, end in ranges_around(search.since, nl.clock.now()):
         for each in await nl.reports.list_campaigns(start=begin, end=end):
-            if each.sn == given.campaign_sn:
+            if each.sn == search.campaign_sn:
                 return each
     return None
 
@@ -194,9 +194,9 @@ async def submit_once(nl: NewsLeopard, campaign: Mailing, observer: Observer) ->
 
 
 @step(gives=CampaignSn | None, request="PUT to the file storage")
-async def upload_once(nl: NewsLeopard, given: OnceUpload, observer: Observer) -> None:
+async def upload_once(nl: NewsLeopard, upload: OnceUpload, observer: Observer) -> None:
     """Upload the contacts, which sends the campaign."""
-    await nl.campaigns.upload_once(given.ticket, given.path, observer=observer)
+    await nl.campaigns.upload_once(upload.ticket, upload.path, observer=observer)
 
 
 @attrs.frozen
@@ -234,15 +234,15 @@ def _append(path: Path, refused: Sequence[tuple[str, str]]) -> None:
 
 @step(gives=EventCounts | None, request="POST /v1/automation/event", keeps=EventCounts.of)
 async def send_event(
-    nl: NewsLeopard, given: EventBatch, observer: Observer
+    nl: NewsLeopard, event_batch: EventBatch, observer: Observer
 ) -> EventOutcome | EventCounts | None:
     """Send an event for a batch; only the counts of its result are stored."""
-    if given.refused_to is not None:
-        observer = _Refusals(observer, given.refused_to)
+    if event_batch.refused_to is not None:
+        observer = _Refusals(observer, event_batch.refused_to)
     # Not bound to a name: error reports show the variables of the running frames.
     return await nl.automation.send_event(
-        given.workflow,
-        given.event,
-        await in_thread(partial(read_batch, given.path, given.batch)),
+        event_batch.workflow,
+        event_batch.event,
+        await in_thread(partial(read_batch, event_batch.path, event_batch.batch)),
         observer=observer,
     )

@@ -127,15 +127,15 @@ def _problems_of_recipients(to: object) -> Iterator[Problem]:
 
 def _records(recipients: tuple[str | Recipient, ...]) -> list[dict[str, str]]:
     """Build the contacts, with a column for every variable that a recipient has."""
-    given = [each if isinstance(each, Recipient) else Recipient("", each) for each in recipients]
-    names = dict.fromkeys(name for each in given for name in each.variables)
+    people = [each if isinstance(each, Recipient) else Recipient("", each) for each in recipients]
+    names = dict.fromkeys(name for each in people for name in each.variables)
     return [
         {
             "EMAIL": each.address,
             "NAME": each.name or each.address.partition("@")[0],
             **{name: each.variables.get(name, "") for name in names},
         }
-        for each in given
+        for each in people
     ]
 
 

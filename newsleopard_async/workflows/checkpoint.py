@@ -120,17 +120,17 @@ class Checkpoint:
         return cls.read(kept.data, store)
 
     @classmethod
-    async def at(cls, given: RunLocation) -> Self:
+    async def at(cls, location: RunLocation) -> Self:
         """Read the checkpoint of a run from its place.
 
         Raises:
             InvalidRequest: as `load`.
         """
-        if isinstance(given, cls):
-            return given
-        if isinstance(given, StoreLocation):
-            return await cls.load(given.store, given.send_key)
-        return await cls.load(cast("AnyPath", given))
+        if isinstance(location, cls):
+            return location
+        if isinstance(location, StoreLocation):
+            return await cls.load(location.store, location.send_key)
+        return await cls.load(cast("AnyPath", location))
 
     @classmethod
     def read(cls, data: Mapping[str, Any], store: Store | None = None) -> Self:
@@ -142,26 +142,26 @@ class Checkpoint:
         return cls(**attrs.asdict(read_run_record(data), recurse=False), store=store)
 
     @classmethod
-    def begun(cls, given: RunLocation | None, pipeline: str, fingerprint: Fingerprint) -> Self:
+    def begun(cls, location: RunLocation | None, pipeline: str, fingerprint: Fingerprint) -> Self:
         """Return the checkpoint that was passed, or a new one for the place that was passed.
 
         Raises:
             InvalidRequest: the place is not a path, a checkpoint or a send key.
             ConfigurationError: the path is relative to a folder that was deleted.
         """
-        if isinstance(given, cls):
-            return given
-        if given is None:
+        if isinstance(location, cls):
+            return location
+        if location is None:
             return cls(pipeline=pipeline, input_hash=fingerprint.whole)
-        if isinstance(given, StoreLocation):
+        if isinstance(location, StoreLocation):
             return cls(
                 pipeline=pipeline,
                 input_hash=fingerprint.whole,
-                token=token_of(given.send_key),
-                send_key=given.send_key,
-                store=given.store,
+                token=token_of(location.send_key),
+                send_key=location.send_key,
+                store=location.store,
             )
-        return cls(pipeline=pipeline, input_hash=fingerprint.whole, store=_file_at(given))
+        return cls(pipeline=pipeline, input_hash=fingerprint.whole, store=_file_at(location))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the checkpoint as JSON-safe data, in the form that is stored."""
@@ -465,9 +465,11 @@ def _file_at(path: object) -> OneFile:
     return OneFile.at(path)
 
 
-def problems_of_same_file(field: str, path: object, given: RunLocation | None) -> Iterator[Problem]:
+def problems_of_same_file(
+    field: str, path: object, location: RunLocation | None
+) -> Iterator[Problem]:
     """Yield a problem if an output file would replace the checkpoint."""
-    kept: object = given
+    kept: object = location
     if isinstance(kept, Checkpoint):
         kept = kept._store  # noqa: SLF001 - of a class of this module
     kept = kept.path if isinstance(kept, OneFile) else kept
@@ -479,10 +481,10 @@ def problems_of_same_file(field: str, path: object, given: RunLocation | None) -
             yield Problem(field, "same-file", "is the checkpoint; name another file")
 
 
-async def with_checkpoint(error: InvalidRequest, given: RunLocation | None) -> InvalidRequest:
+async def with_checkpoint(error: InvalidRequest, location: RunLocation | None) -> InvalidRequest:
     """Return an error of a run that could not begin, with the checkpoint of the earlier runs."""
-    if given is not None:
+    if location is not None:
         # The checkpoint can be damaged too, but the caller needs the first error.
         with contextlib.suppress(Exception):
-            error.checkpoint = await Checkpoint.at(given)
+            error.checkpoint = await Checkpoint.at(location)
     return error

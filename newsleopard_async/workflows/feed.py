@@ -176,8 +176,8 @@ class PipelineRun(Generic[T]):
         self._tasks.cancel_scope.cancel()
         is_cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
         # A task group would wrap an error of the block, so the error does not go through it.
-        given = (exc_type, exc, traceback) if is_cancelled else (None, None, None)
-        is_swallowed = await self._tasks.__aexit__(*given)
+        exception = (exc_type, exc, traceback) if is_cancelled else (None, None, None)
+        is_swallowed = await self._tasks.__aexit__(*exception)
         error = self._feed.error
         if error is not None and self._ends_program:
             raise error

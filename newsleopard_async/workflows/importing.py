@@ -265,7 +265,7 @@ async def _import_all(
 async def _import_one(
     run: Runner,
     how: Step[steps.ImportFile, ImportSn],
-    given: steps.ImportFile,
+    file: steps.ImportFile,
     polling: Polling,
     *,
     sent: int,
@@ -273,13 +273,13 @@ async def _import_one(
 ) -> ImportReport:
     step = steps.get_import.of_part(how.part, how.parts)
     with expecting(webhook, run, how) as expected:
-        import_sn = await run.step(registering(how, expected), given)
+        import_sn = await run.step(registering(how, expected), file)
         try:
             result = await poll_import(
-                run, import_sn, polling, step=step, columns=given.columns, webhook=expected
+                run, import_sn, polling, step=step, columns=file.columns, webhook=expected
             )
             report = ImportReport(
-                list_sn=given.list_sn,
+                list_sn=file.list_sn,
                 import_sn=import_sn,
                 result=result,
                 request_id=run.request_id(how),

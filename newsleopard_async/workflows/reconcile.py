@@ -110,8 +110,8 @@ async def sent_earlier(run: Runner, marker: str | EllipsisType | None) -> SentCa
     if run.send_key is None or marker is None:
         return None
     text = run.sought_marker if isinstance(marker, EllipsisType) else marker
-    given = steps.FindSent(text=text, since=moved(run.now(), -_LOOKS_BACK))
-    found = await run.step(steps.find_earlier, given)
+    search = steps.FindSent(text=text, since=moved(run.now(), -_LOOKS_BACK))
+    found = await run.step(steps.find_earlier, search)
     if found is not None:
         _log.warning(
             "the campaign %s (%r) was sent under the send key %r before; nothing is sent now",
@@ -133,8 +133,8 @@ async def _search(
     run: Runner, campaign: Mailing, marker: str | EllipsisType | None, since: datetime
 ) -> SentCampaign | None:
     text = run.sought_marker if isinstance(marker, EllipsisType) else marker
-    given = steps.FindSent(text=text or campaign.name, since=since, whole_name=text is None)
-    return await run.step(steps.find_sent, given, keep=False)
+    search = steps.FindSent(text=text or campaign.name, since=since, whole_name=text is None)
+    return await run.step(steps.find_sent, search, keep=False)
 
 
 def look_again_at(campaign: Mailing, submitted: datetime, now: datetime) -> datetime:
@@ -224,7 +224,7 @@ async def find_campaign(
             *problems_of_polling(polling),
         ]
     )
-    given = steps.FindSent(text=marker, since=since)
+    search = steps.FindSent(text=marker, since=since)
     async with running(
         nl,
         Events("find_campaign", progress, nl.clock, (("find_sent",),)),
@@ -232,11 +232,11 @@ async def find_campaign(
         checkpoint=checkpoint,
     ) as run:
         if polling is None:
-            return await run.step(steps.find_sent, given, keep=False)
+            return await run.step(steps.find_sent, search, keep=False)
         return await poll(
             run,
             steps.find_sent,
-            given,
+            search,
             is_done=lambda found, _: found is not None,
             polling=polling,
             what=f"a campaign named {marker}",

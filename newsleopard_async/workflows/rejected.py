@@ -89,13 +89,13 @@ def rejected_rows(
         as_source(contacts)  # refuses a path that was passed as text, and reads nothing
     results = (report,) if isinstance(report, ImportResult) else report.parts or (report.result,)
 
-    def given() -> Rows | None:
+    def read_contacts() -> Rows | None:
         rows = contact_rows(contacts, contacts_encoding)
         if rows is None or not contacts_columns:
             return rows
         return _renamed(rows, contacts_columns)
 
-    return _rows_of_parts(nl, results, given, encoding)
+    return _rows_of_parts(nl, results, read_contacts, encoding)
 
 
 def _renamed(rows: Rows, columns: Mapping[str, str]) -> Rows:
@@ -119,8 +119,8 @@ async def _rows_of_parts(
     last_line = 0
     for result in results:
         rows = contacts()
-        given = _below(rows, last_line) if rows is not None and last_line else rows
-        async with aclosing(_rows(nl, result, given, encoding)) as rejected:
+        remaining = _below(rows, last_line) if rows is not None and last_line else rows
+        async with aclosing(_rows(nl, result, remaining, encoding)) as rejected:
             async for row in rejected:
                 last_line = max(last_line, row.line or 0)
                 yield row

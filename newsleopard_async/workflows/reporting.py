@@ -117,8 +117,8 @@ async def export_report(
             raise await _explained(run, campaign_sn, refusal) from None
         if folder is None:
             return report
-        given = steps.DownloadFiles(campaign_sn=campaign_sn, folder=folder)
-        return attrs.evolve(report, files=await run.step(steps.download_files, given))
+        download = steps.DownloadFiles(campaign_sn=campaign_sn, folder=folder)
+        return attrs.evolve(report, files=await run.step(steps.download_files, download))
 
 
 _OF_FILES: Final[Plan] = (("get_report_state",),)

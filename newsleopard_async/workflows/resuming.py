@@ -352,19 +352,19 @@ async def _resume(nl: NewsLeopard, run: RunState, inputs: Inputs) -> ResumedRun 
 
 @hides_variables
 async def _go_on(nl: NewsLeopard, run: RunState, inputs: Inputs) -> Any:
-    given = await _input_of(run, inputs)
-    if given is None:
+    arguments = await _input_of(run, inputs)
+    if arguments is None:
         return None
     key = run.send_key
     _log.info("the run %r, which is %s at %s, is resumed", key, run.state, run.step)
-    return await _PIPELINES[run.pipeline](nl, **{**given, "send_key": key})
+    return await _PIPELINES[run.pipeline](nl, **{**arguments, "send_key": key})
 
 
 async def _input_of(run: RunState, inputs: Inputs) -> Mapping[str, Any] | None:
     if isinstance(inputs, Mapping):
         return inputs.get(run.send_key)
-    given = inputs(run)
-    return await given if inspect.isawaitable(given) else given
+    arguments = inputs(run)
+    return await arguments if inspect.isawaitable(arguments) else arguments
 
 
 async def resolve(

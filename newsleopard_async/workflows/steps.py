@@ -238,15 +238,15 @@ def _recently_created(nl: NewsLeopard) -> dict[str, _CreatedList]:
 
 @step(gives=ImportSn, writes=True)
 async def upload_file(
-    nl: NewsLeopard, given: ImportFile, *, webhook_url: str | None = None
+    nl: NewsLeopard, file: ImportFile, *, webhook_url: str | None = None
 ) -> ImportSn:
     """Request an upload URL and use it; one step, because the URL expires."""
-    path = given.path
-    if given.part is not None:
-        path = await in_thread(partial(write_part, path, given.part))
+    path = file.path
+    if file.part is not None:
+        path = await in_thread(partial(write_part, path, file.part))
 
     async def upload() -> ImportSn:
-        ticket = await nl.contacts.start_file_import(given.list_sn, webhook_url=webhook_url)
+        ticket = await nl.contacts.start_file_import(file.list_sn, webhook_url=webhook_url)
         await nl.contacts.upload(ticket, path)
         return ticket.import_sn
 
@@ -254,11 +254,11 @@ async def upload_file(
 
 
 @step(gives=ImportSn, writes=True)
-async def import_text(nl: NewsLeopard, given: ImportFile) -> ImportSn:
+async def import_text(nl: NewsLeopard, file: ImportFile) -> ImportSn:
     """Import a small, clean file as text."""
     # Not bound to a name: error reports show the variables of the running frames.
     return await nl.contacts.import_text(
-        (await in_thread(given.path.read_bytes)).decode(), given.list_sn
+        (await in_thread(file.path.read_bytes)).decode(), file.list_sn
     )
 
 
@@ -294,22 +294,22 @@ async def submit(nl: NewsLeopard, campaign: Mailing, observer: Observer) -> Camp
 
 
 @step(gives=SentCampaign | None)
-async def find_sent(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
+async def find_sent(nl: NewsLeopard, search: FindSent) -> SentCampaign | None:
     """Search for a finished campaign by its name, month by month.
 
     The range is from a day before the submit to a day after now. An unsent campaign is in no list.
     """
-    for begin, end in ranges_around(given.since, nl.clock.now()):
-        for each in await nl.reports.list_campaigns(start=begin, end=end, wanted=given.matches):
-            if given.matches(each.name):
+    for begin, end in ranges_around(search.since, nl.clock.now()):
+        for each in await nl.reports.list_campaigns(start=begin, end=end, wanted=search.matches):
+            if search.matches(each.name):
                 return each
     return None
 
 
 @step(gives=SentCampaign | None)
-async def find_earlier(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
+async def find_earlier(nl: NewsLeopard, search: FindSent) -> SentCampaign | None:
     """Search for a campaign that an earlier run of the same send key has sent."""
-    return await find_sent.run(nl, given)
+    return await find_sent.run(nl, search)
 
 
 def ranges_around(since: datetime, now: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -367,22 +367,22 @@ async def export_report(
 
 
 @step(gives=tuple[ReportFile, ...])
-async def download_files(nl: NewsLeopard, given: DownloadFiles) -> tuple[ReportFile, ...]:
+async def download_files(nl: NewsLeopard, target: DownloadFiles) -> tuple[ReportFile, ...]:
     """Download every report file; the links are fetched here, because they expire."""
-    await make_folder(given.folder)
+    await make_folder(target.folder)
     done: dict[str, ReportFile] = {}
 
     async def download() -> tuple[ReportFile, ...]:
-        for link in newest_links(await nl.reports.get_links(given.campaign_sn)):
+        for link in newest_links(await nl.reports.get_links(target.campaign_sn)):
             if link.type not in done:
-                done[link.type] = await _download(nl, given, link)
+                done[link.type] = await _download(nl, target, link)
         return tuple(done.values())
 
     return await with_fresh_url(download)
 
 
-async def _download(nl: NewsLeopard, given: DownloadFiles, link: ReportLink) -> ReportFile:
-    path = given.folder / f"{_file_part(given.campaign_sn)}-{_file_part(link.type)}.csv"
+async def _download(nl: NewsLeopard, target: DownloadFiles, link: ReportLink) -> ReportFile:
+    path = target.folder / f"{_file_part(target.campaign_sn)}-{_file_part(link.type)}.csv"
     size_bytes = await nl.reports.download(link, path)
     return ReportFile(type=link.type, path=path, size_bytes=size_bytes, created=link.created)
 

@@ -243,8 +243,8 @@ async def _why_not_sent(run: Runner, campaign_sn: CampaignSn, since: datetime) -
     if isinstance(seen, CampaignStatus):
         return f"its state is {seen.state}" if seen.state in _NOT_BEGUN else ""
     try:
-        given = FindFinished(campaign_sn=campaign_sn, since=since)
-        if await run.step(find_finished, given, keep=False) is not None:
+        search = FindFinished(campaign_sn=campaign_sn, since=since)
+        if await run.step(find_finished, search, keep=False) is not None:
             return ""
     except NewsLeopardError as error:
         return f"{seen}, and the finished campaigns could not be read ({type(error).__name__})"
