@@ -121,11 +121,7 @@ class Checkpoint:
 
     @classmethod
     async def at(cls, location: RunLocation) -> Self:
-        """Read the checkpoint of a run from its place.
-
-        Raises:
-            InvalidRequest: as `load`.
-        """
+        """Read the checkpoint of a run from its place; raises as `load`."""
         if isinstance(location, cls):
             return location
         if isinstance(location, StoreLocation):
@@ -134,11 +130,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, data: Mapping[str, Any], store: Store | None = None) -> Self:
-        """Build a checkpoint from the result of `to_dict`.
-
-        Raises:
-            InvalidRequest: it has a newer version, is damaged, or was edited.
-        """
+        """Build a checkpoint from the result of `to_dict`; raises as `load`."""
         return cls(**attrs.asdict(read_run_record(data), recurse=False), store=store)
 
     @classmethod
@@ -277,19 +269,12 @@ class Checkpoint:
                 raise
 
     async def peek(self) -> Self:
-        """Return the checkpoint that is in the store now, even while a run is using it.
-
-        Raises:
-            InvalidRequest: it has a newer version, is damaged, or was edited.
-        """
+        """Return the checkpoint that is in the store now, even while a run is using it."""
         kept = None if self._store is None else await self._store.load(self.send_key or "")
         return self.read(self.to_dict() if kept is None else kept.data)
 
     async def abandon(self) -> None:
-        """Mark the run as abandoned; the caller holds it.
-
-        Raises: any error of the store; then the run is not abandoned.
-        """
+        """Mark the run as abandoned, unless the store raises; the caller holds it."""
         self.abandoned = True
         try:
             await self._save()
@@ -362,7 +347,7 @@ class Checkpoint:
         """Begin a run; under a send key, its record is stored from the start.
 
         Raises:
-            InUse: another run was faster.
+            InUse: another run has taken over.
             Exception: any error of the store.
         """
         self.account, self.ended = account, None
@@ -371,22 +356,12 @@ class Checkpoint:
             await self._save()
 
     async def renew(self, now: datetime) -> None:
-        """Extend the lease, because the run is still active.
-
-        Raises:
-            InUse: another run has taken over.
-            Exception: any error of the store.
-        """
+        """Extend the lease, because the run is still active; raises as `acquire`."""
         self.held_until = moved(now, LEASE)
         await self._save()
 
     async def release(self, ended: RunEnd | None) -> None:
-        """End the run, and store how it ended; None if it was cancelled.
-
-        Raises:
-            InUse: another run has taken over.
-            Exception: any error of the store.
-        """
+        """End the run, and store how it ended; None if it was cancelled; raises as `acquire`."""
         is_held, self.held_until, self.ended = self.held_until is not None, None, ended
         is_kept = self._access is not None and self._access.seen is not None
         if is_held or (is_kept and ended is not None):
@@ -426,11 +401,7 @@ class Checkpoint:
         self.input_hash, self.input_parts = fingerprint.whole, dict(fingerprint.parts)
 
     def check_account(self, account: str | None) -> None:
-        """Check that a send key belongs to this account.
-
-        Raises:
-            InvalidRequest: the run was begun with another account.
-        """
+        """Raise InvalidRequest if a send key was begun with another account."""
         if self.send_key is not None and len({self.account, account} - {None}) > 1:
             raise InvalidRequest.of(
                 "send_key",
@@ -448,12 +419,7 @@ RunLocation = CheckpointLike | StoreLocation
 
 
 def _file_at(path: object) -> OneFile:
-    """Return the store of one file at the path of a checkpoint.
-
-    Raises:
-        InvalidRequest: it is not a path, but for example a store.
-        ConfigurationError: it is relative to a folder that was deleted.
-    """
+    """Return the store of one file at a path; refuse a store instead of a path."""
     if hasattr(path, "load") and hasattr(path, "save"):
         raise InvalidRequest.of(
             "checkpoint",
