@@ -27,9 +27,9 @@ _CODES: Final = ("campaign_sn", "import_sn", "list_sn")
 
 _BEGIN_AT_ONCE: Final = 8
 """How many pipelines begin in one round of the event loop. Chosen: each takes 1 ms for that
-(measured), and a thousand at once would hold the loop for a second."""
+(measured), and a thousand together would block the loop for a second."""
 
-_turns: Final = anyio.lowlevel.RunVar[anyio.CapacityLimiter]("newsleopard_async_turns")
+_beginning: Final = anyio.lowlevel.RunVar[anyio.CapacityLimiter]("newsleopard_async_beginning")
 
 
 def pipeline(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -55,7 +55,7 @@ def _wrapped(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., A
                 del args, kwargs
             with telemetry.span(name, attributes=codes) as span:
                 try:
-                    await _turn()
+                    await _wait_to_begin()
                 except BaseException:
                     work.close()
                     raise
@@ -67,13 +67,13 @@ def _wrapped(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., A
     return wrapped
 
 
-async def _turn() -> None:
-    """Wait until it is this pipeline's turn to begin."""
-    turns = _turns.get(None)
-    if turns is None:
-        turns = anyio.CapacityLimiter(_BEGIN_AT_ONCE)
-        _turns.set(turns)
-    async with turns:
+async def _wait_to_begin() -> None:
+    """Wait until few enough pipelines are beginning."""
+    limiter = _beginning.get(None)
+    if limiter is None:
+        limiter = anyio.CapacityLimiter(_BEGIN_AT_ONCE)
+        _beginning.set(limiter)
+    async with limiter:
         pass
 
 
