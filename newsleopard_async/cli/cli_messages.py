@@ -1,4 +1,4 @@
-"""Messages as they read on the command line: with its own options, and not Python's arguments."""
+"""Rewrites messages for the command line: with its options instead of Python's arguments."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ABOUT_SENDS: Final = {
     "send_key": "KEY",
     "slots": "--slots",
 }
-"""The fields that a refusal about a send names, and what gives them on the command line."""
+"""The fields that a problem of a send names, and the options and arguments that set them."""
 
 _NAMES: Final = "|".join(OPTIONS)
 _ARGUMENT: Final = re.compile(rf"""\b({_NAMES})=(True\b|'[^']*'|"[^"]*"|\{{.*?['"]\}})?""")
@@ -55,19 +55,19 @@ _BY_ITSELF: Final = (
         r"Or leave it: after \1 the next attempt \2",
     ),
 )
-"""What a caller of Python is told, and what is so of a durable send."""
+"""Sentences for a caller in Python, and their replacements for a durable send."""
 
 _PLACE: Final = re.compile(r"\b(?:Durable|RedisStore|SqlStore)\('([^']+)'\)")
 _FIELD_OF_SEND: Final = re.compile(rf"(?:(?<=^)|(?<=; ))({'|'.join(ABOUT_SENDS)})(?=: )")
 _WORD: Final = re.compile(r"[\w@%+=:,./-]+")
 _ELSEWHERE: Final = re.compile(
-    r" \(part_bytes=[^)]*\)|, or give json\.loads\(\) of it as records|pass api_key, or "
+    r" \(part_bytes=[^)]*\)|, or pass json\.loads\(\) of it as records|pass api_key, or "
 )
-"""What the command line has no option for."""
+"""Ways out for which the command line has no option."""
 
 
 def for_command_line(message: str) -> str:
-    """Return a message with the options of the command line in the place of arguments."""
+    """Return a message with options of the command line instead of arguments."""
     message = _ELSEWHERE.sub("", message)
     message = _FIELD.sub(lambda match: OPTIONS[match[1]], message)
     message = _PLACE.sub(r"\1", message)
@@ -76,12 +76,12 @@ def for_command_line(message: str) -> str:
 
 
 def send_message_for_command_line(message: str, send_key: str, *, goes_on: bool) -> str:
-    """Return what is noted of a send, with the commands that decide about it.
+    """Return the message of a send, with commands instead of calls to decide about it.
 
     Args:
-        message: What its last run ended with.
+        message: The message of its last run.
         send_key: Its key.
-        goes_on: Whether it goes on by itself after that.
+        goes_on: Whether it continues automatically after a decision, as a durable send does.
     """
 
     def command(match: re.Match[str]) -> str:
@@ -99,22 +99,22 @@ def _option(match: re.Match[str]) -> str:
     if value is None or value == "True":
         return option
     try:
-        given = ast.literal_eval(value)
+        parsed = ast.literal_eval(value)
     except (SyntaxError, ValueError):
-        # A name with quotes and escapes in it; its place is in the rest of the message.
+        # A name with quotes and escapes; the rest of the message contains it.
         return option
-    pairs = given.items() if isinstance(given, dict) else ()
-    values = [f"{old}={new}" for old, new in pairs] or [str(given)]
+    pairs = parsed.items() if isinstance(parsed, dict) else ()
+    values = [f"{old}={new}" for old, new in pairs] or [str(parsed)]
     return " ".join(f"{option} {shell_quote(each)}" for each in values)
 
 
 def shell_quote(value: str) -> str:
-    """Quote what a shell would not take for one word; unlike shlex, no 中文 by itself."""
+    """Quote text that a shell would not read as one word; unlike shlex, 中文 is not quoted."""
     return value if _WORD.fullmatch(value) else shlex.quote(value)
 
 
 def report_for_command_line(report: ContactsReport) -> ContactsReport:
-    """Word every finding of a report."""
+    """Return the report with all messages rewritten for the command line."""
     findings = (
         attrs.evolve(each, message=for_command_line(each.message)) for each in report.findings
     )

@@ -1,6 +1,5 @@
-"""Contacts from anywhere, judged, and made into one clean CSV file; no message shows a contact.
+"""Contacts from any source, checked and written as one clean CSV file; no message shows a contact.
 
-The way through the folder is that of the bytes: `sources` says where they come from, `csv` finds
-out how to read them and makes rows of them, `rules` judges the rows and writes them again, and
-`preparation` leads them all the way.
+`preparation` is the whole way: it opens a source (`sources`), detects its encoding and reads its
+rows (`csv`), checks the rows and writes them again (`rules`).
 """

@@ -1,6 +1,6 @@
-"""How contacts are to be read, and what is to be made of them; the files that the caller gets.
+"""The options for reading contacts, and the files that the caller gets.
 
-Such a file is there whole, or not at all.
+Such a file is complete, or does not exist.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _as_path(path: AnyPath | None) -> Path | None:
 
 
 def as_fixes(fix: Fix | Iterable[Fix]) -> tuple[Fix, ...]:
-    """Take one or several; whatever else it is, is refused as a fix that there is not."""
+    """Return one or several fixes as a tuple; any other object is refused as an unknown fix."""
     if isinstance(fix, str) or not isinstance(fix, Iterable):
         return (fix,)
     return tuple(fix)
@@ -48,22 +48,22 @@ def as_fixes(fix: Fix | Iterable[Fix]) -> tuple[Fix, ...]:
 
 @attrs.frozen(kw_only=True)
 class ContactsOptions:
-    """What the caller may say of contacts, beyond where they are.
+    """The caller's options for contacts.
 
     Attributes:
-        encoding: What they are encoded in; None finds it out.
-        fix: What is to be made good.
-        judge: Whether rows are judged, or only what makes a file unusable is looked for; to
-            put them right, they are judged in any case.
-        deep: Whether addresses are judged by email-validator as well.
+        encoding: The encoding of the contacts; None detects it.
+        fix: The problems to put right.
+        check_rows: Whether rows are checked; otherwise only problems that make the file unusable
+            are found. A fix that removes rows checks them in any case.
+        deep: Whether email-validator checks the addresses as well.
         left_out_to: A file for the rows that are left out.
         write_to: A file for the clean CSV.
-        columns: The caller's names of columns, by those of the file.
-        skip: Addresses whose rows do not go out: a path to a file of them, or an iterable.
-        part_bytes: The largest part that they are imported in; None imports them whole.
+        columns: The caller's names of columns, by the names in the file.
+        skip: The addresses whose rows are left out: a path to a file, or an iterable.
+        part_bytes: The largest size of a part of an import; None imports the file as a whole.
 
     Raises:
-        InvalidRequest: one of them is of another type, or no such thing can be made good.
+        InvalidRequest: an option has another type, or a fix is unknown.
     """
 
     encoding: str | None = None
@@ -97,12 +97,12 @@ class ContactsOptions:
                 "fix",
                 "choice",
                 "has both drop-duplicates, which keeps the last row of each address, and "
-                "drop-later-duplicates, which keeps the first; give one of them",
+                "drop-later-duplicates, which keeps the first; use one of them",
             )
 
     @property
     def checks_rows(self) -> bool:
-        """Whether rows are judged."""
+        """Whether rows are checked."""
         return self.check_rows or any(each != "trim" for each in self.fix)
 
     @property
@@ -111,10 +111,10 @@ class ContactsOptions:
         return _LEAVE_OUT in self.fix
 
     async def fitted(self, source: ContactsSource) -> ContactsOptions:
-        """Return what is left open decided for a source.
+        """Return the options with the defaults that depend on the source.
 
         Raises:
-            InvalidRequest: they do not go with it, or a file could not be written.
+            InvalidRequest: an option does not fit the source, or a file could not be written.
         """
         left_out_to = self._left_out_to(source) if self.leaves_out else None
         read = _file_of(source)
@@ -126,7 +126,7 @@ class ContactsOptions:
         if is_decoded(source):
             if encoding is not None and not _is_utf8(encoding):
                 raise InvalidRequest.of(
-                    "encoding", "text", "is for bytes, and text and records have none; leave it out"
+                    "encoding", "text", "is for bytes, and text and records have none; remove it"
                 )
             encoding = _UTF8
         return attrs.evolve(self, left_out_to=left_out_to, encoding=encoding)
@@ -139,7 +139,7 @@ class ContactsOptions:
         raise InvalidRequest.of(
             "left_out_to",
             "required",
-            "must name a file for the rows that are left out, since the contacts are not a path",
+            "must name a file for the rows that are left out, because the contacts are not a path",
         )
 
 
@@ -147,8 +147,7 @@ def _is_utf8(encoding: str) -> bool:
     try:
         return codecs.lookup(encoding).name in {_UTF8, "utf-8-sig"}
     except (LookupError, TypeError, ValueError):
-        # No name at all, or that of nothing.
-        return False
+        return False  # It is not the name of an encoding.
 
 
 def _file_of(source: ContactsSource) -> object:
@@ -162,23 +161,24 @@ def _file_of(source: ContactsSource) -> object:
 
 
 def left_out_beside(path: Path) -> Path:
-    """Name the file for the rows that are left out of a file."""
-    # It is a CSV, whatever they are in.
+    """Return the path for the rows that are left out of a file."""
+    # These rows are written as CSV, even if the contacts are in a workbook.
     is_workbook = path.suffix.lower().startswith((".xls", ".ods"))
     suffix = path.suffix if path.suffix and not is_workbook else ".csv"
     return path.with_name(f"{path.stem}.left-out{suffix}")
 
 
 async def check_output(field: str, path: Path, *others: object) -> None:
-    """Refuse, before anything is read, a file that could not be written in the end.
+    """Refuse, before the contacts are read, a file that could not be written afterwards.
 
     Args:
-        field: What the caller calls it.
+        field: The name of the argument.
         path: The file.
-        others: Paths and open files that it must not be; whatever else is passed over.
+        others: Paths and open files that it must not be; other objects are ignored.
 
     Raises:
-        InvalidRequest: it is a folder, or in none, or one of the others.
+        InvalidRequest: the path is a folder, or its folder does not exist, or it is one of the
+            others.
     """
     problem = await in_thread(partial(_problem_of, path, others))
     if problem is not None:
@@ -187,31 +187,31 @@ async def check_output(field: str, path: Path, *others: object) -> None:
 
 def _problem_of(path: Path, others: tuple[object, ...]) -> tuple[str, str] | None:
     if any(_is_same(path, other) for other in others):
-        return "same-file", f"{path} is what is read, or another output; name another file"
+        return "same-file", f"{path} is an input or another output; name another file"
     if path.is_dir():
         return "file", f"{path} is a folder; name the file itself"
     if not path.parent.is_dir():
-        return "folder", f"there is no folder {path.parent}; make it first"
+        return "folder", f"there is no folder {path.parent}; create it first"
     return None
 
 
 def _is_same(path: Path, other: object) -> bool:
-    """Tell whether a path leads to another's file, whatever it is called there."""
+    """Return whether a path and another path or open file are the same file."""
     try:
         if isinstance(other, Path):
             return path.resolve() == other.resolve() or path.samefile(other)
-        # An open file knows its number, unless it is none of the system's.
-        number = other.fileno()  # type: ignore[attr-defined]  # whatever has none is refused below
+        # An object that is not a file of the system has no number, and is not the same file.
+        number = other.fileno()  # type: ignore[attr-defined]
         return os.path.samestat(path.stat(), os.fstat(number))
     except (AttributeError, OSError, TypeError, ValueError):
         return False
 
 
 async def publish(field: str, source: Path, path: Path) -> None:
-    """Copy a file that is complete to where the caller wants it, replacing what is there.
+    """Copy a complete file to the caller's path, and replace the file there.
 
     Raises:
-        InvalidRequest: it cannot be written.
+        InvalidRequest: the file cannot be written.
     """
     try:
         await in_thread(partial(copy_durably, source, path))

@@ -1,4 +1,4 @@
-"""A clean CSV in parts that are CSV files themselves: with the header, and no row cut in two."""
+"""A clean CSV divided into parts; each part is a CSV with the header and with whole rows."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from newsleopard_async.temporary import writing
 __all__ = ["MOST_PARTS", "Part", "cells_of", "rows_of", "split", "write_part"]
 
 MOST_PARTS: Final = 200
-"""Chosen: a part takes five requests or so, so that these take a tenth of the day's 10,000, and
-their record stays far below what a checkpoint's file may hold."""
+"""Chosen: a part takes about five requests, so 200 parts take a tenth of the daily 10,000, and
+their record is far smaller than the largest checkpoint file."""
 
 _COPIED_BYTES: Final = 1024 * 1024
+"""Chosen: the same as `sources.PIECE_BYTES`; a copy needs this much memory."""
 
 
 @attrs.frozen(kw_only=True)
 class Part(Plain):
-    """Some rows of a clean CSV that stand one after the other.
+    """Consecutive rows of a clean CSV.
 
     Attributes:
-        header_bytes: Length of the header, which each part begins with.
-        begin: Where its rows begin in the file.
-        end: Where they end.
-        addresses: How many different addresses it has.
+        header_bytes: The length of the header, with which each part begins.
+        begin: The offset in the file at which the rows begin.
+        end: The offset at which they end.
+        addresses: The number of different addresses.
     """
 
     header_bytes: int
@@ -41,7 +42,7 @@ class Part(Plain):
 
 
 def split(path: Path, part_bytes: int) -> tuple[Part, ...]:
-    """Divide a clean CSV into as few parts as there can be in its order.
+    """Divide a clean CSV into the fewest parts that keep the order of the rows.
 
     Args:
         path: The file.
@@ -56,14 +57,14 @@ def split(path: Path, part_bytes: int) -> tuple[Part, ...]:
     if len(parts) > MOST_PARTS:
         at_least = path.stat().st_size // MOST_PARTS + len(header)
         raise _refusal(
-            f"makes {len(parts):,} parts, and at most {MOST_PARTS} are taken; give at least about "
-            f"{at_least:,}"
+            f"divides the contacts into {len(parts):,} parts, and at most {MOST_PARTS} are "
+            f"allowed; set it to about {at_least:,} or more"
         )
     return parts
 
 
 def rows_of(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the rows, of which one may have several lines: every quote in the file is doubled."""
+    """Yield the rows; a row can have several lines, and ends when its number of quotes is even."""
     row = b""
     for line in lines:
         row += line
@@ -83,8 +84,8 @@ def _divided(header: bytes, rows: Iterable[bytes], part_bytes: int) -> Iterator[
     for row in rows:
         if len(header) + len(row) > part_bytes:
             raise _refusal(
-                f"is too small: the header and one row have {len(header) + len(row):,} bytes; give "
-                "more, such as 8_000_000"
+                f"is too small: the header and one row have {len(header) + len(row):,} bytes; set "
+                "it higher, for example to 8_000_000"
             )
         if len(header) + end - begin + len(row) > part_bytes:
             yield part()
@@ -92,26 +93,26 @@ def _divided(header: bytes, rows: Iterable[bytes], part_bytes: int) -> Iterator[
             keys = set()
         end += len(row)
         cells = cells_of(row)
-        # As they are counted in all: a row of other cells may be rejected, and not be counted.
+        # The platform may reject a row with another number of cells, and then does not count it.
         if len(cells) == width and is_address(cells[0]):
             keys.add(key_of(cells[0]))
     yield part()
 
 
 def cells_of(row: bytes) -> list[str]:
-    """Read a row of a clean CSV."""
+    """Return the cells of a row of a clean CSV."""
     text = row.decode().removesuffix("\n")
     if '"' not in text:
         return text.split(COMMA)
-    # Not by the csv module: it takes no cell of more than 128 KiB.
+    # The csv module is not used: it refuses cells of more than 128 KiB.
     return split_line(text, COMMA)[0]
 
 
 def write_part(path: Path, part: Part) -> Path:
-    """Write a part beside the file, in the place of the one before.
+    """Write a part into the folder of the file, and overwrite the previous part.
 
     Raises:
-        ConfigurationError: nothing can be written there.
+        ConfigurationError: the folder cannot be written to.
     """
     written = path.with_name("part.csv")
     with writing(), path.open("rb") as file, written.open("wb") as copy:

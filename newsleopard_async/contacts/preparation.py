@@ -1,10 +1,10 @@
-"""Contacts read twice, in constant memory: how are they encoded, then what is in them.
+"""Contacts are read twice, in constant memory: first to detect the encoding, then to check them.
 
-Only rows that a later one takes the place of need a third reading.
+A third reading is needed only to drop rows with an address that a later row repeats.
 
-A file is read where it stands, and must stay as it was; whatever can be read only once is put
-into a file of ours first. Each piece is judged in a thread, so that the event loop goes on, and
-a cancellation waits for one piece at most.
+A file is read in place, and must not change meanwhile. A source that can be read only once is
+first written into a private file. Each piece is checked in a thread, so it does not block the
+event loop, and a cancellation waits for one piece at most.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ from newsleopard_async.temporary import append, private_folder
 __all__ = ["FormatDetector", "OnProgress", "PreparedContacts", "goes_as_text", "prepare_contacts"]
 
 _MOST_TEXT_ROWS: Final = 100
-"""Above this the platform advises a file (建議筆數 > 100)."""
+"""Source: for more rows the platform's documentation advises a file (建議筆數 > 100)."""
 
 _LARGEST_TEXT_BYTES: Final = 1_600_000
-"""A sixth of the documented 10 MB, since JSON may write a byte in six."""
+"""A sixth of the documented 10 MB, because JSON can need six bytes for one."""
 
 
 _HEAD_BYTES: Final = 65_536
-"""By which the kinds of zip archives are told apart."""
+"""The first bytes that distinguish types of zip archives. Chosen: the names of their first files
+are in them."""
 
 _READS_XLSX: Final = "python_calamine"
 _UNREAD: Final = Finding(
@@ -54,32 +55,32 @@ _UNREAD: Final = Finding(
 
 
 class OnProgress(Protocol):
-    """Told now and then how far it is."""
+    """Receives the progress of the preparation."""
 
     async def __call__(self, *, size_bytes: int, rows: int) -> None:
-        """Take note.
+        """Handle the progress.
 
         Args:
             size_bytes: Bytes read so far, counted from 0 at each reading.
-            rows: Rows that go out so far; 0 as long as only the encoding is looked at.
+            rows: Rows written to the clean CSV so far; 0 while the encoding is detected.
         """
         ...
 
 
 @attrs.frozen(kw_only=True)
 class PreparedContacts:
-    """What came of it: a CSV as the platform wants it, unless the contacts are unusable.
+    """The checked contacts: a CSV in the platform's format, unless the contacts are unusable.
 
     Attributes:
-        report: What was found.
-        path: The clean CSV, for as long as the context lasts, in a folder that nobody else can
-            look into. If the contacts are unusable, there is nothing of use in it.
-        sha256: Of the clean CSV, by which a checkpoint knows it again, whatever form the
-            contacts come in.
-        read_bytes: How many bytes came in.
-        left_out: The rows that are left out, until they are published.
-        write_to: Where the caller wants the clean CSV, too.
-        parts: In which the clean CSV is imported, one after the other; none imports it whole.
+        report: The report of the check.
+        path: The clean CSV, while the context is open, in a folder that no other user can read.
+            If the contacts are unusable, its content is meaningless.
+        sha256: The hash of the clean CSV, by which a checkpoint recognises the same contacts, even
+            if they come from another type of source.
+        read_bytes: The number of bytes that were read.
+        left_out: The file of the rows that are left out, until it is published.
+        write_to: The caller's path for a copy of the clean CSV.
+        parts: The parts in which the clean CSV is imported; empty if it is imported as a whole.
     """
 
     report: ContactsReport
@@ -92,45 +93,45 @@ class PreparedContacts:
 
     @property
     def rows(self) -> int:
-        """Rows in the clean CSV."""
+        """The number of rows in the clean CSV."""
         return self.report.going
 
     @property
     def as_text(self) -> bool:
         """Whether the clean CSV is small enough to be imported as text."""
-        # A text whose header has this in it passes for one whose line feeds were lost.
+        # A header that contains these characters is treated as text whose line feeds were lost.
         is_plain = not any("\\n" in column for column in self.report.columns)
         return is_plain and goes_as_text(self.rows, self.report.size_bytes)
 
     async def publish(self) -> None:
-        """Put the files where the caller wants them, once; none of unusable contacts.
+        """Copy the files to the caller's paths, unless the contacts are unusable.
 
         Raises:
-            InvalidRequest: one cannot be written.
+            InvalidRequest: a file cannot be written.
         """
         if self.report.fatal_errors:
             return
         if self.report.left_out_to is not None:
             await publish("left_out_to", self.left_out, self.report.left_out_to)
-            # Contacts are in it.
+            # The file contains contacts, so it is deleted as early as possible.
             await in_thread(self.left_out.unlink)
         if self.write_to is not None:
             await publish("write_to", self.path, self.write_to)
 
 
 def goes_as_text(rows: int, size_bytes: int) -> bool:
-    """Choose between the two kinds of import: text for the small, a file for the rest."""
+    """Return whether contacts are imported as text; larger ones are imported as a file."""
     return rows <= _MOST_TEXT_ROWS and size_bytes <= _LARGEST_TEXT_BYTES
 
 
 class FormatDetector:
-    """Looks at each piece before anything is made of it: a workbook, or text in which encoding.
+    """Detects whether a file is a workbook, or the encoding of its text.
 
     Args:
         encoding: As for `EncodingDetector`.
 
     Attributes:
-        is_workbook: Whether it is a workbook that can be read; all of it is needed then.
+        is_workbook: Whether the file is a workbook that can be read; all of it is needed then.
     """
 
     def __init__(self, encoding: str | None) -> None:
@@ -140,7 +141,7 @@ class FormatDetector:
         self._detector = EncodingDetector(encoding)
 
     def feed(self, piece: bytes) -> bool:
-        """Take the next bytes; False where enough is known and the rest need not be read."""
+        """Read the next bytes; return False if the rest need not be read."""
         if len(self._head) < _HEAD_BYTES:
             self._head = (self._head + piece)[:_HEAD_BYTES]
             self._is_xlsx = is_xlsx(self._head)
@@ -148,7 +149,7 @@ class FormatDetector:
         return self.is_workbook or self._detector.feed(piece)
 
     def finish(self) -> DetectedFormat:
-        """Say how to read it, if it is not a workbook that can be read."""
+        """Return how to read the file, if it is not a workbook that can be read."""
         detected = self._detector.finish()
         return attrs.evolve(detected, findings=(_UNREAD,)) if self._is_xlsx else detected
 
@@ -157,16 +158,16 @@ class FormatDetector:
 async def prepare_contacts(
     contacts: object, options: ContactsOptions, *, on_progress: OnProgress | None = None
 ) -> AsyncIterator[PreparedContacts]:
-    """Examine contacts; what was made of them is there for as long as the context lasts.
+    """Check contacts, and write the clean CSV into a folder that exists while the context is open.
 
-    The caller's own files are not touched before `PreparedContacts.publish`.
+    The caller's own files are not changed before `PreparedContacts.publish`.
 
     Raises:
-        InvalidRequest: they cannot be read at all, or an option does not go with them.
+        InvalidRequest: the contacts cannot be read, or an option does not fit them.
         ConfigurationError: the temporary folder cannot be written.
     """
     source = as_source(contacts)
-    # What is not there is said before anything that would go beside it.
+    # A missing file is reported before a problem of an output that would be written beside it.
     file = await RegularFile.at(source.path) if isinstance(source, PathSource) else None
     options = await options.fitted(source)
     skip = None if options.skip is None else await read_skip(options.skip)
@@ -198,7 +199,7 @@ async def prepare_contacts(
 
 @attrs.define(kw_only=True)
 class _Preparation:
-    """The two readings, and the files that come of them."""
+    """The readings of the contacts, and the files that they write."""
 
     folder: Path
     options: ContactsOptions
@@ -227,7 +228,7 @@ class _Preparation:
         return self.folder / "left-out.csv"
 
     async def read(self, file: RegularFile, feed: Callable[[bytes], bool]) -> None:
-        """Look at each piece in a thread, as long as a further one needs to be read."""
+        """Pass each piece to `feed` in a thread, until `feed` returns False."""
         async with contextlib.aclosing(file.pieces()) as pieces:
             async for piece in pieces:
                 await self.report_progress(piece)
@@ -235,16 +236,16 @@ class _Preparation:
                     break
 
     async def unpack(self, file: RegularFile) -> tuple[DetectedFormat, RegularFile]:
-        """Write the sheet of a workbook as a CSV; that cannot be interrupted.
+        """Write the sheet of a workbook as a CSV; this cannot be interrupted.
 
         Raises:
-            InvalidRequest: an encoding was said, or the file was changed meanwhile.
+            InvalidRequest: the caller passed an encoding, or the file changed meanwhile.
         """
         from newsleopard_async.contacts.workbook import unpack
 
         if self.options.encoding is not None:
             raise InvalidRequest.of(
-                "encoding", "text", "is for text, and a workbook has none; leave it out"
+                "encoding", "text", "is for text, and a workbook has none; remove it"
             )
         detected = await in_thread(partial(unpack, file.path, self.unpacked))
         if await RegularFile.at(file.path) != file:
@@ -252,7 +253,7 @@ class _Preparation:
         return detected, await RegularFile.at(self.unpacked)
 
     async def check(self, format_detector: FormatDetector, file: RegularFile) -> ContactsReport:
-        """Judge what is in it, and write what goes out."""
+        """Check the rows, and write the clean CSV."""
         if format_detector.is_workbook:
             self.detected, file = await self.unpack(file)
         repeats: Mapping[bytes, int] | None = None
@@ -267,10 +268,10 @@ class _Preparation:
             repeats = checker.repeats
 
     async def divide(self, report: ContactsReport) -> tuple[Part, ...]:
-        """Divide what goes out, if it is larger than a part.
+        """Divide the clean CSV if it is larger than a part.
 
         Raises:
-            InvalidRequest: it cannot be divided so.
+            InvalidRequest: it cannot be divided into parts of this size.
         """
         part_bytes = self.options.part_bytes
         if part_bytes is None or report.fatal_errors or report.size_bytes <= part_bytes:
@@ -280,7 +281,7 @@ class _Preparation:
     def _begin(
         self, format_detector: FormatDetector, repeats: Mapping[bytes, int] | None
     ) -> ContactsChecker:
-        """Begin a reading; what came of the one before is nothing."""
+        """Begin a reading, and delete the results of the previous one."""
         options = self.options
         self.detected = self.detected or format_detector.finish()
         self.sha256, self.rows = hashlib.sha256(), 0
@@ -301,7 +302,7 @@ class _Preparation:
         return self._write(checker.feed(piece))
 
     def _write(self, found: CheckedPiece) -> bool:
-        """Write what goes out of a piece; the next one is wanted in any case."""
+        """Write the checked piece; return True, since the next piece is always needed."""
         self.sha256.update(found.clean)
         self.rows += found.clean.count(b"\n")
         append(self.clean, found.clean)
@@ -310,9 +311,9 @@ class _Preparation:
         return True
 
     def _finish(self, checker: ContactsChecker) -> ContactsReport | None:
-        """Leave nothing of the contacts on the disk but what is still to be used.
+        """End a reading, and delete all files with contacts that are not needed any more.
 
-        Returns: The report; None if everything is to be read once more.
+        Returns: The report; None if the contacts must be read again.
         """
         self._write(checker.finish())
         if checker.repeats:
@@ -326,16 +327,16 @@ class _Preparation:
         return report
 
     def _with_skip(self, report: ContactsReport) -> ContactsReport:
-        remark = None if self.skip is None else self.skip.finding()
-        return report if remark is None else attrs.evolve(report, findings=(*report, remark))
+        finding = None if self.skip is None else self.skip.finding()
+        return report if finding is None else attrs.evolve(report, findings=(*report, finding))
 
     async def report_progress(self, piece: bytes) -> None:
-        """Count a piece, and tell how far it is."""
+        """Count a piece, and report the progress."""
         self.size_bytes += len(piece)
-        # What is less than a piece is done before anybody could look.
+        # A source of less than one piece is read so fast that no progress is reported.
         is_whole = len(piece) == PIECE_BYTES
         if self.on_progress is not None and (is_whole or self.comes_slowly):
-            # The header is a line, too.
+            # One of the lines is the header.
             await self.on_progress(size_bytes=self.size_bytes, rows=max(0, self.rows - 1))
-        # Something small is the end, unless more comes after it.
+        # A small piece is the last one, except from a slow source.
         self.comes_slowly = not is_whole

@@ -1,7 +1,7 @@
-"""The people of automation events, read batch by batch from a clean CSV (T133, T134).
+"""The recipients of automation events, read batch by batch from a clean CSV (T133, T134).
 
-A row has one line or several, and keeps its place: a batch is found again by its place in
-the file. Rows are counted from 1, below the header.
+A row has one line or several. A batch is stored as offsets in the file, so that it can be read
+again. Rows are counted from 1, below the header.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from newsleopard_async.plain import Plain
 __all__ = ["MOST_BATCHES", "RecipientBatch", "divide", "read_batch"]
 
 MOST_BATCHES: Final = 999
-"""Chosen: a tenth of the day's 10,000 requests, and a record that stays small in a checkpoint."""
+"""Chosen: a tenth of the daily 10,000 requests; the record stays small in a checkpoint."""
 
 
 @attrs.frozen(kw_only=True)
 class RecipientBatch(Plain):
-    """Some rows of a clean CSV, for one event.
+    """Consecutive rows of a clean CSV, for one event.
 
     Attributes:
-        begin: Where they begin in the file.
-        end: Where they end.
-        first_row: The first of them.
-        rows: How many there are.
+        begin: The offset in the file at which the rows begin.
+        end: The offset at which they end.
+        first_row: The number of the first row.
+        rows: The number of rows.
     """
 
     begin: int
@@ -50,10 +50,10 @@ class RecipientBatch(Plain):
 
 
 def divide(path: Path) -> tuple[RecipientBatch, ...]:
-    """Divide a clean CSV into batches, once every row was found to be usable.
+    """Divide a clean CSV into batches, after a check of every row.
 
     Raises:
-        InvalidRequest: a row is not, an address is given twice, or there are too many rows.
+        InvalidRequest: a row is not usable, an address occurs twice, or there are too many rows.
     """
     problems: dict[tuple[str, str], _ProblemRows] = {}
     keys: set[bytes] = set()
@@ -77,7 +77,7 @@ def divide(path: Path) -> tuple[RecipientBatch, ...]:
 
 
 def read_batch(path: Path, batch: RecipientBatch) -> tuple[Recipient, ...]:
-    """Read the people of a batch."""
+    """Read the recipients of a batch."""
     with path.open("rb") as file:
         names = cells_of(file.readline())
         file.seek(batch.begin)
@@ -86,13 +86,13 @@ def read_batch(path: Path, batch: RecipientBatch) -> tuple[Recipient, ...]:
 
 
 def _recipient(names: Sequence[str], cells: Sequence[str]) -> Recipient:
-    """Make a person of a row: EMAIL and NAME first, and all other columns as variables."""
+    """Build a recipient from a row: EMAIL and NAME, and all other columns as variables."""
     return Recipient(cells[1], cells[0], dict(zip(names[2:], cells[2:], strict=True)))
 
 
 @attrs.define
 class _ProblemRows:
-    """What is wrong with some rows, in the words for the first of them."""
+    """A problem that several rows have, with the message for the first of them."""
 
     problem: Problem
     rows: list[int] = attrs.field(factory=list)
@@ -108,7 +108,7 @@ class _ProblemRows:
 
 
 def _problems_of(names: Sequence[str], cells: Sequence[str], keys: set[bytes]) -> Iterator[Problem]:
-    """Yield what is wrong with a row; no cell is shown."""
+    """Yield the problems of a row; no message shows a cell."""
     try:
         _recipient(names, cells)
     except InvalidRequest as error:
@@ -117,8 +117,8 @@ def _problems_of(names: Sequence[str], cells: Sequence[str], keys: set[bytes]) -
         yield Problem(
             "address",
             "unique",
-            "is that of an earlier row, and a script must not begin twice for it; "
-            "fix='drop-duplicates' keeps the last row of each",
+            "also occurs in an earlier row, and a script must not begin twice for it; remove one "
+            "of the rows, or let fix='drop-duplicates' keep the last row of each",
         )
 
 
@@ -128,6 +128,6 @@ def _problems_of_number(batches: Sequence[RecipientBatch]) -> Iterator[Problem]:
         yield Problem(
             "contacts",
             "too-many",
-            f"takes {len(batches):,} requests, and at most {MOST_BATCHES} are made; give at most "
-            f"{most:,} contacts at a time",
+            f"would take {len(batches):,} requests, and at most {MOST_BATCHES} are allowed; pass "
+            f"at most {most:,} contacts per call",
         )

@@ -1,11 +1,12 @@
-"""Records of every kind, each opened by what its class declares.
+"""The types of records, and how the keys and values of each are read.
 
-- a mapping, and what can be asked like one, as rows of databases can;
+- a mapping, and an object with ``keys()`` and ``[]`` like one, such as rows of databases;
 - an object of attrs, a dataclass, a NamedTuple, a pydantic model, a msgspec struct, an object that
-  SQLAlchemy maps; its fields are those of its class, in their order and by their names in Python;
-- a row of SQLAlchemy, and one of NumPy's structured arrays.
+  SQLAlchemy maps; the keys are the fields that the class declares, in their order and by their
+  names in Python;
+- a row of SQLAlchemy, and a row of a structured array of NumPy.
 
-No library is imported to know its objects.
+No library is imported to recognise its objects.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["Get", "Opened", "Opener", "Record", "is_record", "opener_of"]
 
 
 class DataclassRecord(Protocol):
-    """A dataclass, also one of pydantic."""
+    """A dataclass, including dataclasses of pydantic."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -52,10 +53,10 @@ class RowRecord(Protocol):
 
 
 class KeyedRecord(Protocol):
-    """A row of a database, which can be asked like a mapping."""
+    """A row of a database, with keys like a mapping."""
 
     def keys(self) -> Iterable[Any]:
-        """Return its columns."""
+        """Return the columns."""
         ...
 
     def __getitem__(self, key: Any, /) -> Any: ...
@@ -76,31 +77,28 @@ Record = (
 """One contact: an object with named fields, or a tuple or list below a header."""
 
 Get = Callable[[Any], object]
-"""Gives a record's value by its key."""
+"""Returns a record's value by its key."""
 
 Opened = tuple[Collection[Any], Get]
-"""The keys of a record, and what gives its values."""
+"""The keys of a record, and the getter of its values."""
 
 Opener = Callable[[Any], Opened]
 
 
 def is_record(value: object) -> bool:
-    """Tell whether a value has named fields."""
+    """Return whether an object has named fields."""
     return opener_of(value) is not None
 
 
 def opener_of(record: Any) -> Opener | None:
-    """Return what opens records of this one's class; None if they have no named fields.
-
-    Each kind is known by what it has; no library is imported to know its objects.
-    """
+    """Return the function that opens records of this class; None if they have no named fields."""
     kind = type(record)
     if issubclass(kind, dict):
         return _open_dict
     if issubclass(kind, Mapping):
         return _open_mapping
     if (fields := _fields_of(kind)) is not None:
-        # Private is what the class keeps for itself.
+        # Private fields are internal to the class.
         names = dict.fromkeys(name for name in fields if not name.startswith("_"))
         return partial(_open_extended if hasattr(kind, "model_extra") else _open_object, names)
     if hasattr(kind, "_fields") and hasattr(kind, "_mapping"):
@@ -116,8 +114,8 @@ def opener_of(record: Any) -> Opener | None:
 def _fields_of(kind: Any) -> Iterable[str] | None:
     """Return the names of the fields that a class declares; None if it declares none.
 
-    A pydantic model's aliases and computed fields are not among them, nor is what SQLAlchemy loads
-    by a relationship.
+    Aliases and computed fields of a pydantic model, and relationships of SQLAlchemy, are not
+    included.
     """
     if hasattr(kind, "__mapper__"):
         return [column.key for column in kind.__mapper__.column_attrs]
@@ -126,7 +124,7 @@ def _fields_of(kind: Any) -> Iterable[str] | None:
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]
     if issubclass(kind, tuple):
-        # A NamedTuple; some rows of databases are tuples, too, and are asked by their keys.
+        # A NamedTuple. Some rows of databases are also tuples, and are read by their keys.
         return getattr(kind, "_fields", None)
     # pydantic, its earlier versions, and msgspec.
     for declared in ("__pydantic_fields__", "model_fields", "__fields__", "__struct_fields__"):
@@ -144,7 +142,7 @@ def _open_mapping(record: Mapping[Any, Any]) -> Opened:
 
 
 def _open_like_mapping(record: Any) -> Opened:
-    # What a database gives is seldom a Mapping, but can be asked like one.
+    # The rows of most database libraries are not a Mapping, but have its methods.
     return tuple(record.keys()), record.__getitem__
 
 
@@ -153,21 +151,21 @@ def _open_object(names: Collection[str], record: Any) -> Opened:
 
 
 def _open_extended(names: Collection[str], record: Any) -> Opened:
-    """Open a pydantic model, which may allow for more than its class declares."""
+    """Open a pydantic model, which can have more fields than its class declares."""
     return (*names, *record.model_extra) if record.model_extra else names, partial(getattr, record)
 
 
 def _open_row(openers: dict[type, Opener | None], record: Any) -> Opened:
-    """Open a row of SQLAlchemy; one that holds an object alone is that object."""
+    """Open a row of SQLAlchemy; a row that contains only one object is read as that object."""
     if len(record) == 1:
         [inner] = record
         if type(inner) not in openers:
             openers[type(inner)] = opener_of(inner)
         if (opener := openers[type(inner)]) is not None:
             return opener(inner)
-    return tuple(record._fields), record._mapping.__getitem__  # noqa: SLF001 - public in spite of it
+    return tuple(record._fields), record._mapping.__getitem__  # noqa: SLF001 - SQLAlchemy documents it
 
 
 def _open_structured(record: Any) -> Opened:
-    """Open a row of one of NumPy's structured arrays."""
+    """Open a row of a structured array of NumPy."""
     return record.dtype.names, record.__getitem__

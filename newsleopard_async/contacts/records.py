@@ -1,11 +1,11 @@
 """Contacts as records in any iterable, written as a CSV.
 
-A record has one of the `record_types`, or is a row below a header: a tuple or list,
-of which the first names the columns. Otherwise the first record names them. ``EMAIL`` and ``NAME``
-may be in any case and in any place.
+A record has one of the `record_types`, or is a row below a header: a tuple or list, and the first
+row names the columns. Without a header row, the first record names the columns. ``EMAIL`` and
+``NAME`` can be in any case and at any position.
 
-Values become cells by the rules of `scalars`; a value that cannot is refused by the number of its
-record and its column. A cell is quoted where it must be, so that it reads back as it was.
+Values become cells by the rules of `scalars`. A value that cannot become a cell is refused with
+the number of its record and its column. A cell is quoted if it would otherwise read differently.
 """
 
 from __future__ import annotations
@@ -41,24 +41,26 @@ __all__ = ["RecordWriter", "RecordsSource", "csv_row"]
 _FIRST: Final = ("EMAIL", "NAME")
 
 _BATCH: Final = 500
-"""Records taken at once: what a thread waits for is not interrupted meanwhile."""
+"""Records that are read in one call in a thread. Chosen, because a thread cannot be interrupted:
+a cancellation waits for the end of the batch."""
 
 _BATCH_S: Final = 0.1
-"""How long they are taken at once, for the same reason, but for the one that is waited for."""
+"""Seconds after which a batch ends early, for the same reason. Chosen: a user does not notice a
+delay of 0.1 s. One slow record can still take longer."""
 
 _MOST_KEYS_SHOWN: Final = 5
+"""Chosen: a message stays one readable sentence."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TO_QUOTE: Final = re.compile(r'["\r\n;|\t，]')
-"""The separators of others too: a header with one in it must not pass for theirs."""
+"""Includes other separators: a header that contains one must not be read as separated by it."""
 
 
 @attrs.frozen
 class RecordsSource:
     """Records, written as a CSV in UTF-8.
 
-    One after another is taken, in a thread where the iterable is no async one, since a database
-    cursor may block.
+    A synchronous iterable is read in a thread, because a database cursor can block.
     """
 
     is_decoded: ClassVar[bool] = True
@@ -66,16 +68,16 @@ class RecordsSource:
     records: Iterable[Any] | AsyncIterable[Any] = attrs.field(repr=False)
 
     def again(self) -> Iterator[bytes]:
-        """Write records that can be gone through more than once, in this thread."""
-        writer, left = RecordWriter(columns=_columns_of(self.records)), iter(self.records)  # type: ignore[arg-type]  # no async one
+        """Write records that can be iterated more than once, in this thread."""
+        writer, left = RecordWriter(columns=_columns_of(self.records)), iter(self.records)  # type: ignore[arg-type]  # not async
         while batch := writer.write_some(left):
             yield batch
 
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
-        """Write the records, a batch at a time.
+        """Write the records, one batch at a time.
 
         Raises:
-            InvalidRequest: something among them is no record, or is not like the first.
+            InvalidRequest: an item is not a record, or has other columns than the first.
         """
         writer = RecordWriter(columns=_columns_of(self.records))
         if isinstance(self.records, AsyncIterable):
@@ -87,12 +89,12 @@ class RecordsSource:
                 while batch := await in_thread(partial(writer.write_some, taken)):
                     yield batch
         if not writer.count:
-            # There is no contact, and no column whose name is missing.
+            # A header without contacts is reported as no-rows, not as a missing column.
             yield csv_row(writer.columns or _FIRST).encode()
 
 
 def _columns_of(records: object) -> tuple[str, ...]:
-    """Return what tuples go by: the columns of a frame, or of a database's cursor (PEP 249)."""
+    """Return the column names for tuples: of a frame, or of a database cursor (PEP 249)."""
     if isinstance(records, FrameRows):
         return records.columns
     description = getattr(records, "description", None)
@@ -103,7 +105,7 @@ def _columns_of(records: object) -> tuple[str, ...]:
 
 @contextlib.asynccontextmanager
 async def _taken_later(records: AsyncIterable[Any]) -> AsyncIterator[AsyncIterator[Any]]:
-    """Iterate, and close what can be closed: nobody else would before the garbage collector."""
+    """Iterate, and close the iterator; otherwise only the garbage collector would close it."""
     iterator: Any = aiter(records)
     async with contextlib.AsyncExitStack() as stack:
         if hasattr(iterator, "aclose"):
@@ -113,7 +115,7 @@ async def _taken_later(records: AsyncIterable[Any]) -> AsyncIterator[AsyncIterat
 
 @contextlib.asynccontextmanager
 async def _taken(records: Iterable[Any]) -> AsyncIterator[Iterator[Any]]:
-    """Iterate in threads, and close a generator there, where it may do what blocks."""
+    """Iterate in threads, and close a generator in a thread, because closing it can block."""
     iterator = await in_thread(partial(iter, records))
     try:
         yield iterator
@@ -123,8 +125,8 @@ async def _taken(records: Iterable[Any]) -> AsyncIterator[Iterator[Any]]:
         raise InvalidRequest.of(
             "contacts",
             "type",
-            "is read in threads, and its connection of SQLite allows its own alone; connect with "
-            "check_same_thread=False",
+            "is read in threads, and its SQLite connection allows only the thread that opened it; "
+            "connect with check_same_thread=False",
         ) from None
     finally:
         if inspect.isgenerator(iterator):
@@ -133,20 +135,19 @@ async def _taken(records: Iterable[Any]) -> AsyncIterator[Iterator[Any]]:
 
 
 def _is_of_another_thread(error: Exception) -> bool:
-    """Whether it is the ProgrammingError of sqlite3, which only its text tells from others."""
+    """Return whether it is sqlite3's error about threads, which only its text distinguishes."""
     return type(error).__module__ == "sqlite3" and "thread" in str(error)
 
 
 @attrs.define
 class RecordWriter:
-    """Writes one record after another; the first brings the header with it.
+    """Writes records one after another; the first one also writes the header.
 
     Args:
-        columns: What the columns of rows without names are called; none if the first row names
-            them.
+        columns: The column names of rows without names; empty if the first row names them.
 
     Attributes:
-        count: How many were written; a header that is a row of its own is one of them.
+        count: The number of records that were written, including a separate header row.
     """
 
     columns: tuple[str, ...] = ()
@@ -158,7 +159,7 @@ class RecordWriter:
     _openers: dict[type, Opener | None] = attrs.field(factory=dict, init=False)
 
     def write_some(self, records: Iterator[Any]) -> bytes:
-        """Write the next ones of an iterator; nothing at its end."""
+        """Write the next batch of an iterator; return nothing at its end."""
         until_s = time.monotonic() + _BATCH_S
         rows = []
         for record in islice(records, _BATCH):
@@ -171,8 +172,8 @@ class RecordWriter:
         """Write a record.
 
         Raises:
-            InvalidRequest: it is no record, or cannot be read, or has other columns than the
-                first, or a value that is no text.
+            InvalidRequest: it is not a record, cannot be read, has other columns than the first,
+                or has a value that cannot become text.
         """
         self.count += 1
         opened = self._opened(record)
@@ -188,7 +189,7 @@ class RecordWriter:
         return self._encoded(_header(self._keys)) + self._row(get)
 
     def _opened(self, record: Any) -> Opened | None:
-        """Return the keys of a record and what gives its values; None of a row without names."""
+        """Return the keys of a record and the getter of its values; None for a row of a table."""
         opened = None
         why = ""
         kind = type(record)
@@ -197,20 +198,20 @@ class RecordWriter:
                 self._openers[kind] = opener_of(record)
             opener = self._openers[kind]
             opened = opener and opener(record)
-        except Exception as error:  # noqa: BLE001 - whatever somebody else's record may raise
+        except Exception as error:  # noqa: BLE001 - a caller's record can raise anything
             why = f"cannot be read: {type(error).__name__}"
-        # Raised out here: the other error may hold the contact.
+        # Raised outside of the except block, because the other error can contain the contact.
         if why:
             raise self._refusal("readable", why)
         is_row = opened is None and isinstance(record, (tuple, list))
         if is_row and (self._is_table or not self._has_begun):
             return None
         if opened is None or self._is_table:
-            raise self._refusal("type", f"is of type {kind.__name__}; {_way_out(record)}")
+            raise self._refusal("type", f"has the type {kind.__name__}; {_way_out(record)}")
         return opened
 
     def _first_row(self, row: Sequence[Any]) -> bytes:
-        """Write a row that names the columns, or the names that are known and a row."""
+        """Write the first row of a table, after the header if the column names are known."""
         if not row:
             return b"\n"
         self._is_table = self._has_begun = True
@@ -224,8 +225,8 @@ class RecordWriter:
         return self._encoded(names)
 
     def _row_below(self, row: Sequence[Any]) -> bytes:
-        """Write a row as it is; the check names rows with more or fewer cells than the header."""
-        # A blank row is written with its separators, so that it counts as one.
+        """Write a row as it is; the check reports a row of another length than the header."""
+        # A blank row is written with its separators, so that it counts as a row.
         cells = row or [""] * len(self._keys)
         return self._row(cells.__getitem__, range(len(cells)))
 
@@ -233,9 +234,10 @@ class RecordWriter:
         for key in keys:
             self._check_name(key)
         if len(set(keys)) < len(keys):
-            # By its name only the first of them could be had.
+            # Only the first of them could be read by its name.
             raise self._refusal(
-                "columns", "has columns of the same name; give each its own, as by AS in SQL"
+                "columns",
+                "has columns of the same name; give each its own name, for example with AS in SQL",
             )
         return _first_two_first(tuple(keys))
 
@@ -244,9 +246,9 @@ class RecordWriter:
             return
         if name is None:
             raise self._refusal("columns", _TOO_MANY_CELLS)
-        way_out = "the first row must be the header" if self._is_table else "name it by text"
+        way_out = "the first row must be the header" if self._is_table else "use text as its name"
         raise self._refusal(
-            "columns", f"has a column whose name is of type {type(name).__name__}; {way_out}"
+            "columns", f"has a column whose name has the type {type(name).__name__}; {way_out}"
         )
 
     def _check_keys(self, keys: Collection[Any]) -> None:
@@ -260,7 +262,7 @@ class RecordWriter:
             raise self._refusal("columns", _TOO_MANY_CELLS)
         found = [
             *(f"lacks {self._shown(missing)}" for _ in missing[:1]),
-            *(f"has {self._shown(more)} besides" for _ in more[:1]),
+            *(f"also has {self._shown(more)}" for _ in more[:1]),
         ]
         raise self._refusal(
             "columns",
@@ -274,42 +276,42 @@ class RecordWriter:
         try:
             for key in self._keys if keys is None else keys:
                 value = get(key)
-                # Most are text, which need not be asked what it is.
+                # Most values are text, so they need no call.
                 cells.append(value if type(value) is str else cell_of(value))
         except CellError as error:
             why = str(error)
-        except Exception as error:  # noqa: BLE001 - whatever somebody else's value may raise
+        except Exception as error:  # noqa: BLE001 - a caller's value can raise anything
             why = f"cannot be read: {type(error).__name__}{_way_to_load(error)}"
         if not why:
             return self._encoded(cells)
-        # Raised out here: the other error may hold the contact.
+        # Raised outside of the except block, because the other error can contain the contact.
         raise self._refusal("value", f"column {self._column(len(cells))} {why}")
 
-    def _column(self, place: int) -> str:
-        if self._has_header and place < len(self._keys):
-            return self._shown([self._keys[place]])
-        return str(place + 1)
+    def _column(self, index: int) -> str:
+        if self._has_header and index < len(self._keys):
+            return self._shown([self._keys[index]])
+        return str(index + 1)
 
     def _shown(self, keys: Sequence[object]) -> str:
-        """Name columns, or count them where a contact was taken for the header."""
+        """Name columns, or count them if the header is possibly a contact."""
         if self._has_header:
             return _shown(keys)
         return f"{len(keys):,} column{'s'[: len(keys) != 1]}"
 
     @property
     def _has_header(self) -> bool:
-        return any(_place(key) == 0 for key in self._keys)
+        return any(_rank(key) == 0 for key in self._keys)
 
     def _encoded(self, cells: Sequence[str]) -> bytes:
         try:
             return csv_row(cells).encode()
         except UnicodeEncodeError:
             bad = next(i for i, cell in enumerate(cells) if _SURROGATE.search(cell))
-        # Raised out here: the other error holds the contact.
+        # Raised outside of the except block, because the other error contains the contact.
         raise self._refusal(
             "encoding",
-            f"column {bad + 1} holds half a surrogate pair, which no UTF-8 can carry; decode the "
-            "source again",
+            f"column {bad + 1} contains half of a surrogate pair, which UTF-8 cannot encode; "
+            "decode the source again with the right encoding",
         )
 
     def _refusal(self, rule: str, message: str) -> InvalidRequest:
@@ -318,27 +320,27 @@ class RecordWriter:
 
 
 _TOO_MANY_CELLS: Final = (
-    "has more cells than the header, which csv.DictReader puts under None; give the file itself, "
+    "has more cells than the header, which csv.DictReader stores under None; pass the file itself, "
     "so that the check names its lines"
 )
 
 
 def _header(keys: Iterable[str]) -> list[str]:
-    return [key.strip().upper() if _place(key) < len(_FIRST) else key for key in keys]
+    return [key.strip().upper() if _rank(key) < len(_FIRST) else key for key in keys]
 
 
-def _place(key: str) -> int:
+def _rank(key: str) -> int:
     name = key.strip().upper()
     return _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
 
 def _first_two_first(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Put the two that the platform wants in front; a mapping's order means nothing."""
-    return tuple(sorted(keys, key=_place))
+    """Move EMAIL and NAME to the front, because a mapping's order means nothing."""
+    return tuple(sorted(keys, key=_rank))
 
 
 def _shown(keys: Iterable[object]) -> str:
-    """Name columns; one that may be a contact, as where a file had no header, is hidden."""
+    """Name columns; hide a name that is possibly a contact, because a file had no header."""
     names = [repr(key) if _is_shown(key) else "…" for key in keys]
     more = ["…"] if len(names) > _MOST_KEYS_SHOWN else []
     return ", ".join(names[:_MOST_KEYS_SHOWN] + more)
@@ -350,28 +352,28 @@ def _is_shown(key: object) -> bool:
 
 def _way_out(record: object) -> str:
     if isinstance(record, (bytes, bytearray, memoryview)):
-        return "pieces of a CSV come from an object with csv_pieces(), as ContactsSource says"
+        return "pass pieces of a CSV by an object with csv_pieces(), as ContactsSource describes"
     if isinstance(record, str):
-        return "join lines of a CSV to one text, or give mappings such as {'EMAIL': …, 'NAME': …}"
+        return "join lines of a CSV to one text, or pass mappings such as {'EMAIL': …, 'NAME': …}"
     if hasattr(record, "columns"):
-        return "join the frames to one, as pandas.concat does, and give that"
+        return "join the frames to one, for example with pandas.concat, and pass that"
     return (
-        "give mappings such as {'EMAIL': …, 'NAME': …}, objects with declared fields, or tuples "
-        "below a header, all of one kind"
+        "pass mappings such as {'EMAIL': …, 'NAME': …}, objects with declared fields, or tuples "
+        "below a header, all of one type"
     )
 
 
 def _way_to_load(error: Exception) -> str:
-    """Say what to do about an object of SQLAlchemy whose values are no longer loaded."""
+    """Return the way out for an object of SQLAlchemy with values that are no longer loaded."""
     if type(error).__module__.startswith("sqlalchemy"):
         return "; select the columns, or set expire_on_commit=False, so that its values are loaded"
     return ""
 
 
 def csv_row(cells: Sequence[str]) -> str:
-    """Write a row of a CSV, with its line feed."""
+    """Return a row of a CSV, with its line feed."""
     row = ",".join(cells)
-    # Most rows need no quotes, and are done with one look.
+    # Most rows need no quotes, and one search shows it.
     if row.count(",") != len(cells) - 1 or _TO_QUOTE.search(row):
         row = ",".join([_quoted(cell) for cell in cells])
     # A row of one blank cell would be a blank line, which is not a row.

@@ -1,13 +1,14 @@
-"""How one value becomes the text of a cell: of a record, of a data frame, of a workbook.
+"""How one value of a record, a data frame or a workbook becomes the text of a cell.
 
-- Text stays as it is, a number is written out in decimals, a truth value is ``true`` or ``false``.
-- A date and a datetime with its time zone are ISO 8601. A datetime without a zone is a date if it
-  is midnight, since pandas, NumPy, Oracle and openpyxl have no other dates; any other is refused.
-  A time of day is ISO 8601, too.
-- None and what stands for a missing value (NaN, ``pandas.NA``, ``NaT``, ``msgspec.UNSET``) are an
-  empty cell.
-- A UUID is its usual text, an enum's member its value, a scalar of NumPy what it is in Python.
-- Anything else is refused, and never shown.
+- Text stays as it is. A number is written in decimals, a bool as ``true`` or ``false``.
+- A date, a time of day, and a datetime with a time zone are written in ISO 8601. A datetime
+  without a zone is written as a date if it is midnight, because pandas, NumPy, Oracle and openpyxl
+  have no other dates; any other is refused.
+- ``None`` and other missing values (NaN, ``pandas.NA``, ``NaT``, ``msgspec.UNSET``) are an empty
+  cell.
+- A UUID is written as its usual text, an enum's member as its value, a scalar of NumPy as the
+  Python value.
+- Anything else is refused, and no message shows it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ __all__ = ["CellError", "cell_of", "is_missing"]
 
 
 class CellError(ValueError):
-    """A value that cannot be a cell; says why, and does not show it."""
+    """A value that cannot become a cell; the message gives the reason and does not show it."""
 
 
 def cell_of(value: object) -> str:
-    """Write a value as text.
+    """Return a value as text.
 
     Raises:
-        CellError: it is nothing that has one way to be written.
+        CellError: the value has no unambiguous text.
     """
     match value:
         case str():
@@ -50,32 +51,32 @@ def cell_of(value: object) -> str:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value stands for none: None, any NaN, pandas' NA and NaT, msgspec's UNSET."""
+    """Return whether a value is missing: None, any NaN, pandas' NA and NaT, msgspec's UNSET."""
     match value:
         case None:
             return True
         case Decimal():
             return value.is_nan()
         case float() | datetime():
-            # pandas' NaT is a datetime, and equal to nothing, as a NaN is.
+            # pandas' NaT is a datetime. Like NaN, it is not equal to itself.
             return bool(value != value)  # noqa: PLR0124
         case _:
-            # They are told by their names: comparing pandas' NA gives itself.
+            # They are recognised by their class names: a comparison with pandas' NA returns NA.
             return type(value).__name__ in {"NAType", "UnsetType"}
 
 
 def _number(value: float | Decimal) -> str:
-    """Write a number without an exponent, which not everybody reads as a number."""
+    """Return a number without an exponent, which not every program reads as a number."""
     exact = Decimal(float.__repr__(value)) if isinstance(value, float) else Decimal(value)
     if not exact.is_finite():
-        raise CellError("is infinite; give None for an empty cell")
+        raise CellError("is infinite; pass None for an empty cell")
     return format(exact, "f")
 
 
 def _day_or_instant(value: date) -> str:
     if isinstance(value, datetime) and value.utcoffset() is None:
         if value.time() != time.min:
-            raise CellError("is a datetime without a time zone; give it one, or write it as text")
+            raise CellError("is a datetime without a time zone; give it one, or pass it as text")
         value = value.date()
     return value.isoformat()
 
@@ -87,18 +88,16 @@ def _of_other_type(value: Any) -> str:
         return str(value)
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         return cell_of(_python_value(value))
-    raise CellError(
-        f"is a {type(value).__name__}; give text, a number, a date or None in its place"
-    )
+    raise CellError(f"is a {type(value).__name__}; pass text, a number, a date or None instead")
 
 
 def _python_value(scalar: Any) -> object:
-    """Return a scalar of NumPy as Python has it."""
+    """Return the Python value of a scalar of NumPy."""
     kind = scalar.dtype.kind
     if kind == "f":
-        # A float of 32 bits by its own digits, and not by those of the nearest double.
+        # str() writes the digits of a 32-bit float, not of the nearest double.
         return float(str(scalar))
     if kind == "M":
-        # Nanoseconds would become a number.
+        # item() returns a plain number for nanoseconds.
         return scalar.astype("datetime64[us]").item()
     return scalar.item()

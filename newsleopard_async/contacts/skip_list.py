@@ -28,7 +28,7 @@ __all__ = ["Skip", "SkipList", "problem_of_skip", "read_skip"]
 
 _FIELD: Final = "skip"
 _AT_ONCE: Final = 10_000
-"""Addresses that are taken in one piece of work in a thread; chosen: some 10 ms."""
+"""Addresses that are read in one call in a thread. Chosen: a cancellation waits some 10 ms."""
 
 Skip = AnyPath | AsyncIterable[str] | Iterable[str]
 """A path to a file of addresses, also as text; or an iterable of them, async or not."""
@@ -36,15 +36,15 @@ Skip = AnyPath | AsyncIterable[str] | Iterable[str]
 
 @attrs.define
 class SkipList:
-    """The addresses to leave out, by their keys, as those of the contacts are told apart.
+    """The addresses to leave out.
 
     Attributes:
-        keys: Of each address.
-        invalid: The entries without an address: in a file their lines, else their places.
-        is_doubtful: Whether one of these has an at sign.
-        has_address: Whether there was any address.
-        is_file: Whether it was read from a file.
-        is_empty: Whether it is a list of no length, which somebody may mean.
+        keys: The key of each address, as `key_of` returns it.
+        invalid: The entries without an address, by their lines in a file or their positions.
+        is_doubtful: Whether one of these entries has an at sign.
+        has_address: Whether the list has any address.
+        is_file: Whether the list was read from a file.
+        is_empty: Whether the caller passed an empty list, which can be intended.
     """
 
     keys: set[bytes] = attrs.field(factory=set, repr=False)
@@ -54,35 +54,35 @@ class SkipList:
     is_file: bool = False
     is_empty: bool = False
 
-    def add(self, cells: Iterable[str], place: int) -> None:
-        """Take an entry: the addresses in some cells."""
-        # More than is meant does no harm, and less sends mail to those who do not want it.
-        bare = list(map(trim_address, cells))
-        keys = [key_of(each) for cell in bare for each in addresses_in(cell)]
+    def add(self, cells: Iterable[str], position: int) -> None:
+        """Add the addresses in the cells of one entry."""
+        # An address too many does no harm; one too few sends mail to a person who refused it.
+        trimmed = list(map(trim_address, cells))
+        keys = [key_of(each) for cell in trimmed for each in addresses_in(cell)]
         self.keys.update(keys)
         if keys:
             self.has_address = True
         else:
-            self.invalid.add(1, (place,))
-            doubtful = [cell for cell in bare if "@" in cell]
+            self.invalid.add(1, (position,))
+            doubtful = [cell for cell in trimmed if "@" in cell]
             self.is_doubtful = self.is_doubtful or bool(doubtful)
-            # The same is left out where it is written in the same way.
+            # A contact with the same text in EMAIL is left out.
             self.keys.update(map(key_of, doubtful))
 
     def finding(self) -> Finding | None:
-        """Say how many entries are no address; a warning if a person may be meant."""
+        """Report the entries without an address; a warning if one of them has an at sign."""
         if self.is_empty:
             return Finding(
                 level="warning",
                 rule="skipped",
-                message="has an empty list as skip=, so that nobody is left out; check that nobody "
-                "is to be",
+                message="has an empty list as skip=, so no contact is left out; check that this is "
+                "intended",
             )
         if not self.invalid.count:
             return None
         count, where = self.invalid.count, self.invalid.where
         if not self.is_file:
-            where = where.replace("line", "place", 1)
+            where = where.replace("line", "position", 1)
         what = either(count, "1 entry that is", f"{count:,} entries that are")
         it = either(count, "it", "each")
         level: Level = "warning" if self.is_doubtful else "note"
@@ -90,42 +90,41 @@ class SkipList:
         return Finding(
             level=level,
             rule="skipped",
-            message=f"has in the list of skip= {what} not an address ({where}), so that nobody is "
+            message=f"has in the list of skip= {what} not an address ({where}), so no contact is "
             f"left out for {either(count, 'it', 'them')}{way_out}",
             count=self.invalid.count,
         )
 
 
 def problem_of_skip(skip: object) -> str | None:
-    """Say why something cannot be a suppression list."""
+    """Return why an object cannot be a suppression list, or None if it can."""
     if isinstance(skip, PATH_TYPES):
         return None
     if isinstance(skip, (bytes, bytearray, memoryview, Mapping)):
         return f"must be a path or addresses as text, not {type(skip).__name__}"
     if hasattr(skip, "columns"):
-        return f"is a {type(skip).__name__}; give its column of addresses, as in frame['EMAIL']"
+        return f"is a {type(skip).__name__}; pass its column of addresses, as in frame['EMAIL']"
     if not isinstance(skip, (Iterable, AsyncIterable)):
         return f"must be a path or an iterable of addresses, not {type(skip).__name__}"
     return None
 
 
 async def read_skip(skip: Any) -> SkipList:
-    """Read a suppression list, in memory for a key of each address.
+    """Read a suppression list; the key of each address is kept in memory.
 
     Raises:
-        InvalidRequest: it cannot be read, or has no address at all.
+        InvalidRequest: the list cannot be read, or has no address.
     """
     if isinstance(skip, PATH_TYPES):
         found = await _read_file(skip)
     else:
-        # An iterator that was used up is empty, too, which is a mistake.
+        # An iterator that was already consumed is also empty, and that is a mistake.
         found = SkipList(is_empty=isinstance(skip, Sized) and not len(skip))
         await _take_all(found, skip)
     if not found.has_address and not found.is_empty:
         raise _refusal(
             "empty",
-            "has no address; leave skip= out if nobody is to be left out, or check that it is "
-            "the right list",
+            "has no address; check that it is the right list, or remove skip=",
         )
     return found
 
@@ -152,13 +151,13 @@ async def _take_all(found: SkipList, skip: AsyncIterable[str] | Iterable[str]) -
 def _take(found: SkipList, entry: object, number: int) -> None:
     if not isinstance(entry, str):
         raise _refusal(
-            "type", f"has a {type(entry).__name__} in place {number:,}; give addresses as text"
+            "type", f"has a {type(entry).__name__} at position {number:,}; pass addresses as text"
         )
     found.add((entry,), number)
 
 
 async def _read_file(path: Any) -> SkipList:
-    """Read a CSV with a column of addresses, or one address a line."""
+    """Read a CSV with a column of addresses, or a file with one address per line."""
     source = as_source(as_path(path))
     reading = _SkipListReader()
     detector = EncodingDetector()
@@ -181,27 +180,27 @@ async def _read_file(path: Any) -> SkipList:
 
 @attrs.define
 class _SkipListReader:
-    """The rows of a file on their way into the list."""
+    """Adds the rows of a file to the list."""
 
     found: SkipList = attrs.field(factory=lambda: SkipList(is_file=True))
     column: int | None = None
     has_begun: bool = False
 
     def take(self, read: Callable[..., list[Batch]], *piece: bytes) -> None:
-        """Take the rows of the next piece, or the last ones."""
+        """Add the rows that `read` returns for the next piece, or at the end."""
         for batch in read(*piece):
             for line, row in zip(batch.lines, batch.rows, strict=True):
                 if self.has_begun or not self._is_header(row):
                     self._take_row(row, line)
 
     def _is_header(self, row: list[str]) -> bool:
-        """Look for the column of the addresses; a single column needs no name."""
+        """Find the column of the addresses; a single column needs no name."""
         self.has_begun = True
         if any(True for cell in row for _ in addresses_in(cell)):
             return False
         self.column = email_column([trim_address(cell) for cell in row])
         if self.column is None and len(row) > 1:
-            raise _refusal("header-order", "has no column EMAIL; call the one of the addresses so")
+            raise _refusal("header-order", "has no column EMAIL; name the column of addresses so")
         return self.column is not None
 
     def _take_row(self, row: list[str], line: int) -> None:

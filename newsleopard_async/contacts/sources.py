@@ -1,7 +1,4 @@
-"""What contacts may be given as, and the one interface behind it.
-
-What can be read only once is put into a file of ours, which can be read again.
-"""
+"""The types of objects that contacts can be passed as, and the one interface behind them."""
 
 from __future__ import annotations
 
@@ -46,30 +43,31 @@ __all__ = [
 ]
 
 PIECE_BYTES: Final = 1024 * 1024
-"""How much is read, and judged, at once."""
+"""The size of the pieces in which contacts are read and checked. Chosen: a check of a piece takes
+so little time that a cancellation is not noticed, and few calls into threads are needed."""
 
 
 class BinaryFile(Protocol):
-    """A file that is open for reading bytes; anything that has ``read(size)``.
+    """A file that is open for reading bytes: any object with ``read(size)``.
 
-    If it has ``read1(size)``, that is asked first, since it does not wait for all of it.
+    If it has ``read1(size)``, that is called first, because it does not wait for all bytes.
     """
 
     def read(self, size: int, /) -> bytes | None:
-        """Return at most ``size`` bytes, and none at the end."""
+        """Return at most ``size`` bytes, and an empty result at the end."""
         ...
 
 
 class AsyncBinaryFile(Protocol):
-    """A file whose reading is awaited: an upload of Starlette or FastAPI, of aiofiles, of anyio."""
+    """A file with an async ``read``: an upload of Starlette or FastAPI, of aiofiles, of anyio."""
 
     async def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, and none at the end."""
+        """Return at most ``size`` bytes, and an empty result at the end."""
         ...
 
 
 class UploadedFile(Protocol):
-    """A file that was uploaded and stands in a field, as aiohttp has it."""
+    """An uploaded file in the attribute ``file`` of an object, for example in aiohttp."""
 
     @property
     def file(self) -> BinaryFile:
@@ -79,7 +77,7 @@ class UploadedFile(Protocol):
 
 @attrs.frozen
 class RegularFile(StableFile):
-    """A CSV file that is read more than once, and must stay as it was when it was first seen."""
+    """A file of contacts that is read more than once, and must not change meanwhile."""
 
     piece_bytes: ClassVar[int] = PIECE_BYTES
     largest_piece_bytes: ClassVar[int] = PIECE_BYTES
@@ -89,19 +87,21 @@ class RegularFile(StableFile):
         """Build the error for a file that contacts cannot be read from."""
         match why:
             case "folder":
-                return _refusal("file", f"{path} is a folder; name the CSV file in it")
+                return _refusal("file", f"{path} is a folder; pass the path of the CSV file in it")
             case "special":
                 return _refusal(
                     "file",
-                    f"{path} is not an ordinary file; open it with mode='rb', and give that",
+                    f"{path} is not a regular file; open it with mode='rb', and pass that",
                 )
             case "changed":
                 return _refusal(
                     "unchanged",
-                    f"{path} changed while it was read; call again once nothing writes to it",
+                    f"{path} changed while it was read; call again when no program writes to it",
                 )
             case _:
-                return _refusal("readable", f"{path} cannot be read: {system}")
+                return _refusal(
+                    "readable", f"{path} cannot be read: {system}; check the path and its rights"
+                )
 
 
 @attrs.frozen
@@ -111,7 +111,7 @@ class PathSource:
     path: Path
 
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
-        """Read it once."""
+        """Read the file once."""
         file = await RegularFile.at(self.path)
         async with contextlib.aclosing(file.pieces()) as pieces:
             async for piece in pieces:
@@ -125,7 +125,7 @@ class BytesSource:
     content: bytes = attrs.field(repr=False)
 
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
-        """Cut it into pieces."""
+        """Cut the bytes into pieces."""
         for begin in range(0, len(self.content), PIECE_BYTES):
             yield self.content[begin : begin + PIECE_BYTES]
 
@@ -139,27 +139,27 @@ class TextSource:
     text: str = attrs.field(repr=False)
 
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
-        """Encode it piece by piece, so that it is not there twice."""
+        """Encode the text piece by piece, so that it is not in memory twice."""
         for begin in range(0, len(self.text), PIECE_BYTES):
             yield self.text[begin : begin + PIECE_BYTES].encode()
 
 
 @attrs.frozen
 class BinaryFileSource:
-    """An open file, read from where it stands; whoever opened it closes it.
+    """An open file, read from its current position; the caller closes it.
 
-    Its ``read()`` may be async, as that of an upload, of aiofiles and of anyio is.
+    Its ``read()`` can be async, like that of an upload, of aiofiles and of anyio.
     """
 
     file: BinaryFile | AsyncBinaryFile = attrs.field(repr=False)
 
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
-        """Read it to its end.
+        """Read the file to its end.
 
         Raises:
-            InvalidRequest: it is closed, not open for reading, or gives no bytes.
+            InvalidRequest: the file is closed, not open for reading, or does not return bytes.
         """
-        # Of no size first: a file in text mode tells itself apart before it decodes anything.
+        # A read of 0 characters recognises a file in text mode before it decodes anything.
         await self._read(0)
         while piece := await self._read(PIECE_BYTES):
             yield piece
@@ -174,42 +174,45 @@ class BinaryFileSource:
         if inspect.isawaitable(piece):
             piece, why = await _await_read(piece)
         if why:
-            # Raised out here: what a file of somebody else's raised may hold contacts.
-            raise _refusal("readable", f"is an open file that cannot be read: {why}")
+            # Raised outside of the except block, because the other error can contain contacts.
+            raise _refusal(
+                "readable",
+                f"is an open file that cannot be read: {why}; open it again with mode='rb'",
+            )
         if isinstance(piece, bytes):
             return piece
         raise _refusal("type", _type_error(piece))
 
 
 def _try_read(file: Any, size: int) -> tuple[object, str]:
-    """Return what a file gives, or why it gives nothing; no thread may end with StopIteration."""
+    """Return the result of a read, or why it failed; a thread must not raise StopIteration."""
     try:
         return _call_read(file, size), ""
-    except Exception as error:  # noqa: BLE001 - whatever somebody else's file may raise
+    except Exception as error:  # noqa: BLE001 - a caller's file can raise anything
         return None, _read_error(error)
 
 
 async def _await_read(piece: Awaitable[object]) -> tuple[object, str]:
     try:
         return await piece, ""
-    except Exception as error:  # noqa: BLE001 - whatever somebody else's file may raise
+    except Exception as error:  # noqa: BLE001 - a caller's file can raise anything
         return None, _read_error(error)
 
 
 def _call_read(file: Any, size: int) -> object:
-    """Ask for what is there already; a pipe's read() would wait until it is all there."""
+    """Read the bytes that are available; read() of a pipe would wait for all of them."""
     read1 = getattr(file, "read1", None)
     if size and callable(read1):
-        # Not every kind of file that has it can do it.
+        # Some files have read1() without supporting it.
         with contextlib.suppress(io.UnsupportedOperation):
             if piece := read1(size):
                 return piece
-    # Nothing from read1() may be the end, or a pipe that does not block: read() tells them apart.
+    # An empty read1() means the end or a non-blocking pipe; only read() distinguishes them.
     return file.read(size)
 
 
 def _read_error(error: Exception) -> str:
-    """Say why a file gives nothing, in no word of its own."""
+    """Return why a read failed, without the error's own text, which can contain contacts."""
     if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
         return "it is closed, or not open for reading"
     if isinstance(error, OSError) and isinstance(error.errno, int):
@@ -219,15 +222,15 @@ def _read_error(error: Exception) -> str:
 
 def _type_error(piece: object) -> str:
     if isinstance(piece, str):
-        return "is a file in text mode; open it with mode='rb', or give its path as Path('…')"
+        return "is a file in text mode; open it with mode='rb', or pass its path as Path('…')"
     if hasattr(piece, "columns"):
-        return "is a reader of data frames; read them as one, and give that"
-    return f"is an open file whose read() gives {type(piece).__name__} and not bytes"
+        return "is a reader of data frames; read one data frame, and pass that"
+    return f"has a read() that must return bytes, not {type(piece).__name__}"
 
 
 @runtime_checkable
 class ContactsSource(Protocol):
-    """Where contacts come from; write your own for an object store, a queue, a service.
+    """A source of contacts; write your own for an object store, a queue or a service.
 
     ::
 
@@ -241,8 +244,8 @@ class ContactsSource(Protocol):
     def csv_pieces(self) -> AsyncIterator[bytes]:
         """Return the CSV, header first, in pieces of any size.
 
-        It is called once, and an async generator is closed if it is not read to its end. What
-        it raises goes on to the caller as it is.
+        It is called once, and an async generator is closed if it is not read to its end. The
+        caller gets its errors unchanged.
         """
         ...
 
@@ -266,26 +269,26 @@ Contacts = (
 open for reading bytes, async or not; a data frame; an iterable, async or not, of records; or a
 `ContactsSource`.
 
-An iterable that is not async is gone through in threads, batch by batch. A database that minds
-being used in another thread must be told: ``sqlite3.connect(…, check_same_thread=False)``.
+An iterable that is not async is read in threads, batch by batch. A database that allows only one
+thread needs an option: ``sqlite3.connect(…, check_same_thread=False)``.
 
-No thread can be interrupted: a cancellation waits until the one ``next()`` of such an iterable,
-or the one ``read()`` of an open file, that is under way has returned.
+A thread cannot be interrupted: a cancellation waits until the running ``next()`` of such an
+iterable, or the running ``read()`` of an open file, has returned.
 
-A generator, and whatever async iterator has ``aclose()``, is closed when reading ends before it
-does. An open file is left open.
+A generator, and any async iterator with ``aclose()``, is closed if reading ends before its end.
+An open file stays open.
 """
 
 
 def as_source(contacts: object) -> ContactsSource:
-    """Find out where contacts come from.
+    """Return the source for an object.
 
     Raises:
-        InvalidRequest: nowhere; it says what to give in its place.
+        InvalidRequest: contacts cannot be read from it; the message names what to pass instead.
     """
     match contacts:
         case type():
-            raise _refusal("type", f"is the class {contacts.__name__}; give an object of it")
+            raise _refusal("type", f"is the class {contacts.__name__}; pass an object of it")
         case os.PathLike():
             return PathSource(Path(os.fsdecode(contacts)))
         case bytes() | bytearray() | memoryview():
@@ -301,7 +304,7 @@ def as_source(contacts: object) -> ContactsSource:
 
 
 def _open_file(contacts: Any) -> Any:
-    """Return what can be read; the uploads of aiohttp have it in a field."""
+    """Return the object that has ``read``; uploads of aiohttp have it in an attribute."""
     for file in (contacts, getattr(contacts, "file", None)):
         if callable(getattr(file, "read", None)):
             return file
@@ -309,17 +312,17 @@ def _open_file(contacts: Any) -> Any:
 
 
 def is_decoded(source: ContactsSource) -> bool:
-    """Whether the encoding is known, since it was text that it came from."""
-    # Asked of it, since a source may hand on what another one gives.
+    """Return whether the source was text, so that its encoding is UTF-8."""
+    # An attribute and not a type, because a caller's source can wrap another source.
     return getattr(source, "is_decoded", False) is True
 
 
 def _text_source(contacts: str | io.StringIO) -> TextSource:
-    # Text that is in memory is decoded; a text file is refused, since what it was opened with may
-    # be another encoding than its own.
+    # Text in memory is decoded. A text file is refused, because it was possibly opened with
+    # another encoding than its own.
     text = contacts if isinstance(contacts, str) else contacts.read()
     if text and "\n" not in text and "\r" not in text:
-        raise _refusal("text", "is text of one line; a file is given as Path('…')")
+        raise _refusal("text", "is text of one line; pass a file as Path('…')")
     raise_problems(problems_of_encoding("contacts", text))
     return TextSource(text)
 
@@ -330,16 +333,16 @@ def _records_source(contacts: object) -> RecordsSource:
     if inspect.isawaitable(contacts):
         if inspect.iscoroutine(contacts):
             contacts.close()
-        raise _refusal("type", f"is a {type(contacts).__name__}, which was not awaited; await it")
+        raise _refusal("type", f"is a {type(contacts).__name__} that was not awaited; await it")
     if (rows := rows_of_frame(contacts)) is not None:
         return RecordsSource(rows)
     if is_record(contacts):
         kind = "mapping" if isinstance(contacts, Mapping) else type(contacts).__name__
-        raise _refusal("type", f"is one {kind}; give a list of them, one for each contact")
+        raise _refusal("type", f"is one {kind}; pass a list of them, one for each contact")
     if isinstance(contacts, Iterable):
         return RecordsSource(contacts)
     if callable(contacts):
-        raise _refusal("type", f"is a {type(contacts).__name__}; call it, and give its result")
+        raise _refusal("type", f"is a {type(contacts).__name__}; call it, and pass its result")
     raise _refusal(
         "type",
         "must be a path, bytes, text, an open binary file, an iterable of records, a data frame "

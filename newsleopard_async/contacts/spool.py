@@ -1,4 +1,4 @@
-"""What can be read only once, put into a file of ours, which can be read again."""
+"""Sources that can be read only once are written into a private file, which can be read again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from newsleopard_async.temporary import append
 __all__ = ["in_pieces", "spool"]
 
 _GATHER_S: Final = 0.5
-"""How long what is small is gathered; progress is told, and judging begins, without the rest."""
+"""Seconds for which small pieces are gathered. Chosen: a user sees progress from a slow source
+twice per second, and each check in a thread gets as many bytes as possible."""
 
 
 async def spool(
@@ -27,16 +28,16 @@ async def spool(
     *,
     on_piece: Callable[[bytes], Awaitable[None]] | None = None,
 ) -> RegularFile:
-    """Write what a source gives to a file, and look at each piece on the way.
+    """Write the pieces of a source to a file, and pass each piece to a function.
 
     Args:
         source: The source.
-        path: The file, in a folder of ours.
-        look: Called in a thread with each piece; False if no further one needs to be read.
-        tell: Told of each piece before.
+        path: The file, in a private folder.
+        feed: Called in a thread with each piece; returns False to end the reading.
+        on_piece: Called with each piece before it is written.
 
     Raises:
-        InvalidRequest: it gives something else than bytes.
+        InvalidRequest: a piece of the source is not bytes.
         ConfigurationError: the file cannot be written.
     """
 
@@ -44,7 +45,7 @@ async def spool(
         append(path, piece)
         return feed(piece)
 
-    # Made first, since there may be no piece, and the folder no place to write to.
+    # The file must exist even if there is no piece, and a folder that is read-only fails early.
     await in_thread(partial(append, path, b""))
     async with in_pieces(source) as pieces:
         async for piece in pieces:
@@ -57,7 +58,7 @@ async def spool(
 
 @contextlib.asynccontextmanager
 async def in_pieces(source: ContactsSource) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Give what a source gives in pieces of one size, whatever sizes it likes itself."""
+    """Return the bytes of a source in pieces of one size."""
     pieces: Any = source.csv_pieces()
     if not hasattr(pieces, "__aiter__"):
         if hasattr(pieces, "close"):
@@ -70,12 +71,12 @@ async def in_pieces(source: ContactsSource) -> AsyncIterator[AsyncIterator[bytes
 
 
 async def _even(pieces: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
-    """Gather what is small, but not for long, and cut what is large."""
+    """Join small pieces, but not for long, and cut large ones."""
     gathered = bytearray()
     begun_s = time.monotonic()
     async for piece in pieces:
         if not isinstance(piece, bytes):
-            raise _refusal(f"csv_pieces() gives {type(piece).__name__} and not bytes")
+            raise _refusal(f"csv_pieces() must yield bytes, not {type(piece).__name__}")
         gathered += piece
         for begin in range(0, len(gathered) - PIECE_BYTES + 1, PIECE_BYTES):
             yield bytes(gathered[begin : begin + PIECE_BYTES])

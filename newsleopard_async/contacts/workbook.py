@@ -1,11 +1,11 @@
 """Contacts in an Excel workbook (.xlsx, .xlsm), read by python-calamine, the extra ``xlsx``.
 
-The first sheet that is visible and has a cell is read. Its rows become lines of a CSV, so that a
-finding names the rows as Excel counts them.
+The first visible sheet with a cell is read. Its rows become lines of a CSV, so that a finding
+names the row numbers of Excel.
 
-python-calamine keeps a whole sheet in memory, and sets memory aside for all cells up to the last
-one: a single cell at XFD1048576 would end the process. It also leaves the text of errors such as
-``#N/A`` out. So the sheet is looked through first, in constant memory.
+python-calamine reads a whole sheet into memory, and allocates memory for all cells up to the last
+one: a single cell at XFD1048576 would end the process. It also drops the text of errors such as
+``#N/A``. So the sheet is scanned first, in constant memory.
 """
 
 from __future__ import annotations
@@ -29,28 +29,32 @@ from newsleopard_async.models.findings import Finding, Level, counted
 __all__ = ["Sheet", "WorkbookError", "open_sheet", "unpack"]
 
 _MOST_BYTES: Final = 1024**3
-"""Of all that is packed. Chosen: a full sheet of ten columns has some 600 MB (54 bytes a cell)."""
+"""Of the unpacked archive. Chosen: a full sheet of ten columns has some 600 MB (54 bytes per
+cell)."""
 
 _MOST_CELLS: Final = 12_000_000
-"""Chosen: a full sheet (1,048,576 rows) of eleven columns. calamine took 30 to 85 bytes a cell."""
+"""Chosen: a full sheet (1,048,576 rows) of eleven columns. Measured: calamine took 30 to 85 bytes
+per cell."""
 
 _MOST_INDEX_BYTES: Final = 1024 * 1024
-"""Of what names the sheets. Chosen: far more than a thousand of them need."""
+"""Of a part that lists the sheets. Chosen: far more than the list of a thousand sheets needs."""
 
 _PIECE_BYTES: Final = 1024 * 1024
+"""Chosen: the same as `sources.PIECE_BYTES`; a scan needs little more memory."""
 _MOST_NAMED: Final = 5
+"""Chosen: a message stays one readable sentence."""
 
 _CDATA: Final = b"<![CDATA["
 
 _READ_WHOLE: Final = frozenset({"xl/sharedStrings.xml", "xl/styles.xml"})
-"""What calamine unpacks besides the sheet and what names the sheets, as far as it is large."""
+"""The large parts that calamine unpacks in addition to the sheet and the list of sheets."""
 
 _ATTRIBUTES: Final = rb"""(?:\s+[^\s=<>"']+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))"""
 _CELL: Final = re.compile(
     rb"""<(?:\w+:)?c(?:%b*?\s+r\s*=\s*["']([A-Za-z]*)([^"']*)["'])?%b*\s*(/?)>"""
     % (_ATTRIBUTES, _ATTRIBUTES)
 )
-"""A cell with its place, which may be left out; empty ones end in a slash."""
+"""A cell with its reference, which can be missing; an empty cell ends in a slash."""
 
 _ROW: Final = re.compile(
     rb"""<(?:\w+:)?row(?:%b*?\s+r\s*=\s*["']([^"']*)["'])?%b*\s*/?>""" % (_ATTRIBUTES, _ATTRIBUTES)
@@ -59,15 +63,16 @@ _ANY_CELL: Final = re.compile(rb"<(?:\w+:)?c(?=[\s>/])")
 _ANY_ROW: Final = re.compile(rb"<(?:\w+:)?row(?=[\s>/])")
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,6}")
 _MOST_LETTERS: Final = 3
+"""Source: the last column of Excel is XFD."""
 
 _ERROR: Final = re.compile(
     rb"""<(?:\w+:)?c(?=\s[^>]*\bt\s*=\s*["']e["'])[^>]*?\sr\s*=\s*["']([A-Za-z]{1,3})(\d{1,9})["']"""
-    # Up to its own value: without one, it would be that of the next cell.
+    # Not beyond its own cell: if it has no value, the next cell's value would match.
     rb"""[^>]*(?<!/)>(?:(?!</?(?:\w+:)?c[\s>]).)*?<(?:\w+:)?v>([^<]*)<""",
     re.DOTALL,
 )
 _UNCOMPUTED: Final = re.compile(
-    # Of a formula whose result is an empty text, the type is str.
+    # A formula with an empty text as its result has the type str.
     rb"""<(?:\w+:)?c(?![^>]*\st\s*=\s*["']str)[^>]*(?<!/)>\s*"""
     rb"""<(?:\w+:)?f(?:\s[^>]*)?(?:(?<=/)>|>[^<]*</(?:\w+:)?f>)\s*"""
     rb"""(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>|</(?:\w+:)?c>)"""
@@ -76,13 +81,14 @@ _HIDDEN: Final = re.compile(rb"""<(?:\w+:)?row\s[^>]*\bhidden\s*=\s*["'](?:1|tru
 
 
 class WorkbookError(Exception):
-    """A workbook that cannot be read; says why and the way out."""
+    """A workbook that cannot be read; the message gives the reason and the way out."""
 
 
 def unpack(source: Path, target: Path) -> DetectedFormat:
-    """Write the sheet of a workbook as a CSV in UTF-8, whose lines are its rows.
+    """Write the sheet of a workbook as a CSV in UTF-8, with each row at its line number.
 
-    Returns: How to read it; without an encoding, and with an error, if it cannot be read.
+    Returns: How to read the CSV; without an encoding, and with an error, if the workbook cannot be
+        read.
     """
     line = 0
     continued: list[int] = []
@@ -107,8 +113,8 @@ class Sheet:
     """The sheet that is read.
 
     Attributes:
-        findings: What there is to say of the workbook.
-        rows: The number of each row that is not blank, and its cells.
+        findings: The findings about the workbook.
+        rows: The number and the cells of each row that is not blank.
     """
 
     findings: tuple[Finding, ...]
@@ -116,7 +122,7 @@ class Sheet:
 
 
 def open_sheet(file: IO[bytes]) -> Sheet:
-    """Open the first sheet that is visible and has a cell.
+    """Open the first visible sheet with a cell.
 
     Raises:
         WorkbookError: the sheet is missing, or cannot be read.
@@ -126,11 +132,11 @@ def open_sheet(file: IO[bytes]) -> Sheet:
     except WorkbookError:
         raise
     except BaseException as error:
-        # A damaged archive ends in a dozen kinds of errors, one of them a panic of calamine.
+        # A damaged archive raises a dozen types of errors; one of them is a panic of calamine.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         why = type(error).__name__
-    # Raised out here: the other error may hold contacts.
+    # Raised outside of the except block, because the other error can contain contacts.
     raise WorkbookError(f"is a workbook that is damaged ({why}); save it again, or as CSV in UTF-8")
 
 
@@ -146,9 +152,9 @@ def _opened(file: IO[bytes]) -> Sheet:
 
 
 def _check(archive: zipfile.ZipFile) -> None:
-    """Refuse what would fill the memory, and what calamine may read otherwise than we do.
+    """Refuse an archive that would fill the memory, or that calamine can read differently.
 
-    Of two parts of one name it might read the other one, which was not looked through.
+    If two parts had the same name, calamine could read the one that was not scanned.
     """
     names = [name.lower() for name in archive.namelist()]
     if len(set(names)) < len(names) or any(".." in name or "\\" in name for name in names):
@@ -159,7 +165,7 @@ def _check(archive: zipfile.ZipFile) -> None:
             "UTF-8"
         )
     for part in archive.NameToInfo.keys() & _READ_WHOLE:
-        # It is as large as the archive says; text in CDATA would be left out.
+        # This also checks the size of the part. calamine would drop text in CDATA.
         for piece in _pieces(archive, part):
             if _CDATA in piece:
                 raise ValueError
@@ -175,7 +181,7 @@ def _visible_sheets(archive: zipfile.ZipFile) -> list[tuple[str, str]]:
     }
     elements = [each for each in _index(archive, "xl/workbook.xml") if _local(each.tag) == "sheet"]
     if len({element.get("name") for element in elements}) < len(elements):
-        # The name is what a sheet is asked for by.
+        # calamine finds a sheet by its name.
         raise ValueError
     sheets = []
     for element in elements:
@@ -192,7 +198,7 @@ def _visible_sheets(archive: zipfile.ZipFile) -> list[tuple[str, str]]:
 
 def _index(archive: zipfile.ZipFile, part: str) -> Iterator[ET.Element]:
     content = b"".join(_pieces(archive, part, most_bytes=_MOST_INDEX_BYTES))
-    # Its size is bounded, and expat bounds what its entities may become.
+    # The size is limited, and expat limits the expansion of entities.
     return ET.fromstring(content).iter()  # noqa: S314
 
 
@@ -203,11 +209,11 @@ def _local(name: str) -> str:
 def _pieces(
     archive: zipfile.ZipFile, part: str, *, most_bytes: int = _MOST_BYTES
 ) -> Iterator[bytes]:
-    """Unpack a part, and make sure that it is as large as the archive says and no larger."""
+    """Unpack a part; fail if it is not exactly as large as the archive claims."""
     entry = archive.getinfo(part)
     if entry.file_size > most_bytes:
         raise ValueError
-    # A byte more is asked for: if there is one, the checksum of the whole cannot be right.
+    # If there is one byte more than claimed, it is read, and the checksum fails.
     entry.file_size += 1
     try:
         with archive.open(entry) as file:
@@ -218,7 +224,7 @@ def _pieces(
 
 
 def _has_cell(archive: zipfile.ZipFile, part: str) -> bool:
-    # A slash ends an empty one.
+    # The markup of an empty cell ends in a slash.
     return any(not match[3] for markup in _cells(archive, part) for match in _CELL.finditer(markup))
 
 
@@ -229,7 +235,7 @@ def _cells(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
         rest += piece
         end = max(rest.rfind(b"<row"), rest.rfind(b":row"))
         if end > 0:
-            # The name of the element may have a prefix before it.
+            # The element's name can have a prefix.
             end = rest.rfind(b"<", 0, end + 1)
             yield rest[:end]
             rest = rest[end:]
@@ -240,14 +246,14 @@ def _cells(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
 
 @attrs.define
 class _SheetScan:
-    """What was seen of a sheet.
+    """The results of the scan of a sheet.
 
     Attributes:
-        height: The number of its last row.
-        width: The number of its last column.
-        hidden: How many rows are hidden.
-        uncomputed: How many formulas have no result.
-        errors: The texts of its errors, by row and column.
+        height: The number of the last row.
+        width: The number of the last column.
+        hidden: The number of hidden rows.
+        uncomputed: The number of formulas without a result.
+        errors: The texts of errors, by row and column.
     """
 
     height: int = 0
@@ -259,7 +265,7 @@ class _SheetScan:
 
 def _scan_sheet(archive: zipfile.ZipFile, part: str) -> _SheetScan:
     scan = _SheetScan()
-    # Rows and cells may leave their places out; then they follow those before them.
+    # A row or cell without a reference follows the one before it.
     more_rows = more_cells = last = 0
     for markup in _cells(archive, part):
         places, rows = _places(markup, _CELL, _ANY_CELL), _places(markup, _ROW, _ANY_ROW)
@@ -271,7 +277,7 @@ def _scan_sheet(archive: zipfile.ZipFile, part: str) -> _SheetScan:
             most = max(len(_ANY_CELL.findall(row)) for row in _ANY_ROW.split(markup))
             more_cells = max(more_cells, most)
         elif len(set(places)) < len(places):
-            # Of two of one place only the last would be read.
+            # calamine would read only the last of two cells with the same reference.
             raise ValueError
         scan.width = max(scan.width, *map(_column, letters), 0)
         scan.height = max(scan.height, *map(_row, numbers), 0)
@@ -279,7 +285,8 @@ def _scan_sheet(archive: zipfile.ZipFile, part: str) -> _SheetScan:
         if height * width > _MOST_CELLS:
             raise WorkbookError(
                 f"is a workbook whose sheet has cells up to row {height:,} and column "
-                f"{width:,}; delete what is below and beside the contacts, or save it as CSV"
+                f"{width:,}; delete the cells below and to the right of the contacts, or save it "
+                "as CSV"
             )
         _scan_cells(scan, markup)
     return scan
@@ -296,16 +303,16 @@ def _scan_cells(scan: _SheetScan, markup: bytes) -> None:
 
 
 def _places(markup: bytes, pattern: re.Pattern[bytes], loose: re.Pattern[bytes]) -> list[Any]:
-    """Find elements; refuse those whose place only calamine would see."""
+    """Find elements; refuse elements that only calamine's parser would find."""
     places = pattern.findall(markup)
-    # What is in CDATA is not read at all.
+    # calamine drops text in CDATA.
     if len(places) != len(loose.findall(markup)) or _CDATA in markup:
         raise ValueError
     return places
 
 
 def _last(last: int, rows: Sequence[bytes]) -> int:
-    """Make sure that no two rows have one number."""
+    """Return the number of the last row; fail if the numbers do not increase."""
     for number in filter(None, map(_row, rows)):
         if number <= last:
             raise ValueError
@@ -314,7 +321,7 @@ def _last(last: int, rows: Sequence[bytes]) -> int:
 
 
 def _row(number: bytes) -> int:
-    """Return the number of a row; 0 if there is none."""
+    """Return the number of a row; 0 if it has none."""
     if number and _NUMBER.fullmatch(number) is None:
         raise ValueError
     return int(number or 0)
@@ -338,22 +345,22 @@ def _findings(full: Sequence[str], scan: _SheetScan) -> Iterator[Finding]:
         yield _finding(
             "warning",
             "workbook",
-            f"has several sheets with cells: {full[0]!r} was read, and not {others}; put the "
-            "contacts on the first one",
+            f"has several sheets with cells: only {full[0]!r} was read, and not {others}; move all "
+            "contacts to the first sheet",
         )
     if scan.uncomputed:
         yield _finding(
             "warning",
             "workbook",
-            f"has {counted(scan.uncomputed, 'formula')} without a result, as programs write them, "
-            "which are read as empty cells; open it in a spreadsheet and save it again",
+            f"has {counted(scan.uncomputed, 'formula')} without a result, which are read as empty "
+            "cells; open it in a spreadsheet program and save it again",
         )
     if scan.hidden:
         yield _finding(
             "warning",
             "workbook",
-            f"has {counted(scan.hidden, 'hidden row')}, by a filter for example, which are read "
-            "like all others; delete them if they are not to be imported",
+            f"has {counted(scan.hidden, 'hidden row')}, for example by a filter, which are read "
+            "like all other rows; delete them if they must not be imported",
         )
 
 
@@ -373,7 +380,7 @@ def _rows(file: IO[bytes], name: str, scan: _SheetScan) -> Iterator[tuple[int, l
 def _rows_of(
     rows: Iterator[Sequence[Any]], left: int, scan: _SheetScan
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank; the columns begin at the first that is not."""
+    """Yield the rows that are not blank, from the first column that is not blank."""
     rows_with_errors = {row for row, _ in scan.errors}
     for number, row in enumerate(rows, 1):
         cells = [value if type(value) is str else _text_of(value) for value in row]
@@ -386,13 +393,13 @@ def _rows_of(
 
 
 def _text_of(value: Any) -> str:
-    """Write a cell; a sheet has no zones, so that its times are without."""
+    """Return the text of a cell; times have no time zone, because a sheet has none."""
     match value:
         case float() if value.is_integer():
             # All numbers of a sheet are floats.
             return cell_of(int(value))
         case datetime() | time():
-            # A midnight comes as a date.
+            # calamine returns midnight as a date.
             return value.isoformat()
         case timedelta():
             minutes, seconds = divmod(round(value.total_seconds()), 60)

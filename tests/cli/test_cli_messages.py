@@ -24,7 +24,7 @@ OPTION = re.compile(r"--[a-z][a-z-]*")
     [
         ("let fix='trim' do it", "let --fix trim do it"),
         ('say encoding="big5", or', "say --encoding big5, or"),
-        ("say its encoding= if it is", "say its --encoding if it is"),
+        ("name it by encoding=", "name it by --encoding"),
         ("deep=True needs it", "--deep needs it"),
         ("left_out_to: must name a file", "--left-out-to: must name a file"),
         ("a: b; write_to: is a folder", "a: b; --write-to: is a folder"),

@@ -13,7 +13,7 @@ import pytest
 
 from newsleopard_async import InvalidRequest
 from newsleopard_async.contacts import records as records_module
-from newsleopard_async.contacts import sources
+from newsleopard_async.contacts import spool as spooling
 from newsleopard_async.contacts.records import RecordsSource
 from tests.contacts.examples import ROWS, Pieces, clean_contacts, read
 
@@ -39,7 +39,7 @@ async def test_progress_of_a_slow_source_is_told(
     gather_s: float, told_of: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is small is not gathered for long; the end of what comes quickly is not told of."""
-    monkeypatch.setattr(sources, "_GATHER_S", gather_s)
+    monkeypatch.setattr(spooling, "_GATHER_S", gather_s)
     told: list[int] = []
 
     async def on_piece(*, size_bytes: int, rows: int) -> None:

@@ -144,8 +144,8 @@ OPEN: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "at no end": (lambda _: Giving(StopIteration()), "readable", "StopIteration"),
     "broken without a word": (lambda _: Giving(ConnectionError()), "readable", "ConnectionError"),
     "text mode": (as_text, "type", "is a file in text mode; open it with mode='rb'"),
-    "promising nothing": (lambda _: Giving(Promise()), "type", "read() gives NoneType"),
-    "not ready": (lambda _: Giving(None), "type", "whose read() gives NoneType and not bytes"),
+    "promising nothing": (lambda _: Giving(Promise()), "type", "not NoneType"),
+    "not ready": (lambda _: Giving(None), "type", "must return bytes, not NoneType"),
 }
 
 
@@ -216,10 +216,10 @@ async def test_async_file_that_cannot_be_read_is_refused() -> None:
         async def read(self, size: int, /) -> bytes:
             raise LookupError("ming@example.com")
 
-    assert await refusal_of(Later()) == (
-        "readable",
-        "is an open file that cannot be read: LookupError",
-    )
+    rule, message = await refusal_of(Later())
+
+    assert rule == "readable"
+    assert message.startswith("is an open file that cannot be read: LookupError;")
 
 
 class Pipe:
@@ -253,7 +253,7 @@ async def test_open_file_that_has_nothing_yet_is_not_at_its_end() -> None:
     rule, message = await refusal_of(Pipe(b"EMAIL,NAME\n", at_end=None))
 
     assert rule == "type"
-    assert "gives NoneType" in message
+    assert "not NoneType" in message
 
 
 @pytest.mark.anyio
@@ -286,7 +286,7 @@ async def test_path_without_a_file_is_refused(tmp_path: Path) -> None:
 
     assert [rule for rule, _ in found] == ["readable", "file", "readable"]
     assert "none.csv cannot be read" in found[0][1]
-    assert "is a folder; name the CSV file in it" in found[1][1]
+    assert "is a folder" in found[1][1]
 
 
 @pytest.mark.anyio
@@ -300,7 +300,7 @@ async def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
         found = [await refusal_of(tmp_path / name) for name in ("pipe", "socket")]
 
     assert [rule for rule, _ in found] == ["file", "file"]
-    assert "open it with mode='rb', and give that" in found[0][1]
+    assert "open it with mode='rb'" in found[0][1]
 
 
 @pytest.mark.anyio
@@ -316,7 +316,9 @@ async def test_file_that_may_not_be_opened_is_refused(
 
     monkeypatch.setattr(Path, "open", refuse)
 
-    assert await refusal_of(path) == ("readable", f"{path} cannot be read: Permission denied")
+    rule, message = await refusal_of(path)
+    assert rule == "readable"
+    assert message.startswith(f"{path} cannot be read: Permission denied;")
 
 
 @pytest.mark.anyio
@@ -347,7 +349,7 @@ async def test_file_of_another_size_than_it_says_is_refused(
     rule, message = await refusal_of(written(tmp_path, LARGE))
 
     assert rule == "file"
-    assert "is not an ordinary file; open it with mode='rb', and give that" in message
+    assert "open it with mode='rb'" in message
 
 
 @pytest.mark.anyio

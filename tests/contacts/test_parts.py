@@ -94,7 +94,7 @@ def test_too_many_parts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(parts, "MOST_PARTS", 3)
     path = written(tmp_path, csv_of(*["a@example.com,x"] * 9))
 
-    with pytest.raises(InvalidRequest, match="makes 9 parts, and at most 3 are taken"):
+    with pytest.raises(InvalidRequest, match="9 parts, and at most 3 are allowed"):
         split(path, 30)
     assert len(split(path, path.stat().st_size // 3 + 11)) == 3
 

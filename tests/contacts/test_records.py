@@ -54,22 +54,22 @@ async def test_columns_that_are_not_the_two_stay_as_they_are() -> None:
 
 
 REFUSED: dict[str, tuple[list[Any], str, str]] = {
-    "text": (["a@example.com"], "type", "record 1 is of type str; join lines of a CSV"),
-    "bytes": ([b"EMAIL,NAME\n"], "type", "record 1 is of type bytes; pieces of a CSV come from"),
+    "text": (["a@example.com"], "type", "record 1 has the type str; join lines of a CSV"),
+    "bytes": ([b"EMAIL,NAME\n"], "type", "record 1 has the type bytes; pass pieces of a CSV"),
     "tuple among mappings": (
         [ROWS[0], ("a@example.com", "A")],
         "type",
-        "record 2 is of type tuple; give .* all of one kind",
+        "record 2 has the type tuple; pass .* all of one type",
     ),
     "mapping among tuples": (
         [("EMAIL", "NAME"), ROWS[0]],
         "type",
-        "row 2 is of type dict; give .* all of one kind",
+        "row 2 has the type dict; pass .* all of one type",
     ),
     "tuples without a header": (
         [(1, "a@example.com")],
         "columns",
-        "row 1 has a column whose name is of type int; the first row must be the header",
+        "row 1 has .* the first row must be the header",
     ),
     "value of a row": (
         [("EMAIL", "NAME"), ("a@example.com", ["A"])],
@@ -81,43 +81,43 @@ REFUSED: dict[str, tuple[list[Any], str, str]] = {
         "value",
         "row 2 column 3 is a list;",
     ),
-    "nothing": ([None], "type", "record 1 is of type NoneType; give mappings"),
-    "later text": ([ROWS[0], "a@example.com"], "type", "record 2 is of type str"),
+    "nothing": ([None], "type", "record 1 has the type NoneType; pass mappings"),
+    "later text": ([ROWS[0], "a@example.com"], "type", "record 2 has the type str"),
     "key that is no text": (
         [{1: "a"}],
         "columns",
-        "record 1 has a column whose name is of .* int; name it",
+        "record 1 has a column whose name has the type int",
     ),
     "key missing": (
         [ROWS[0], {"EMAIL": "a@example.com", "NAME": "A"}],
         "columns",
         "record 2 has other columns than the first: lacks 'city'; give each record",
     ),
-    "key more": ([*ROWS, {**ROWS[0], "age": 3}], "columns", "record 3 .* has 'age' besides;"),
+    "key more": ([*ROWS, {**ROWS[0], "age": 3}], "columns", "record 3 .* also has 'age';"),
     "other key": (
         [ROWS[0], {"EMAIL": "a@example.com", "NAME": "A", "town": "B"}],
         "columns",
-        "lacks 'city' and has 'town' besides;",
+        "lacks 'city' and also has 'town';",
     ),
     "many keys more": (
         [{"EMAIL": 1}, {"EMAIL": 1, **dict.fromkeys("abcdefg")}],
         "columns",
-        "has 'a', 'b', 'c', 'd', 'e', … besides",
+        "also has 'a', 'b', 'c', 'd', 'e', …;",
     ),
     "key that is an address": (
         [{"EMAIL": 1}, {"ming@example.com": 1}],
         "columns",
-        "lacks 'EMAIL' and has … besides",
+        "lacks 'EMAIL' and also has …;",
     ),
     "key that is a number": (
         [{"EMAIL": 1}, {"EMAIL": 1, 912345678: 2}],
         "columns",
-        "record 2 .* has … besides;",
+        "record 2 .* also has …;",
     ),
     "more cells than the header of csv.DictReader": (
         list(csv.DictReader(["EMAIL,NAME", "a@example.com,A,B"])),
         "columns",
-        "record 1 has more cells than the header, .* give the file itself",
+        "record 1 has more cells than the header, .* pass the file itself",
     ),
     "more cells than the header later": (
         [{"EMAIL": 1}, {"EMAIL": 1, None: [2]}],
@@ -127,29 +127,29 @@ REFUSED: dict[str, tuple[list[Any], str, str]] = {
     "data frames one after the other": (
         [pl.DataFrame([{"EMAIL": "a@example.com"}])],
         "type",
-        "record 1 is of type DataFrame; join the frames",
+        "record 1 has the type DataFrame; join the frames",
     ),
     "first record taken for the header": (
         [{"王小明": 1, "臺北": 2}, {"李小美": 1, "臺北": 2, "高雄": 3}],
         "columns",
-        "lacks 1 column and has 2 columns besides;",
+        "lacks 1 column and also has 2 columns;",
     ),
     "value below what was taken for the header": (
         [{"王小明": 1, "臺北": [2]}],
         "value",
-        "record 1 column 2 is a list; give text",
+        "record 1 column 2 is a list; pass text",
     ),
     "value": (
         [ROWS[0], {**ROWS[0], "city": ["臺北"]}],
         "value",
-        "record 2 column 'city' is a list; give text",
+        "record 2 column 'city' is a list; pass text",
     ),
     "value of half a character": (
         [{**ROWS[0], "city": "\ud800"}],
         "encoding",
-        "record 1 column 3 holds half a surrogate pair",
+        "record 1 column 3 contains half of a surrogate pair",
     ),
-    "column of half a character": ([{"a": "", "\ud800": ""}], "encoding", "column 2 holds half"),
+    "column of half a character": ([{"a": "", "\ud800": ""}], "encoding", "column 2 contains half"),
 }
 
 

@@ -109,7 +109,7 @@ async def test_entries_without_an_address_are_named(
     clean, report = await clean_of(path if is_file else entries, tmp_path)
 
     finding = report.findings[-1]
-    where = "lines 2, 3" if is_file else "places 2, 3"
+    where = "lines 2, 3" if is_file else "positions 2, 3"
     assert (finding.level, finding.rule, finding.count) == (level, "skipped", 2)
     assert f"2 entries that are not an address ({where})" in finding.message
     assert "b @" not in finding.message
@@ -258,9 +258,9 @@ def test_contacts_that_are_all_skipped_have_no_rows() -> None:
     assert checked.report.going == 0
 
 
-async def test_place_is_counted_over_all_pieces_of_work() -> None:
-    """Entries are taken some thousands at a time, and an error names the place among all."""
+async def test_position_is_counted_over_all_batches() -> None:
+    """Entries are read in batches; an error names the position in the whole list."""
     entries: list[Any] = ["a@example.com"] * 10_000
 
-    with pytest.raises(InvalidRequest, match="in place 10,001;"):
+    with pytest.raises(InvalidRequest, match="position 10,001;"):
         await read_skip([*entries, None])

@@ -88,14 +88,14 @@ def coroutine() -> Any:
 
 
 REFUSED: dict[str, tuple[Any, str, str]] = {
-    "name of a file": ("members.csv", "text", "a file is given as Path('…')"),
+    "name of a file": ("members.csv", "text", "pass a file as Path('…')"),
     "header": ("EMAIL,NAME", "text", "is text of one line"),
     "half a character": ("EMAIL,NAME\n\ud800", "encoding", "surrogate"),
     "nothing": (None, "type", "must be a path, bytes, text, an open binary file"),
     "number": (5, "type", "not int"),
-    "one mapping": (ROWS[0], "type", "is one mapping; give a list of them"),
-    "one object": (Person("王小明", "ming@example.com"), "type", "is one Person; give a list"),
-    "class": (Pieces, "type", "is the class Pieces; give an object of it"),
+    "one mapping": (ROWS[0], "type", "is one mapping; pass a list"),
+    "one object": (Person("王小明", "ming@example.com"), "type", "is one Person; pass a list"),
+    "class": (Pieces, "type", "is the class Pieces"),
     "function": (persons, "type", "is a function; call it"),
     "async function": (later, "type", "is a function; call it"),
 }
@@ -121,13 +121,13 @@ async def test_reader_of_data_frames_is_refused_with_the_way_out() -> None:
 
     assert (found, message) == (
         "type",
-        "is a reader of data frames; read them as one, and give that",
+        "is a reader of data frames; read one data frame, and pass that",
     )
 
 
 def test_coroutine_is_refused() -> None:
     """Something that was not awaited is no contacts yet, and needs no warning besides."""
-    with pytest.raises(InvalidRequest, match="is a coroutine, which was not awaited; await it"):
+    with pytest.raises(InvalidRequest, match="is a coroutine that was not awaited"):
         as_source(coroutine())
 
 
@@ -136,7 +136,7 @@ async def test_future_is_refused() -> None:
     """It is not closed, since somebody else may await it."""
     later: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-    with pytest.raises(InvalidRequest, match="is a Future, which was not awaited; await it"):
+    with pytest.raises(InvalidRequest, match="is a Future that was not awaited"):
         as_source(later)
 
     assert not later.done()

@@ -271,7 +271,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "sheet that is larger than it says": (lying(GOOD), "is damaged (BadZipFile)"),
     "cell far out": (
         repacked(GOOD, last_row(b"XFD1048576")),
-        "has cells up to row 1,048,576 and column 16,384; delete what is below and beside",
+        "has cells up to row 1,048,576 and column 16,384; delete the cells",
     ),
     "cells that do not say where": (
         repacked(

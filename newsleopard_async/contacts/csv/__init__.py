@@ -1,1 +1,1 @@
-"""The CSV itself: how it is encoded, its rows, and the CSV that goes out."""
+"""CSV: detecting the encoding, reading the rows, and writing the clean CSV."""

@@ -1,4 +1,4 @@
-"""Rows that were read together, and their columns."""
+"""Batches: rows that are read together, and their columns."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _BLANK_HINT: Final = re.compile(r"\n(?:\s|\Z)")
 
 
 def all_cells(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern of one cell so that `Column.are_all` asks it of all of them at once.
+    """Compile a pattern of one cell for `Column.are_all`, which matches all cells together.
 
     A match of the whole column takes a third of the time of a match per cell.
     """
-    # Not *+, which before CPython 3.11.5 misses what takes backtracking inside (gh-106052).
+    # Not *+: before CPython 3.11.5 it misses matches that need backtracking inside (gh-106052).
     return re.compile(rf"(?>(?:\n(?:{pattern})(?=\n|\Z))*)")
 
 
 class Column:
-    """The cells of one column, kept as one text until somebody asks for a cell.
+    """The cells of one column, stored as one text until the cells are read.
 
     Args:
-        joined: All of them, each after a line feed, to be searched in one go.
-        cells: The same, if `joined` was made of them.
+        joined: All cells in one text, each after a line feed, for one search.
+        cells: The cells, if `joined` was made from them.
     """
 
     __slots__ = ("_cells", "_count", "joined")
@@ -59,19 +59,19 @@ class Column:
 
     @property
     def has_breaks(self) -> bool:
-        """Whether a cell has a line feed in it, so that the text does not show where one ends."""
+        """Whether a cell contains a line feed, so the text does not show where cells end."""
         return self._count != len(self)
 
     def are_all(self, pattern: re.Pattern[str]) -> bool:
-        """Whether each cell is of a pattern; False if that is not seen at once.
+        """Return whether all cells match a pattern; False if a cell contains a line feed.
 
         Args:
-            pattern: As `all_cells` compiles it.
+            pattern: A pattern from `all_cells`.
         """
         return not self.has_breaks and pattern.fullmatch(self.joined) is not None
 
     def with_cells(self, cells: Sequence[str]) -> Column:
-        """Return a column of other cells; itself, if each is the same object."""
+        """Return a column of other cells; the column itself, if all cells are the same objects."""
         return self if all(map(is_, cells, self.cells)) else Column.of(cells)
 
 
@@ -81,20 +81,20 @@ Change = Callable[[Column], Column]
 
 @attrs.define
 class Batch:
-    """Rows, and columns where all rows are of one length; each is made of the other when asked for.
+    """Rows, and columns if all rows have one length; rows are built from columns when needed.
 
-    The header is a row like any other, and blank lines are none.
+    The header is a row, and blank lines are not rows.
 
     Attributes:
-        rows: The cells of each; None where there are the columns.
-        lines: The physical line in which each begins, from 1.
-        raw: Where the rows were read from, in UTF-8, each line with a line feed; quotes may be
-            left out of it.
+        rows: The cells of each row.
+        lines: The line in which each row begins, from 1.
+        raw: The text of the rows in UTF-8, each line with a line feed; possibly without quotes.
         columns: The cells of each column, or None.
-        is_as_read: Whether the rows are the lines that they were read from.
-        broken: Indices of the rows with a line break in a cell.
-        unclosed: Indices of the rows whose quote is never closed; they are their first line.
-        stray: Indices of the rows with a quote that should have been doubled.
+        is_as_read: Whether `raw` still contains the same rows.
+        broken: The indices of rows with a line break in a cell.
+        unclosed: The indices of rows with a quote that is never closed; only their first line is
+            in the row.
+        stray: The indices of rows with a quote that should have been doubled.
     """
 
     _rows: list[list[str]] | None
@@ -114,28 +114,27 @@ class Batch:
         """The cells of each row."""
         if self._rows is None:
             assert self.columns is not None
-            # A million lists keep the garbage collector busy; most files never need them.
+            # A million lists slow the garbage collector down, and most files never need them.
             self._rows = list(map(list, zip(*self.columns, strict=True)))
         return self._rows
 
     def below_first(self) -> Batch:
-        """Return it without its first row."""
+        """Return the batch without its first row."""
         return attrs.evolve(
             self.without((0,)), raw=self.raw.partition(b"\n")[2], is_as_read=self.is_as_read
         )
 
     def changed(self, change: Change, at: int | None = None) -> Batch:
-        """Return it with cells changed; itself, if none was.
+        """Return the batch with changed cells; the batch itself, if no cell changed.
 
         Args:
             change: Returns the new cells, in their order.
-            at: The column; None for all of them.
+            at: The index of the column; None changes all columns.
         """
         if self.columns is not None:
-            places = range(len(self.columns)) if at is None else (at,)
             columns = list(self.columns)
-            for place in places:
-                columns[place] = change(columns[place])
+            for index in range(len(columns)) if at is None else (at,):
+                columns[index] = change(columns[index])
             if all(map(is_, columns, self.columns)):
                 return self
             return attrs.evolve(self, rows=None, columns=columns, is_as_read=False)
@@ -143,10 +142,10 @@ class Batch:
         return self if rows is None else attrs.evolve(self, rows=rows, is_as_read=False)
 
     def reshaped(self, reshape: Callable[[list[str]], list[str]]) -> Batch:
-        """Return it with rows reshaped, those aside whose quote is never closed.
+        """Return the batch with reshaped rows, except rows with a quote that is never closed.
 
         Args:
-            reshape: Returns a new row; each that stays is the same object.
+            reshape: Returns a new row, or the same object if the row does not change.
         """
         if self.columns is not None:
             return self
@@ -165,7 +164,7 @@ class Batch:
         return [list(islice(rest, len(row))) for row in self.rows]
 
     def _changed_at(self, change: Change, at: int) -> list[list[str]] | None:
-        # If a quote is never closed, nobody knows which cell is which.
+        # If a quote is never closed, it is unknown where the cells of the row end.
         unclosed = frozenset(self.unclosed)
         indices = [
             index for index, row in enumerate(self.rows) if len(row) > at and index not in unclosed
@@ -180,12 +179,12 @@ class Batch:
         return rows
 
     def differences(self, other: Batch) -> Iterator[int]:
-        """Yield for each row how many cells differ from another's."""
+        """Yield for each row the number of cells that differ from the other batch."""
         for row, others in zip(self.rows, other.rows, strict=True):
             yield sum(map(ne, row, others))
 
     def without_blank_lines(self) -> Batch:
-        """Leave out rows without a cell, and those of a single one that is blank."""
+        """Remove rows without a cell, and rows with only one cell that is blank."""
         blank = [
             index
             for index, row in enumerate(self.rows)
@@ -194,7 +193,7 @@ class Batch:
         return self.without(blank)
 
     def blank_rows(self) -> list[int]:
-        """Return the indices of the rows that hold separators and blanks alone."""
+        """Return the indices of the rows that contain only separators and blanks."""
         if self.columns is None:
             return [index for index, row in enumerate(self.rows) if not "".join(row).strip()]
         if _BLANK_HINT.search(self.columns[0].joined) is None:
@@ -207,7 +206,7 @@ class Batch:
         ]
 
     def without(self, indices: Collection[int]) -> Batch:
-        """Leave out some rows."""
+        """Return the batch without some rows."""
         if not indices:
             return self
         removed = frozenset(indices)

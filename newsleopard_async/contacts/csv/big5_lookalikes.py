@@ -1,4 +1,4 @@
-"""Where Big5 is not what it seems: bytes that several encodings read, each as something else."""
+"""Bytes that are valid in Big5 and in other encodings, with different characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["Big5Traits", "find_misread", "is_of_eten"]
 
 _FEWEST_CHARS: Final = 16
-"""Of so many characters of Big5, hardly ever none has a second byte in the range of ASCII."""
+"""Chosen: among so many characters of Big5, nearly always one has a second byte that is ASCII."""
 
 _HIGH: Final = bytes(range(0x80, 0x100))
 _NEIGHBOURS: Final = re.compile(r"[^\x00-\x7f]{2}")
@@ -27,15 +27,15 @@ def _misread() -> re.Pattern[str]:
 
 _MISREAD: Final = _misread()
 _MISREAD_LEADS: Final = tuple({each.encode()[:1] for each in _MISREAD.pattern[1:-1]})
-"""The first bytes of these in UTF-8: Cyrillic, and with others full-width blanks and stops."""
+"""The first bytes of these characters in UTF-8; some other characters also begin with them."""
 
 
 def find_misread(text: str) -> re.Match[str] | None:
-    """Find the first character that Python's CP950 reads as no other system does.
+    """Find the first character that Python's CP950 reads differently from all other systems.
 
-    Kana, Cyrillic and circled digits stand in an extension of Big5 (ETEN). Windows has none of
-    it, and Python has it in another order, so that one kana would come out as another. No other
-    bytes come out as one of these characters.
+    Kana, Cyrillic and circled digits are in an extension of Big5 (ETEN). Windows does not have it,
+    and Python has it in another order, so one kana would be decoded as another. No other bytes
+    are decoded as one of these characters.
     """
     # Text in Big5 is checked in 8 % less time if it has none of the four.
     utf8 = text.encode()
@@ -44,14 +44,14 @@ def find_misread(text: str) -> re.Match[str] | None:
 
 
 def is_of_eten(pair: bytes) -> bool:
-    """Tell whether two bytes are a character of the extension."""
+    """Return whether two bytes are a character of the extension ETEN."""
     if not b"\xc6\xa1" <= pair <= b"\xc8\xfe":
         return False
     return bool(pair.decode("big5hkscs", "ignore"))
 
 
 class Big5Traits:
-    """Watches text that CP950 decodes, to tell what else it may be."""
+    """Collects traits of text that CP950 decodes, to find other possible encodings."""
 
     def __init__(self) -> None:
         self._bytes = self._high_bytes = self._chars = 0
@@ -61,9 +61,9 @@ class Big5Traits:
         self._is_settled = False
 
     def add(self, block: bytes, text: str) -> None:
-        """Count the next bytes, and what they were decoded to."""
+        """Count the next bytes and their characters."""
         if self._is_settled:
-            # A tenth of the time in which the encoding is found.
+            # This saves a tenth of the time of the detection.
             return
         self._bytes += len(block)
         self._chars += len(text)
@@ -79,7 +79,7 @@ class Big5Traits:
 
     @property
     def _double_chars(self) -> int:
-        """Characters of two bytes; the second one may be ASCII's, the first one never is."""
+        """The number of characters of two bytes; only the second byte can be ASCII."""
         return self._bytes - self._chars
 
     @property
@@ -87,10 +87,11 @@ class Big5Traits:
         return 2 * self._double_chars - self._high_bytes
 
     def lookalike(self) -> str | None:
-        """Name what the text, once it is complete, may be as well as Big5."""
+        """Return the other possible encodings of the complete text, or None."""
         if self._double_chars >= _FEWEST_CHARS and self._low_bytes == 0:
             return "GB2312 and EUC-KR"
-        # The é of Renée takes the next letter with it; Chinese seldom stands so, and alone.
+        # CP950 reads the é of Renée and the next letter as one character. Chinese is seldom a
+        # single character after a letter.
         are_all_low = self._low_bytes == self._double_chars
         if are_all_low and self._is_after_letter and not self._has_neighbours:
             return "Latin-1"

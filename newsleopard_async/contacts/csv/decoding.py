@@ -1,4 +1,4 @@
-"""Bytes decoded strictly and measured, block by block, without being kept."""
+"""Decodes bytes strictly and measures lines, block by block, without storing the text."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from newsleopard_async.contacts.csv.big5_lookalikes import Big5Traits, find_misr
 __all__ = ["BadBytes", "Measure", "StrictDecoder", "count_ends"]
 
 MOST_LINE_BYTES: Final = 1024 * 1024
-"""A longer line is taken to have no end; no contact comes near it."""
+"""Chosen: no contact is nearly as long; a longer line means that the line ends were lost."""
 
 _MOST_SHOWN_BYTES: Final = 4
+"""Chosen: the length of the longest character of UTF-8 and GB18030."""
 _ASCII_ENDS: Final = frozenset({"utf-8", "cp950", "big5hkscs"})
-"""The codecs in whose bytes CR and LF are line ends and nothing else; others are decoded first."""
+"""The codecs in which the bytes CR and LF are always line ends; text of others is decoded first."""
 
 _SEPARATORS: Final = (b",", b";", b"\t", b"|")
 
 
 @attrs.frozen
 class BadBytes:
-    """The first bytes that are not of an encoding.
+    """The first bytes that are invalid in an encoding.
 
     Attributes:
-        before: What was decoded together with them and stands before them, in UTF-8.
-        hex: The bytes themselves, at most four.
-        is_of_eten: Whether they seem to be Big5 all the same, of an extension that CP950 lacks.
+        codec: The encoding.
+        before: The text before them that was decoded in the same block, in UTF-8.
+        hex: The bytes, at most four.
+        is_of_eten: Whether they seem to be Big5 of the extension ETEN, which CP950 lacks.
     """
 
     codec: str
@@ -38,12 +40,12 @@ class BadBytes:
 
 
 class StrictDecoder:
-    """Decodes until the first bytes that are not of the encoding.
+    """Decodes until the first invalid bytes.
 
     Attributes:
         codec: The encoding.
-        failed: Where it ended, or None.
-        traits: What there is to tell of text in CP950; None for other encodings.
+        failed: The first invalid bytes, or None.
+        traits: The traits of text in CP950; None for other encodings.
     """
 
     def __init__(self, codec: str) -> None:
@@ -53,20 +55,20 @@ class StrictDecoder:
         self._decoder = codecs.getincrementaldecoder(codec)()
 
     def decode(self, block: bytes, *, is_last: bool = False) -> bytes:
-        """Decode the next bytes, and return them in an encoding whose line ends are ASCII's."""
+        """Decode the next bytes, and return them in an encoding with the line ends of ASCII."""
         if self.codec not in _ASCII_ENDS:
             return self._encoded(self._decode(block, is_last))
-        # Most files are mostly ASCII, which need not be decoded to be judged.
+        # Most files are mostly ASCII, which is valid without decoding.
         is_plain = block.isascii() and not self._decoder.getstate()[0]
         text = block.decode("ascii") if is_plain else self._decode(block, is_last)
         if self.traits is not None:
             self.traits.add(block, text)
             if not text.isascii():
-                self._look_for_misread(text)
+                self._find_misread(text)
         return block
 
     def _encoded(self, text: str) -> bytes:
-        """Return text as UTF-8, up to a half of a surrogate pair, which UTF-7 can hold."""
+        """Return text as UTF-8, up to half of a surrogate pair, which UTF-7 can contain."""
         try:
             return text.encode()
         except UnicodeEncodeError as error:
@@ -75,28 +77,28 @@ class StrictDecoder:
         return before.encode()
 
     def _decode(self, block: bytes, is_last: bool) -> str:
-        """Decode the next bytes, or those before the first bad ones."""
+        """Decode the next bytes, or the bytes before the first invalid ones."""
         state = self._decoder.getstate()
         try:
             return self._decoder.decode(block, is_last)
         except UnicodeDecodeError as error:
             begin, whole = error.start, error.object
             bad = whole[begin : error.end][:_MOST_SHOWN_BYTES]
-        # What came before may have shifted the meaning of these bytes.
+        # The state before the block can change the meaning of these bytes.
         self._decoder.setstate(state)
         before = self._decoder.decode(block[: max(0, begin - (len(whole) - len(block)))])
         pair = whole[begin : begin + 2]
         self._fail(before, pair if self.codec == "cp950" and is_of_eten(pair) else bad)
         return before
 
-    def _look_for_misread(self, text: str) -> None:
+    def _find_misread(self, text: str) -> None:
         if (misread := find_misread(text)) is not None:
             self._fail(text[: misread.start()], misread[0].encode(self.codec))
 
     def _fail(self, before: str, bad: bytes) -> None:
         is_eten = self.codec == "cp950" and is_of_eten(bad)
         if is_eten:
-            # Hanzi and hangul have these bytes, too; who has them is not sent to yet another Big5.
+            # GB2312 and EUC-KR also have these bytes; then Big5-HKSCS would be wrong advice.
             traits = Big5Traits()
             traits.add(before.encode(self.codec), before)
             is_eten = traits.lookalike() is None
@@ -104,12 +106,12 @@ class StrictDecoder:
 
 
 class Measure:
-    """Counts lines, and sees where one does not end.
+    """Counts lines, and finds a line without an end.
 
     Attributes:
-        lines: Line ends so far: LF, CRLF or CR.
-        is_blank: Whether there was nothing but blank space.
-        endless: Set where a line goes on for over 1 MiB: whether it is one of many columns.
+        lines: The number of line ends so far: LF, CRLF or CR.
+        is_blank: Whether the bytes so far are only blank space.
+        endless: Set if a line is longer than 1 MiB: whether it has many columns or is text.
     """
 
     def __init__(self) -> None:
@@ -131,7 +133,7 @@ class Measure:
         self._ends_in_cr = block.endswith(b"\r")
 
     def lines_in(self, block: bytes) -> int:
-        """Count the line ends in what follows; the two of CRLF may stand in two blocks."""
+        """Count the line ends in the next block; CRLF can be split between two blocks."""
         return count_ends(block) - (self._ends_in_cr and block.startswith(b"\n"))
 
 
@@ -144,7 +146,7 @@ def count_ends(block: bytes) -> int:
 
 
 def _ends(block: bytes) -> tuple[int, int]:
-    """Return where the first line end is, or the length; and the last one, or -1."""
+    """Return the index of the first line end, or the length; and of the last one, or -1."""
     first, last = block.find(b"\n"), block.rfind(b"\n")
     if b"\r" in block:
         other = block.find(b"\r")

@@ -1,16 +1,17 @@
-"""In which encoding a CSV is, found by strict decoding of all of it and never by guessing.
+"""Detects the encoding of a CSV by strict decoding of the whole file, never by statistics.
 
 The rules, in this order:
 
-1. What begins like a workbook, an archive or an image is no text.
-2. An encoding that the caller says is obeyed, if Python knows it, and so is a mark.
-3. UTF-8, where all of the file is UTF-8.
-4. CP950 (Big5), where all of the file is CP950; a warning says that it was taken. Where it may
-   as well be GB2312, EUC-KR or Latin-1, the caller has to say it.
-5. Anything else is refused, with the line and the bytes.
+1. A file that begins like a workbook, an archive or an image is not text.
+2. The caller's encoding is used if Python supports it, and so is a byte order mark.
+3. UTF-8, if the whole file is valid UTF-8.
+4. CP950 (Big5), if the whole file is valid CP950; a warning reports it. If it can also be GB2312,
+   EUC-KR or Latin-1, the caller must choose.
+5. Anything else is refused with the line and the bytes, because a wrong guess would send mails
+   with wrong names.
 
-Who says Big5 means what Windows writes: CP950, which has all of it and the characters 碁, 恒, 裏,
-粧, 嫺, 銹, 墻 and €. Kana and Cyrillic are of Big5-HKSCS, and only read as such.
+Big5 is read as CP950, the encoding that Windows writes: it contains Big5 and the characters 碁, 恒,
+裏, 粧, 嫺, 銹, 墻 and €. Kana and Cyrillic are read only as Big5-HKSCS.
 """
 
 from __future__ import annotations
@@ -30,31 +31,31 @@ from newsleopard_async.models.findings import Finding, Level
 __all__ = ["BLOCK_BYTES", "ENCODINGS", "Blocks", "DetectedFormat", "EncodingDetector"]
 
 BLOCK_BYTES: Final = 256 * 1024
+"""Chosen: the rows of a block take little memory, and few calls are needed for a file."""
 
 
 class Blocks:
-    """Cuts what it is fed, and holds less than a block."""
+    """Cuts bytes into blocks, and stores less than one block."""
 
     def __init__(self) -> None:
-        self._size_bytes = BLOCK_BYTES
         self._held: list[bytes] = []
         self._held_bytes = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Yield the blocks that are full; to be iterated to its end, or not fed again."""
+        """Yield the full blocks; iterate to the end before the next call."""
         self._held.append(piece)
         self._held_bytes += len(piece)
-        if self._held_bytes < self._size_bytes:
+        if self._held_bytes < BLOCK_BYTES:
             return
         whole = b"".join(self._held)
-        end = len(whole) - len(whole) % self._size_bytes
+        end = len(whole) - len(whole) % BLOCK_BYTES
         self._held = [whole[end:]]
         self._held_bytes = len(whole) - end
-        for begin in range(0, end, self._size_bytes):
-            yield whole[begin : begin + self._size_bytes]
+        for begin in range(0, end, BLOCK_BYTES):
+            yield whole[begin : begin + BLOCK_BYTES]
 
     def rest(self) -> bytes:
-        """Return what is left, once."""
+        """Return and forget the remaining bytes."""
         rest = b"".join(self._held)
         self._held, self._held_bytes = [], 0
         return rest
@@ -64,16 +65,16 @@ ENCODINGS: Final = (
     *("utf-8", "utf-16", "big5", "cp950", "big5hkscs"),
     *("gb18030", "shift_jis", "euc_kr", "cp1252"),
 )
-"""Some of the encodings that a caller may say, by the names that Python gives them."""
+"""Examples for the message about an unknown encoding, by Python's names."""
 
 _NO_FILES: Final = frozenset(
     {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 )
-"""What Python counts among the encodings of text, and no file is in."""
+"""Python's text encodings that no file is written in."""
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
-    # Before that of UTF-16, which it begins with.
+    # Before UTF-16, because this mark begins with the mark of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -81,11 +82,11 @@ _MARKS: Final = (
 )
 _WIDE: Final = ("utf-16", "utf-32")
 _CONTROLLED: Final = (*_WIDE, "iso2022")
-"""Encodings whose bytes are full of control characters, though they hold text."""
+"""Encodings in which text has many bytes that are control characters in ASCII."""
 
 _NAMES: Final = {"cp950": "CP950 (Big5)", "big5hkscs": "Big5-HKSCS"}
 _MEANT: Final = {"utf-8-sig": "utf-8", "big5": "cp950"}
-"""What callers mean by a name."""
+"""The codecs that callers mean by these names."""
 
 _CONTROLS: Final = bytes({*range(32), 127} - set(b"\t\n\r"))
 
@@ -95,11 +96,12 @@ class DetectedFormat:
     """How to read a file.
 
     Attributes:
-        encoding: The codec for all that follows the mark; None where the file cannot be
-            read, and the findings say why.
-        mark_bytes: Length of the mark at the beginning, which is no part of the text.
-        findings: What there is to say of it.
-        continued: The lines that go on with the row before, of a workbook whose rows are counted.
+        encoding: The codec of the text after the mark; None if the file cannot be read, and the
+            findings give the reason.
+        mark_bytes: The length of the byte order mark, which is not part of the text.
+        findings: The findings about the encoding.
+        continued: The lines of a workbook's CSV that continue the row before; they are not
+            counted, so that line numbers are Excel's row numbers.
     """
 
     encoding: str | None
@@ -119,14 +121,13 @@ class _BadLine:
 
 
 class EncodingDetector:
-    """Reads a file once, in constant memory, and says how to decode it.
+    """Reads a file once, in constant memory, and returns how to decode it.
 
     Args:
-        encoding: What the caller says that it is, by any name that Python knows; None to
-            find out.
+        encoding: The caller's encoding, by any name of Python; None detects it.
 
     Raises:
-        InvalidRequest: no such encoding, or none that is taken.
+        InvalidRequest: the encoding is unknown, or is not an encoding of text files.
     """
 
     def __init__(self, encoding: str | None = None) -> None:
@@ -141,7 +142,7 @@ class EncodingDetector:
         self._fatal: Finding | None = None
 
     def feed(self, piece: bytes) -> bool:
-        """Take the next bytes; False where enough is known and the rest need not be read."""
+        """Read the next bytes; return False if the rest need not be read."""
         for block in self._blocks.feed(piece):
             if self._fatal is not None:
                 break
@@ -149,7 +150,7 @@ class EncodingDetector:
         return self._fatal is None
 
     def finish(self) -> DetectedFormat:
-        """Say how to read the file, once all of it was fed, or as much as was asked for."""
+        """Return the format, after all bytes were fed or `feed` returned False."""
         if self._fatal is None:
             self._take_block(self._blocks.rest(), is_last=True)
         if self._fatal is None and self._measure.is_blank:
@@ -175,19 +176,19 @@ class EncodingDetector:
             self._decode(block, is_last=is_last)
 
     def _begin(self, head: bytes) -> None:
-        """Decide by the beginning which encodings can be meant at all."""
+        """Select the possible encodings by the beginning of the file."""
         self._read_mark(head)
         self._fatal = finding_of_magic(head) or self._contradiction(head)
         known = self._said or self._marked
-        wanted = (known,) if known else ("utf-8", "cp950")
+        possible = (known,) if known else ("utf-8", "cp950")
         if self._fatal is None:
-            self._decoders = [StrictDecoder(codec) for codec in wanted]
+            self._decoders = [StrictDecoder(codec) for codec in possible]
 
     def _read_mark(self, head: bytes) -> None:
         for mark, codec in _MARKS:
             if head.startswith(mark):
                 self._marked = codec
-                # Files that were joined may have several.
+                # Files that were joined can have several marks.
                 while head.startswith(mark, self._mark_bytes):
                     self._mark_bytes += len(mark)
                 break
@@ -195,9 +196,9 @@ class EncodingDetector:
             self._said = self._marked
 
     def _contradiction(self, head: bytes) -> Finding | None:
-        """Return why the beginning rules out every encoding that could be meant."""
+        """Return why the beginning excludes all possible encodings."""
         if self._said is None and (self._marked or "").startswith("utf-32"):
-            return _error("encoding", "is UTF-32; say encoding='utf-32', or save it as UTF-8")
+            return _error("encoding", "is UTF-32; use encoding='utf-32', or save it as UTF-8")
         if self._marked is not None:
             return self._wrong_mark(self._marked)
         if self._said not in _WIDE and (self._said or "").startswith(_CONTROLLED):
@@ -207,7 +208,8 @@ class EncodingDetector:
         if (unmarked := _unmarked_utf16(head)) is not None:
             return _error(
                 "encoding",
-                f"looks like UTF-16 without a mark; say encoding={unmarked!r}, or save it as UTF-8",
+                f"looks like UTF-16 without a byte order mark; use encoding={unmarked!r}, or save "
+                "it as UTF-8",
             )
         if self._said == "utf-16":
             return _mark_missing(self._said)
@@ -218,12 +220,12 @@ class EncodingDetector:
             return None
         return _error(
             "encoding",
-            f"begins with the mark of {_name(marked)}, which is not the encoding= that you say; "
-            "leave it out",
+            f"begins with the byte order mark of {_name(marked)}, which is not the encoding of "
+            "encoding=; remove the argument",
         )
 
     def _decode(self, block: bytes, *, is_last: bool) -> None:
-        """Decode on in every encoding that is left."""
+        """Decode a block in all encodings that are still possible."""
         measured = block
         for decoder in tuple(self._decoders):
             measured = decoder.decode(block, is_last=is_last)
@@ -242,15 +244,15 @@ class EncodingDetector:
         is_controlled = any(codec.startswith(_CONTROLLED) for codec in self._failed)
         if not is_controlled and _is_binary(block, most_percent=4):
             return _BINARY
-        # UTF-8 first, which it should be, whichever failed first.
+        # UTF-8 comes first in the message, because the file should be UTF-8.
         codec, *others = sorted(self._failed, key=lambda codec: codec != "utf-8")
         place = self._failed[codec]
         tried = "".join(
-            f", and line {self._failed[other]}, which are no {_name(other)}" for other in others
+            f", and line {self._failed[other]}, which are not {_name(other)}" for other in others
         )
         return _error(
             "encoding",
-            f"cannot be decoded: line {place}, which are no {_name(codec)}{tried}; "
+            f"cannot be decoded: line {place}, which are not {_name(codec)}{tried}; "
             f"{self._remedy()}",
             line=place.line,
         )
@@ -258,17 +260,17 @@ class EncodingDetector:
     def _remedy(self) -> str:
         if any(place.is_of_eten for place in self._failed.values()):
             if self._said:
-                return "say encoding='big5hkscs', which has them, or save it as UTF-8"
+                return "use encoding='big5hkscs', which has them, or save it as UTF-8"
             return (
-                "if it is Big5 with Japanese or Cyrillic letters, say encoding='big5hkscs', "
+                "if it is Big5 with Japanese or Cyrillic letters, use encoding='big5hkscs', "
                 "which has them; otherwise save it as UTF-8"
             )
         if self._said:
-            return "leave encoding= out, or say the right one"
-        return "save it as UTF-8, or say its encoding= if it is another"
+            return "remove encoding=, or name the right one"
+        return "save it as UTF-8, or name its encoding by encoding="
 
     def _ambiguous(self, decoder: StrictDecoder) -> Finding | None:
-        """Return why nobody can tell that this encoding, which fits, is the right one."""
+        """Return why it is uncertain that this encoding, which fits, is the right one."""
         lookalike = decoder.traits and decoder.traits.lookalike()
         if self._said or not lookalike:
             return None
@@ -276,27 +278,27 @@ class EncodingDetector:
         return _error(
             "encoding",
             f"is not UTF-8 (line {place}), and fits {_name(decoder.codec)}, but {lookalike} as "
-            f"well; say encoding={decoder.codec!r} if it is Big5, or save it as UTF-8",
+            f"well; use encoding={decoder.codec!r} if it is Big5, or save it as UTF-8",
             line=place.line,
         )
 
     def _remarks(self, codec: str) -> Iterator[Finding]:
         if self._marked == "utf-8":
             yield _finding(
-                "note", "byte-order-mark", "begins with a byte order mark, which is left out"
+                "note", "byte-order-mark", "begins with a byte order mark, which is removed"
             )
         if codec == "utf-8":
             return
         if self._said or self._marked:
-            by = "as you say" if self._said else "by its mark"
-            yield _finding("note", "encoding", f"is {_name(codec)} {by}; UTF-8 goes out")
+            by = "as requested" if self._said else "by its byte order mark"
+            yield _finding("note", "encoding", f"is {_name(codec)} {by}; UTF-8 is written")
             return
         place = self._failed["utf-8"]
         yield _finding(
             "warning",
             "encoding",
             f"is not UTF-8 (line {place}), and was read as {_name(codec)}, which fits all of it; "
-            f"check that the names are right; then say encoding={codec!r}, or save it as UTF-8",
+            f"check that the names are right; then use encoding={codec!r}, or save it as UTF-8",
             line=place.line,
         )
 
@@ -304,7 +306,7 @@ class EncodingDetector:
 def _mark_missing(codec: str) -> Finding:
     return _error(
         "encoding",
-        f"has no mark to say which {_name(codec)} it is; say encoding='{codec}-le' or "
+        f"has no byte order mark to show which {_name(codec)} it is; use encoding='{codec}-le' or "
         f"encoding='{codec}-be'",
     )
 
@@ -313,7 +315,7 @@ def _codec_said(encoding: object) -> str:
     if isinstance(encoding, str) and encoding.isascii() and "\0" not in encoding:
         with contextlib.suppress(LookupError):
             name = codecs.lookup(encoding).name
-            # Python's own transformations, such as base64, refuse with LookupError, too.
+            # Python's transformations that are not encodings, such as base64, raise LookupError.
             with contextlib.suppress(UnicodeError):
                 b"a".decode(name)
             if name not in _NO_FILES:
@@ -321,8 +323,7 @@ def _codec_said(encoding: object) -> str:
     raise InvalidRequest.of(
         "encoding",
         "choice",
-        f"must be an encoding of text that Python knows, such as {', '.join(ENCODINGS)}, "
-        f"not {encoding!r:.40}",
+        f"must be a text encoding of Python, such as {', '.join(ENCODINGS)}, not {encoding!r:.40}",
     )
 
 
@@ -331,7 +332,7 @@ def _name(codec: str) -> str:
 
 
 def _unmarked_utf16(head: bytes) -> str | None:
-    """Recognise UTF-16 by its NULs: ASCII has one in every second byte."""
+    """Recognise UTF-16 by its NULs: every second byte of ASCII in UTF-16 is one."""
     pairs = len(head) // 2
     high, low = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
     if pairs < 2 or max(high, low) * 5 < pairs or min(high, low) * 10 > max(high, low):
@@ -342,7 +343,7 @@ def _unmarked_utf16(head: bytes) -> str | None:
 
 
 def _is_binary(block: bytes, *, most_percent: int) -> bool:
-    """Tell by the share of control characters; a stray one or two make no binary file."""
+    """Recognise binary data by the share of control characters; text can have one or two."""
     controls = len(block) - len(block.translate(None, _CONTROLS))
     return controls >= 4 and controls * 100 > len(block) * most_percent
 
@@ -351,8 +352,8 @@ def _endless(kind: str, line: int) -> Finding:
     if kind == "columns":
         return _error(
             "column-count",
-            f"has over 1 MiB in line {line}, full of separators; at most 1,000 columns are taken, "
-            "so check whether the line ends were lost",
+            f"has over 1 MiB in line {line}, with many separators, and at most 1,000 columns are "
+            "allowed; check whether the line ends were lost",
             line=line,
         )
     return _error(

@@ -1,4 +1,4 @@
-"""What a file is that is not text, by how it begins."""
+"""Recognises files that are not CSV by their first bytes."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _BINARY: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"Rar!\x1a\x07", "a RAR archive; unpack it first"),
-    (b"%PDF-", "a PDF; export the table that it was made from"),
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF87a", "a GIF image"),
-    (b"GIF89a", "a GIF image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90\x00", "a program"),
+    (b"%PDF-", "a PDF; export the table from which it was made as CSV"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image; choose the file of contacts"),
+    (b"\xff\xd8\xff", "a JPEG image; choose the file of contacts"),
+    (b"GIF87a", "a GIF image; choose the file of contacts"),
+    (b"GIF89a", "a GIF image; choose the file of contacts"),
+    (b"II*\x00", "a TIFF image; choose the file of contacts"),
+    (b"MM\x00*", "a TIFF image; choose the file of contacts"),
+    (b"\x7fELF", "a program; choose the file of contacts"),
+    (b"MZ\x90\x00", "a program; choose the file of contacts"),
     (b"SQLite format 3\x00", "an SQLite database; export the table as CSV"),
     (b"PAR1\x15", "a Parquet file; export the table as CSV"),
-    (b"{\\rtf", "an RTF document"),
+    (b"{\\rtf", "an RTF document; save its table as CSV"),
 )
-"""Signatures; each is one that no text with a header begins with."""
+"""Signatures with which no text with a header begins."""
 
 _OLE2: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
@@ -54,17 +54,17 @@ _ANY_MARKUP: Final = re.compile(
     rb"|([a-z][\w.:-]*)(?:\s[^<>]*)?>.*?</\1\s*>)",
     re.IGNORECASE | re.DOTALL,
 )
-"""Such as an error that was saved as a file; a header ``<EMAIL>,<NAME>`` has no closing tag."""
+"""For example an error page saved as a file; a header ``<EMAIL>,<NAME>`` has no closing tag."""
 
 
 def finding_of_magic(head: bytes) -> Finding | None:
-    """Name a file that is not CSV, or return None.
+    """Return a finding about a file that is not CSV, or None.
 
     Args:
-        head: The first bytes; 64 KiB tell the kinds of zip archives apart.
+        head: The first bytes; 64 KiB distinguish the types of zip archives.
     """
     if head.startswith(_OLE2):
-        # Excel puts a workbook with a password into such a file, too.
+        # Excel also writes a workbook with a password as such a file.
         return _spreadsheet("an Excel workbook (.xls), or one with a password")
     if head.startswith(_ZIP):
         return _finding_of_zip(head)
@@ -72,7 +72,7 @@ def finding_of_magic(head: bytes) -> Finding | None:
         kind = "XML" if markup[1] else "an HTML page, which some systems export under the name .xls"
         return _spreadsheet(kind)
     if _JSON.match(head):
-        way_out = "export the rows as CSV, or give json.loads() of it as records"
+        way_out = "export the rows as CSV, or pass json.loads() of it as records"
         return _finding("not-text", f"is not a CSV file but JSON; {way_out}")
     if _ANY_MARKUP.match(head):
         return _finding(
@@ -85,7 +85,7 @@ def finding_of_magic(head: bytes) -> Finding | None:
 
 
 def is_xlsx(head: bytes) -> bool:
-    """Whether a file begins as a workbook of Excel does, one with macros or a binary one too."""
+    """Return whether a file begins like an Excel workbook, including .xlsm and .xlsb."""
     return finding_of_magic(head) == _spreadsheet(_XLSX)
 
 
@@ -96,11 +96,14 @@ def _finding_of_zip(head: bytes) -> Finding:
     if any(name.endswith((b".iwa", b"Index.zip")) for name in names):
         return _spreadsheet("a Numbers document (.numbers)")
     if any(name.startswith((b"word/", b"ppt/")) for name in names):
-        return _finding("not-text", "is not a CSV file but a Word or PowerPoint document")
+        return _finding(
+            "not-text",
+            "is not a CSV file but a Word or PowerPoint document; save its table as CSV",
+        )
     if any(name.startswith((b"xl/", b"[Content_Types].xml", b"docProps/")) for name in names):
         return _spreadsheet(_XLSX)
     return _finding(
-        "not-text", "is not a CSV file but a zip archive; unpack it and give the file in it"
+        "not-text", "is not a CSV file but a zip archive; unpack it, and use the file in it"
     )
 
 

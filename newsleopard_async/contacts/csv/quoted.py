@@ -1,22 +1,24 @@
-"""Rows of a CSV that holds quotes, whatever state they are in.
+"""Reads rows of a CSV with quotes, even if the quotes are not well-formed.
 
-The rules:
+The fear behind the rules: one unclosed quote turns all rows up to the next quote into one cell,
+and these contacts get no mail.
 
-1. What RFC 4180 allows is read by it; a quote inside a cell that is not quoted stays as it is.
-2. In a quoted cell, a quote that no separator or line end follows belongs to the cell.
-3. A quoted cell may go on in the next lines, for 64 KiB. Where it ends in no proper way, its
-   quote was never closed: the line that it began in is a row by itself, and reading goes on
-   with the next line, so that one lone quote spoils one row.
-4. A row over several lines that has as many cells as the header is one row, whatever its lines
-   look like. Only where each of them would be a row itself, of that length and with an address,
-   it is not known which was meant: a file of the platform, which a program writes, is taken at
-   its word; in contacts the first line is a row by itself, so that two lone quotes in one column
-   swallow nobody. Fifty such lines, one below the other, are rows in any file.
-5. In a row of any other length the quote was never closed if the cell holds what looks like rows,
-   each a line with an address for a cell, or if its last line looks like one and the row is longer
-   than the header. So no lone quote swallows the rows up to the next one.
-6. Going back costs time. Where it comes to more than the length of the text, no cell goes on in
-   the next line any more, so that no file takes more than a few times as long as another.
+1. Rows that follow RFC 4180 are read by it. A quote inside a cell that is not quoted is part of
+   the cell.
+2. In a quoted cell, a quote that is not followed by a separator or line end is part of the cell.
+3. A quoted cell can continue in the next lines, for up to 64 KiB. If it has no valid end, its quote
+   was never closed: then its first line is a row, and reading continues with the next line. So a
+   single quote damages only one row.
+4. A row over several lines that has as many cells as the header is one row. If each of its lines
+   would also be a row of that length with an address, its meaning is unknown. In a file of the
+   platform, which a program writes, it is one row. In contacts, the first line is a row, so that
+   two single quotes in one column hide no contacts. Fifty such consecutive lines are rows in any
+   file.
+5. In a row of any other length, the quote was never closed if the cell contains lines that look
+   like rows (an address in a cell), or if its last line looks like a row and the row is longer than
+   the header.
+6. Reading lines again takes time. If it takes more than the length of the text, no cell continues
+   in the next line any more, so no file takes more than a few times as long as another.
 """
 
 from __future__ import annotations
@@ -35,23 +37,28 @@ from newsleopard_async.contacts.csv.separators import looks_like_address, split_
 __all__ = ["QuotedReader", "Rows"]
 
 _MOST_ROWS_IN_A_CELL: Final = 50
-"""So many whole rows in one quoted cell, one below another: its quote was never closed. Chosen:
-nobody pastes a longer table into a cell, and few lines are read twice."""
+"""The number of consecutive lines in a quoted cell that look like rows, from which its quote counts
+as never closed. Chosen: people do not paste a longer table into a cell, and few lines are read
+twice."""
 
 MOST_RECORD_CHARS: Final = 64 * 1024
+"""Chosen: no cell of a contact is longer, and an unclosed quote makes only this much be read
+twice."""
 FREE_WASTE_CHARS: Final = 8 * 1024 * 1024
+"""The text that can be read again before rule 6 applies. Chosen: reading it takes a moment, and a
+short file with many unclosed quotes is read by the same rules as a long one."""
 
 
 @attrs.define
 class Rows:
-    """Rows as they were read; each index is one of `rows`.
+    """The rows of a text.
 
     Attributes:
         rows: The cells.
-        lines: The line in which each begins, counted from the first of the text.
-        broken: Rows with a line break in a cell.
-        unclosed: Rows whose quote is never closed.
-        stray: Rows with a quote that should have been doubled.
+        lines: The line in which each row begins, from 0 for the first line of the text.
+        broken: The indices of rows with a line break in a cell.
+        unclosed: The indices of rows with a quote that is never closed.
+        stray: The indices of rows with a quote that should have been doubled.
     """
 
     rows: list[list[str]] = attrs.field(factory=list)
@@ -62,12 +69,12 @@ class Rows:
 
 
 class QuotedReader:
-    """Reads text of which it sees a block at a time.
+    """Reads text block by block.
 
     Args:
-        separator: Between cells, a single character.
-        width: How many cells the header has; None if its first line does not show it.
-        trusts_quotes: Whether a program wrote the file, so that its quotes are meant.
+        separator: The separator of the cells, a single character.
+        width: The number of cells in the header; None if its first line does not show it.
+        trusts_quotes: Whether a program wrote the file, so its quotes are intended.
     """
 
     def __init__(
@@ -86,8 +93,8 @@ class QuotedReader:
     def read(self, block: str, *, is_last: bool) -> tuple[Rows, str]:
         """Read the rows of whole lines.
 
-        Returns: The rows, blank lines among them, and the text of a last one that may go on in
-            the next block.
+        Returns: The rows, including blank lines, and the text of a last row that possibly continues
+            in the next block.
         """
         lines = block.split("\n")
         lines.pop()
@@ -142,7 +149,7 @@ class QuotedReader:
         return MOST_RECORD_CHARS if self._wasted_chars <= allowed else 0
 
     def _is_one_row(self, source: _Lines, row: list[str]) -> bool:
-        """Tell whether a row over several lines holds no other."""
+        """Return whether a row over several lines is one row."""
         if self._width in {None, len(row)}:
             return self._trusts_quotes or source.others > 0 or not self._is_whole_row(source.last)
         if self._width < len(row) and _is_row(source.last, self._separator):
@@ -150,10 +157,10 @@ class QuotedReader:
         return not any(_holds_rows(cell, self._separator) for cell in row if "\n" in cell)
 
     def _is_whole_row(self, line: str) -> bool:
-        """Tell whether a line would be a row by itself, with or without regard to its quotes."""
+        """Return whether a line would be a row itself, with or without its quotes."""
         width, cells = self._width or 0, line.count(self._separator) + 1
-        # A space follows a comma in prose. In a table that has it so, no quote behind it opens a
-        # cell, so that none can be left open.
+        # In prose a space follows a comma. In a table with such spaces, a quote after one opens no
+        # cell, so no quote can be left open.
         if cells < width or f"{self._separator} " in line:
             return False
         is_long = cells > width and len(split_line(line, self._separator)[0]) != width
@@ -165,7 +172,7 @@ class QuotedReader:
         self._position_chars += len(line) + 1
 
     def _take(self, found: Rows, source: _Lines, row: list[str]) -> int:
-        """Add a row that was read well, and return of how many lines it was."""
+        """Add a row that was read, and return the number of its lines."""
         index = len(found.rows)
         self._width = self._width or len(row)
         found.rows.append(row)
@@ -178,7 +185,7 @@ class QuotedReader:
         return source.taken
 
     def _recover(self, found: Rows, source: _Lines) -> int:
-        """Add a row of the first line alone."""
+        """Add only the first line as a row, and return 1, the number of its lines."""
         row, is_closed = split_line(source.first, self._separator)
         if not is_closed:
             found.unclosed.append(len(found.rows))
@@ -192,13 +199,14 @@ class QuotedReader:
 
 
 class _Lines:
-    """Lines for one record, as the csv module wants them; it takes more as long as a quote is open.
+    """An iterator over the lines of one row; the csv module reads on while a quote is open.
 
     Attributes:
         start: The index of the first line.
-        taken: How many were taken.
-        others: How many of them, but for the last one, would be no row themselves.
-        ran_out: Whether one more was asked for than there are.
+        taken: The number of lines that were read.
+        taken_chars: The length of these lines.
+        others: The number of these lines, except the last, that would not be rows themselves.
+        ran_out: Whether the block ended before the row.
     """
 
     def __init__(
@@ -221,14 +229,14 @@ class _Lines:
 
     @property
     def last(self) -> str:
-        """The last line that was taken."""
+        """The last line that was read."""
         return self._lines[self.start + self.taken - 1]
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        if self.taken and not self._may_go_on():
+        if self.taken and not self._can_continue():
             raise StopIteration
         if self.start + self.taken == len(self._lines):
             self.ran_out = True
@@ -238,8 +246,8 @@ class _Lines:
         self.taken_chars += len(line)
         return line
 
-    def _may_go_on(self) -> bool:
-        """Tell whether a cell may go on behind the lines that were taken."""
+    def _can_continue(self) -> bool:
+        """Return whether a cell can continue after the lines that were read."""
         if self._is_row(self.last):
             self._rows += 1
         else:
@@ -249,11 +257,11 @@ class _Lines:
 
 
 def _holds_rows(cell: str, separator: str) -> bool:
-    """Tell whether the lines of a cell look like rows."""
+    """Return whether a line of a cell looks like a row."""
     if "@" not in cell:
         return False
     first, *others = cell.split("\n")
-    # The first line is the rest of one, so that what stands before a separator is no whole cell.
+    # The first line is the rest of a row, so the text before its first separator is part of a cell.
     rest = first.partition(separator)[2]
     return _has_address(rest, separator) or any(_is_row(line, separator) for line in others)
 

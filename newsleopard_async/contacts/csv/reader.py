@@ -1,4 +1,4 @@
-"""The rows of a CSV and the lines that they stand in, read piece by piece."""
+"""Reads the rows of a CSV and their line numbers, piece by piece."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from newsleopard_async.models.validation import raise_problems
 __all__ = ["RowReader", "iterate_rows"]
 
 _FEWEST_COLUMNS: Final = 2
-"""In a single column, blank lines cannot be told from rows by their cells."""
+"""In a single column, blank lines and rows cannot be distinguished by their cells."""
 
 
 class RowReader:
-    """Makes rows of bytes that were looked at before; memory does not grow with the file.
+    """Reads rows from bytes of a detected format; memory does not grow with the file.
 
     Args:
-        detected: How to decode them.
+        detected: The format.
         trusts_quotes: As for `QuotedReader`.
 
     Attributes:
-        separator: As it was read off the header, once there was one.
-        first_line: The first line that is not blank, as it stands.
+        separator: The separator of the header; None before the header was read.
+        first_line: The first line that is not blank, unchanged.
     """
 
     def __init__(self, detected: DetectedFormat, *, trusts_quotes: bool = False) -> None:
@@ -58,16 +58,16 @@ class RowReader:
 
     @property
     def has_mixed_line_ends(self) -> bool:
-        """Whether the lines so far end in more than one way, and no cell is to blame for it."""
+        """Whether the lines so far end in several ways, and not because of line breaks in cells."""
         return isinstance(self._decoder.newlines, tuple) and not self._has_broken_rows
 
     def feed(self, piece: bytes) -> list[Batch]:
-        """Take the next bytes, and return the rows that are complete."""
+        """Read the next bytes, and return the complete rows."""
         batches = [self._read(block) for block in self._blocks.feed(piece)]
         return [batch for batch in batches if batch.lines]
 
     def finish(self) -> list[Batch]:
-        """Return the rows that are left."""
+        """Return the remaining rows."""
         batch = self._read(self._blocks.rest(), is_last=True)
         return [batch] if batch.lines else []
 
@@ -97,7 +97,7 @@ class RowReader:
         return Batch(rows, self._count_lines(raw), raw, is_as_read=True).without_blank_lines()
 
     def _whole_lines(self, block: bytes, *, is_last: bool) -> bytes:
-        """Hold back what follows the last line feed."""
+        """Return the bytes up to the last line feed, and store the rest for the next block."""
         block = self._held + block
         end = 0 if is_last else block.rfind(b"\n") + 1
         end = end or len(block)
@@ -105,9 +105,9 @@ class RowReader:
         return block[:end]
 
     def _read_undecoded(self, block: bytes) -> Batch | None:
-        """Read whole lines of UTF-8 as they are, if nothing of others is left; None if it cannot.
+        """Read whole lines of UTF-8 without decoding them first; None if that is not possible.
 
-        Only the cells are decoded, which takes a sixth off the whole check.
+        Only the cells are decoded, which makes the whole check a sixth faster.
         """
         quoted = self._quoted
         has_rest = self._rest or self._decoder.getstate() != (b"", 0)
@@ -118,7 +118,7 @@ class RowReader:
         try:
             return self._read_even(quoted, block)
         except UnicodeDecodeError:
-            # To be said by `_decode`.
+            # `_decode` raises the error.
             return None
 
     def _decode(self, block: bytes, is_last: bool) -> str:
@@ -128,11 +128,11 @@ class RowReader:
             return self._decoder.decode(block[skipped:], is_last)
         except UnicodeDecodeError:
             pass
-        # Raised out here: the other error holds the contacts.
-        raise InvalidRequest.of("contacts", "encoding", "was changed while it was read; try again")
+        # Raised outside of the except block, because the other error contains the contacts.
+        raise InvalidRequest.of("contacts", "encoding", "changed while it was read; call again")
 
     def _begin(self, text: str) -> str:
-        """Look for the header, and return the text from there on."""
+        """Find the header, and return the text from the header."""
         begin = 0
         while (end := text.find("\n", begin)) >= 0:
             line = text[begin:end]
@@ -142,7 +142,7 @@ class RowReader:
                 self.separator = self.separator or choose_separator(line)
                 cells, is_closed = split_line(line, self.separator)
                 self._width = len(cells)
-                # A single cell may be a title above the header.
+                # A line of one cell is possibly a title above the header.
                 width = self._width if is_closed and self._width > 1 else None
                 self._quoted = QuotedReader(
                     self.separator, width=width, trusts_quotes=self._trusts_quotes
@@ -154,9 +154,9 @@ class RowReader:
         return text[begin:]
 
     def _read_even(self, quoted: QuotedReader, raw: bytes) -> Batch | None:
-        """Read rows that all have the header's width, as nearly all files do; None if not.
+        """Read rows that all have the header's width, as in nearly all files; None if they do not.
 
-        Ten times faster than row by row, because there is no list for each.
+        This is ten times faster than row by row, because it needs no list for each row.
         """
         if self._width < _FEWEST_COLUMNS:
             return None
@@ -197,8 +197,8 @@ class RowReader:
 
 
 def _ended(text: str) -> str:
-    """Return the last of a text with a line feed at its end."""
-    # What DOS ends a file with; `copy a.csv+b.csv` still writes it.
+    """Return the end of a file with a line feed at its end."""
+    # The end of a file in DOS; `copy a.csv+b.csv` still writes it.
     text = text.rstrip("\x1a")
     return text + "\n" if text and not text.endswith("\n") else text
 
@@ -209,15 +209,15 @@ def iterate_rows(
     *,
     trusts_quotes: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line and the cells of each row of a file, whatever its encoding and quotes.
+    """Yield the line and the cells of each row of a file; an empty file has no rows.
 
     Args:
-        pieces: Gives the file from its beginning; it is called twice.
+        pieces: Returns the file from its beginning; it is called twice.
         encoding: As for `EncodingDetector`.
         trusts_quotes: As for `QuotedReader`.
 
     Raises:
-        InvalidRequest: it is no text, or of no encoding that is known; an empty one has no row.
+        InvalidRequest: the file is not text, or its encoding cannot be detected.
     """
     detector = EncodingDetector(encoding)
     for piece in pieces():

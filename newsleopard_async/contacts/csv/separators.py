@@ -1,4 +1,4 @@
-"""How columns are separated, by what their names are told apart, and what no name looks like."""
+"""The separators of columns, the comparison of column names, and cells that are not names."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = [
 
 
 def folded(name: str) -> str:
-    """Return a name as it is compared: without blanks around it, and without regard to case."""
+    """Return a name for comparisons: without blanks around it, and in one case."""
     return name.strip().casefold()
 
 
 _ADDRESS_LIKE: Final = re.compile(
-    # Without a scheme, and with a domain in which letters follow the last dot: not LINE@,
-    # LINE@ID, @timestamp, "Name @ Company", 50%@home or medium.com/@name.
+    # Without a scheme, and with a domain with letters after the last dot. LINE@, LINE@ID,
+    # @timestamp, "Name @ Company", 50%@home and medium.com/@name do not match.
     r"(?:[^<>@]*<)?[^\s@:<>]*[^\s@:<>/]@[^\s@:<>/]+\.[^\W\d_][\w-]+\.?>?"
 )
 
 
 def looks_like_address(text: str) -> bool:
-    """Whether a text is an address, alone or behind a name, and no text or link with one in it.
+    """Return whether a text is an address, possibly after a name, and not a longer text or a link.
 
-    It says nothing of its being valid; it tells a row from a header, and from other text.
+    The address can be invalid: this only distinguishes a row from a header and from other text.
     """
     return "@" in text and _ADDRESS_LIKE.fullmatch(text.strip()) is not None
 
@@ -41,7 +41,7 @@ def looks_like_address(text: str) -> bool:
 COMMA: Final = ","
 
 KNOWN: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
-"""The separators that are taken; spreadsheets write no others."""
+"""The supported separators; spreadsheets write only these."""
 
 _FOREIGN: Final = {
     "|": "bars",
@@ -50,10 +50,10 @@ _FOREIGN: Final = {
     "、": "ideographic commas",
     ":": "colons",
 }
-"""What people separate columns by, and no spreadsheet reads."""
+"""Separators that people use, and that no spreadsheet reads."""
 
 _HINT: Final = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
-_WANTED: Final = frozenset({"email", "name"})
+_REQUIRED: Final = frozenset({"email", "name"})
 
 
 def hinted_separator(line: str) -> str | None:
@@ -63,18 +63,20 @@ def hinted_separator(line: str) -> str | None:
 
 
 def choose_separator(header: str) -> str:
-    """Return the separator that makes most sense of a header; a comma where none does."""
+    """Return the separator with which a header has most required and other names.
 
-    def sense(separator: str) -> tuple[int, int]:
+    If several separators are equal, it is the first of `KNOWN`.
+    """
+
+    def score(separator: str) -> tuple[int, int]:
         cells = _folded_cells(header, separator)
-        return len(_WANTED.intersection(cells)), len(cells)
+        return len(_REQUIRED.intersection(cells)), len(cells)
 
-    # The first of equals is the comma.
-    return max(KNOWN, key=sense)
+    return max(KNOWN, key=score)
 
 
 def foreign_separator(header: str) -> str | None:
-    """Return the name of what separates the columns, where it is none that is taken."""
+    """Return the name of an unsupported separator of the columns, or None."""
     for separator, name in _FOREIGN.items():
         if separator in header and "email" in _folded_cells(header, separator):
             return name
@@ -86,9 +88,9 @@ def _folded_cells(header: str, separator: str) -> list[str]:
 
 
 def split_line(line: str, separator: str) -> tuple[list[str], bool]:
-    """Read a line as a row, whatever its quotes.
+    """Read a line as a row, even if its quotes are not well-formed.
 
-    Returns: The cells, and whether each quote that was opened is closed.
+    Returns: The cells, and whether all quotes are closed.
     """
     quoted, is_closed = _quoted_cell(separator), True
     cells, position = [], 0
@@ -100,7 +102,7 @@ def split_line(line: str, separator: str) -> tuple[list[str], bool]:
         else:
             end = line.find(separator, position)
             end = len(line) if end < 0 else end
-            # Where the quote of one cell is not closed to the end of the line, no other is.
+            # If the quote of one cell is not closed in the line, no later quote is closed either.
             is_closed = is_closed and not line.startswith('"', position)
             cells.append(line[position:end])
         if end == len(line):
@@ -111,5 +113,5 @@ def split_line(line: str, separator: str) -> tuple[list[str], bool]:
 @cache
 def _quoted_cell(separator: str) -> re.Pattern[str]:
     end = re.escape(separator)
-    # Possessive, so that a quote without an end is given up in one go.
+    # Possessive, so that a quote without an end fails without backtracking.
     return re.compile(rf'"((?:[^"]++|""|"(?=[^"{end}]))*+)"(?={end}|\Z)')

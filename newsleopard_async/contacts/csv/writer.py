@@ -1,4 +1,4 @@
-"""The two files that are written: the CSV that goes out, and the rows that are left out of it."""
+"""Writes two files: the clean CSV, and the rows that are left out of it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["CleanWriter", "LeftOutWriter"]
 
 
 class CleanWriter:
-    """Writes what goes out: EMAIL, NAME, and the other columns in their order.
+    """Writes the clean CSV: EMAIL, NAME, and the other columns in their order.
 
     Args:
-        names: Of the columns, as they go out.
-        order: Where in a row the cell of each of them stands.
-        separator: What stood between the cells.
+        names: The names of the columns.
+        order: The index in a row of the cell of each column.
+        separator: The separator of the cells in the file that was read.
     """
 
     def __init__(self, names: Sequence[str], order: Sequence[int], *, separator: str) -> None:
@@ -30,14 +30,15 @@ class CleanWriter:
         self._is_ordered = list(order) == list(range(len(order)))
 
     def header(self) -> bytes:
-        """Write the first line."""
+        """Return the first line."""
         return _written([self._names])
 
     def write(self, batch: Batch, *, removed: Collection[int] = ()) -> bytes:
-        """Write rows.
+        """Return the text of rows.
 
         Args:
-            removed: Indices of those that do not go out.
+            batch: The rows.
+            removed: The indices of rows that are left out.
         """
         if batch.is_as_read and self._is_ordered and self._separator == COMMA and not removed:
             return batch.raw
@@ -54,17 +55,17 @@ class CleanWriter:
         if len(row) == len(order):
             cells: Sequence[str] = self._in_order(row)
             return cells
-        # As many cells as it had, so that the platform finds the same fault.
+        # The row keeps its number of cells, so that the platform finds the same problem.
         return [*(row[index] for index in order if index < len(row)), *row[len(order) :]]
 
 
 class LeftOutWriter:
-    """Writes the rows that are left out: as they were, with their line and the reason.
+    """Writes the rows that are left out, unchanged, with the columns LINE and REASON.
 
-    The two stand below the header's columns; what a row has beyond those follows after them.
+    The two columns follow the columns of the header. Surplus cells of a row follow after them.
 
     Args:
-        names: Of the columns, as they stand in the header.
+        names: The names of the columns in the header.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -72,10 +73,11 @@ class LeftOutWriter:
         self._has_begun = False
 
     def write(self, batch: Batch, reasons: Mapping[int, Sequence[str]]) -> bytes:
-        """Write rows.
+        """Return the text of the rows that have reasons.
 
         Args:
-            reasons: Why, by their index.
+            batch: The rows.
+            reasons: The rules that a row breaks, by the index of the row.
         """
         if not reasons:
             return b""
@@ -108,7 +110,7 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 
 def _written_columns(columns: Iterable[Column]) -> bytes:
-    """Write rows of two or more cells as `_written` does, in a third of its time."""
+    """Return the text of rows of two or more cells like `_written`, in a third of its time."""
     rows = zip(*map(_quoted, columns), strict=True)
     return ("\n".join(map(COMMA.join, rows)) + "\n").encode()
 
@@ -123,7 +125,7 @@ def _quoted(column: Column) -> Iterable[str]:
 
 
 def _written(rows: Iterable[Iterable[str]]) -> bytes:
-    """Write rows by RFC 4180, with line feeds and no more quotes than it takes."""
+    """Return the text of rows by RFC 4180, with line feeds and without unneeded quotes."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()

@@ -1,4 +1,4 @@
-"""Cells that are judged together; how often a rule found something; numbers and formulas."""
+"""Cells that are checked together, the tally of a rule's findings, numbers and formulas."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from newsleopard_async.models.findings import MOST_PLACES, Finding, Level, Scope
 __all__ = ["NUMBER", "CellRule", "Cells", "LineTally", "is_formula"]
 
 _MOST_SHOWN: Final = 5
+"""Chosen: a message stays one readable sentence; `Finding.places` has more lines."""
 
 
 @attrs.define
 class LineTally:
-    """Counts everything, and keeps the first places; fed in the order of the lines.
+    """Counts occurrences, and stores their first lines; they are added in the order of the lines.
 
     Attributes:
-        count: How often it was found.
+        count: The number of occurrences.
         places: The first lines, at most twenty.
     """
 
@@ -30,13 +31,13 @@ class LineTally:
     places: list[int] = attrs.field(factory=list)
 
     def add(self, count: int, lines: Iterable[int]) -> None:
-        """Count so many more, of which the lines are read no further than is needed."""
+        """Add occurrences; their lines are read only as far as needed."""
         self.count += count
         self.places.extend(islice(lines, MOST_PLACES - len(self.places)))
 
     @property
     def where(self) -> str:
-        """The lines for a message: the first five, and how many more."""
+        """The text for a message: the first five lines, and the number of further ones."""
         shown = ", ".join(map(str, self.places[:_MOST_SHOWN]))
         more = self.count - _MOST_SHOWN
         rest = f" and {more:,} more" if more > 0 else ""
@@ -51,7 +52,7 @@ class LineTally:
         column: str | None = None,
         scope: Scope = "rows",
     ) -> Finding:
-        """Make a finding of it."""
+        """Build a finding."""
         return Finding(
             level=level,
             rule=rule,
@@ -73,15 +74,15 @@ class LineTally:
         column: str | None = None,
         scope: Scope = "rows",
     ) -> Finding:
-        """Make an error of bad rows; a note if they were left out.
+        """Build an error about bad rows; a note if they were left out.
 
         Args:
             rule: The rule.
-            says: What the rows are, such as ``without an address``.
-            remedy: What to do about them.
-            left_out: Whether they were left out.
-            column: The column that it is about.
-            scope: What the error is about.
+            says: The problem of the rows, such as ``without an address``.
+            remedy: The way out.
+            left_out: Whether the rows were left out.
+            column: The column with the problem.
+            scope: Whether the rows or the whole file cannot be imported.
         """
         what = f"{counted(self.count, 'row')} {says} ({self.where})"
         if left_out:
@@ -90,7 +91,7 @@ class LineTally:
 
 
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]++|[0-9]{1,3}(?:,[0-9]{3})++)(?:\.[0-9]++)?")
-"""With commas between thousands, or without."""
+"""A number, with or without commas between thousands."""
 
 
 @attrs.frozen
@@ -107,20 +108,20 @@ class Cells:
 
     @property
     def cells(self) -> Sequence[str]:
-        """The cells as they stand in the rows."""
+        """The cells as they are in the rows."""
         return self.column.cells
 
     @property
     def joined(self) -> str:
-        """All of them, each after a line feed, to be searched in one go."""
+        """All cells in one text, each after a line feed, for one search."""
         return self.column.joined
 
     def lines_of(self, condition: Callable[[str], object]) -> list[int]:
-        """Return the lines of the cells that a condition holds for."""
+        """Return the lines of the cells that meet a condition."""
         return [line for cell, line in zip(self.cells, self.lines, strict=True) if condition(cell)]
 
     def filled(self) -> Cells:
-        """Return those that are not empty."""
+        """Return the cells that are not empty."""
         may_be_empty = "\n\n" in self.joined or self.joined.endswith("\n")
         if not may_be_empty or all(self.cells):
             return self
@@ -129,35 +130,36 @@ class Cells:
 
 
 class CellRule(Protocol):
-    """Looks at the cells of one column, batch by batch."""
+    """Checks the cells of one column, batch by batch."""
 
     def __init__(self, column: str) -> None: ...
 
     def check(self, cells: Cells) -> None:
-        """Take the next cells."""
+        """Check the next cells."""
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what was found, once everything was looked at."""
+        """Yield the findings, after all cells were checked."""
 
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""The beginnings that make spreadsheets execute a cell, OWASP's "CSV injection"."""
+"""The first characters that make a spreadsheet execute a cell. Source: OWASP, "CSV injection"."""
 
-# It takes a call, a sheet, another program or an operator to execute anything.
+# Only a call, a sheet, another program or an operator makes a formula execute something.
 _HARMLESS: Final = re.compile(r"[-+]+[^-+*/^&=<>(){}!|]*|@[-\w.\s]*|\s+")
 _OPERAND: Final = re.compile(r"[^\W_]")
 _OPEN_END: Final = ("=", "+", "-", "*", "/", "^", "&", "<", ">")
 _PHONE: Final = re.compile(
-    # A number with what stands between its digits, or two of them; what is longer is none.
+    # One or two numbers with separators between the digits; longer text is not a phone number.
     r"[+][0-9][-+0-9 ().\u00a0/~]{0,60}"
-    # If text follows a digit, such as an extension or a name, no formula can be read from it.
+    # If text such as an extension or a name follows a digit, the cell is not a formula.
     r"(?:(?<=[0-9)]) *[^-+*/^&=<>%:!|\s0-9.~)][^!|=]*)?"
 )
 _FEWEST_PHONE_DIGITS: Final = 7
+"""Chosen: local numbers have seven digits or more; +1+2 is a formula."""
 
 
 def is_formula(cell: str) -> bool:
-    """Whether a spreadsheet would execute a cell."""
+    """Return whether a spreadsheet would execute a cell."""
     return (
         cell.startswith(_FORMULA)
         # A cell without a letter or digit, or with an operator at its end, is not a formula.

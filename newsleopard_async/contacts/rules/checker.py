@@ -1,4 +1,4 @@
-"""Contacts decoded, parsed, judged, mended and written again, piece by piece."""
+"""Decodes, parses, checks, corrects and writes contacts, piece by piece."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ _LEVELS: Final = ("error", "warning", "note")
 _RULES: Final = tuple(rule.name for rule in CONTACT_RULES)
 _OF_HTML: Final = "unescaped-value"
 _ESCAPED: Final = (b"\n", b'"', b"\\", b"\t")
-"""What takes a byte more in JSON."""
+"""The characters that take one byte more in JSON."""
 _LARGEST_FILE_BYTES: Final = 10_000_000
-"""The vendor's guide of 2026: at most 10 MB a file. What a larger one meets is not documented."""
+"""Source: the vendor's guide of 2026, at most 10 MB per file. It does not say what happens to a
+larger file."""
 _BODY_BYTES: Final = len(b'{"contacts": ""}')
 
 
 @attrs.frozen
 class CheckedPiece:
-    """What goes out of the bytes that came in.
+    """The result of the check of some bytes.
 
     Attributes:
-        clean: To be appended to the CSV that is uploaded.
-        left_out: To be appended to the file of the rows that are left out.
+        clean: The bytes to append to the clean CSV.
+        left_out: The bytes to append to the file of the rows that are left out.
     """
 
     clean: bytes = b""
@@ -46,21 +47,21 @@ class CheckedPiece:
 
 
 class ContactsChecker:
-    """Takes the bytes of a file that was detected, from its beginning.
+    """Checks a file of contacts, whose bytes are passed from its beginning.
 
     Args:
-        detected: How to decode them.
-        fix: What to put right.
-        judge: Whether to look at the rows; without it, only at what makes a file unreadable or
-            its header wrong.
-        deep: Whether to judge addresses by email-validator, too.
-        columns: The caller's names of columns, by those of the file.
-        repeats: As `repeats` gave them, if the file is read once more to drop rows.
-        skip: Keys of the addresses whose rows do not go out.
-        part_bytes: The largest part that they are imported in; None imports them whole.
+        detected: The format of the file.
+        fix: The problems to put right.
+        check_rows: Whether to check the rows; otherwise only an unreadable file and problems of
+            the header are found.
+        deep: Whether email-validator checks the addresses as well.
+        columns: The caller's names of columns, by the names in the file.
+        repeats: The `repeats` of the previous reading, if the file is read again to drop rows.
+        skip: The keys of the addresses whose rows are left out.
+        part_bytes: The largest size of a part of an import; None imports the file as a whole.
 
     Raises:
-        ConfigurationError: email-validator is asked for, and not installed.
+        ConfigurationError: ``deep`` is set, and email-validator is not installed.
     """
 
     def __init__(
@@ -92,29 +93,29 @@ class ContactsChecker:
 
     @property
     def is_readable(self) -> bool:
-        """Whether the file can be decoded; otherwise there is nothing to be taken of it."""
+        """Whether the file can be decoded; otherwise its bytes must not be passed."""
         return self._detected.encoding is not None
 
     @property
     def repeats(self) -> Mapping[bytes, int]:
-        """How many rows each repeated address has, if the file is to be read again to drop some."""
+        """The number of rows of each repeated address, if the file must be read again."""
         return {} if self._table is None else self._table.repeats
 
     def feed(self, piece: bytes) -> CheckedPiece:
-        """Take the next bytes."""
+        """Check the next bytes."""
         checked: list[CheckedPiece] = []
-        # A block at a time, so that no more than its rows are there at once.
+        # One block at a time, so that only its rows are in memory.
         for begin in range(0, len(piece), BLOCK_BYTES):
             batches = self._reader.feed(piece[begin : begin + BLOCK_BYTES])
             checked += map(self._check, batches)
         return _joined(checked)
 
     def finish(self) -> CheckedPiece:
-        """Take the end of the file."""
+        """Check the end of the file."""
         return _joined(list(map(self._check, self._reader.finish())))
 
     def report(self) -> ContactsReport:
-        """Say what was found, once it is finished; the caller adds where the rest went."""
+        """Return the report, after `finish`; the caller adds the paths of the files."""
         header, table = self._header, self._table
         found = sorted(self._findings(), key=_rank)
         report = ContactsReport(
@@ -156,9 +157,9 @@ class ContactsChecker:
         return CheckedPiece(first + clean, left_out)
 
     def _begin(self, batch: Batch) -> bytes:
-        """Read the header, and return it as it goes out."""
+        """Read the header, and return the header of the clean CSV."""
         reader = self._reader
-        assert reader.separator is not None  # there is a row
+        assert reader.separator is not None  # because there is a row
         self._header = read_header(
             batch.rows[0],
             line=batch.lines[0],
@@ -195,7 +196,7 @@ class ContactsChecker:
             return
         if self._reader.has_mixed_line_ends:
             yield _finding(
-                "note", "line-break", "ends its lines in several ways; line feeds go out"
+                "note", "line-break", "ends its lines in several ways; line feeds are written"
             )
         yield from self._header.findings
         if self._table is not None:
@@ -204,14 +205,21 @@ class ContactsChecker:
 
     def _findings_of_size(self, table: Table) -> Iterator[Finding]:
         if table.rows == 0:
-            yield _finding("error", "no-rows", "has a header and no contact below it")
+            yield _finding(
+                "error", "no-rows", "has a header without a contact below it; add one row for each"
+            )
         elif table.rows == table.left_out + table.skipped:
-            yield _finding("error", "no-rows", "has no row that goes out: all of them are left out")
+            yield _finding(
+                "error",
+                "no-rows",
+                "has no row left, because all rows are left out; correct them, or check the list "
+                "of skip=",
+            )
         if min(self._size_bytes, self._part_bytes or self._size_bytes) > _LARGEST_FILE_BYTES:
             yield _finding(
                 "warning",
                 "large-file",
-                f"makes a file of {self._size_bytes:,} bytes, and the vendor's guide takes up to "
+                f"becomes a file of {self._size_bytes:,} bytes, and the vendor's guide allows "
                 f"{_LARGEST_FILE_BYTES:,}; import it in several parts "
                 f"(part_bytes={_LARGEST_FILE_BYTES:_} does it)",
             )
@@ -219,7 +227,8 @@ class ContactsChecker:
             yield _finding(
                 "note",
                 "too-large-for-text",
-                f"makes a request over {MAX_BODY_BYTES:,} bytes as text; it goes as a file",
+                f"would become a request of over {MAX_BODY_BYTES:,} bytes as text; it is uploaded "
+                "as a file",
             )
 
 
@@ -238,24 +247,24 @@ def _finding(level: Level, rule: str, message: str) -> Finding:
 
 
 _FIXED: Final = 5
-"""The list is looked up (on a page of lists and an empty one) and made, the import is begun, the
-campaign is submitted.
+"""The requests of each send: two pages to search for the list (the second is empty), then create
+the list, begin the import, submit the campaign.
 
-The upload of a file goes to the storage, which is not the API's.
+The upload of a file is a request to the storage, which does not count for the API's quota.
 """
 
-# Nobody documents how long an import takes; these are guesses on the slow side.
 _IMPORT_S: Final = 8.0
 _ROWS_PER_S: Final = 5_000
+"""Chosen with `_IMPORT_S`: slow guesses, because the duration of an import is not documented."""
 
 
 def estimated_requests(rows: int) -> int:
-    """Estimate the requests of importing so many rows into a new list and sending to it."""
+    """Estimate the number of requests to import rows into a new list and to send to it."""
     return _FIXED + _polls(_IMPORT_S + rows / _ROWS_PER_S) if rows else 0
 
 
 def _polls(job_s: float) -> int:
-    """Count the looks at a job of so many seconds, by the default polling."""
+    """Return the number of polls of a job of this duration, with the default polling."""
     polling = Polling()
     polls, elapsed_s, wait_s = 1, 0.0, polling.first_s
     while elapsed_s < min(job_s, polling.deadline_s):

@@ -1,12 +1,12 @@
-"""``mixed-type`` and ``leading-zero``: what the type that a column is given does to its values.
+"""``mixed-type`` and ``leading-zero``: values that do not fit the inferred type of their column.
 
-The platform infers the type of a custom column from the data of its first import, and refuses
-rows with other values (T39); how it infers is not described. Assumed here: from the first value,
-or from most of them.
+The platform infers the type of a custom column from the data of its first import, and rejects
+rows with other values (T39). Its method is not documented. Assumed here: from the first value, or
+from the majority of the values.
 
-A spreadsheet that takes phone numbers for numbers drops their first zero. What is left is known by
-Taiwan's numbering plan: eight or nine digits with the area code of a landline, or nine from 9 on
-of a mobile.
+A spreadsheet that reads phone numbers as numbers drops their first zero. The remaining digits are
+recognised by Taiwan's numbering plan: eight or nine digits that begin with the area code of a
+landline, or nine digits that begin with 9, of a mobile phone.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from newsleopard_async.models.findings import Finding, counted, either
 __all__ = ["ColumnType"]
 
 Kind = Literal["", "number", "date", "text"]
-"""Of a value; the first is a blank one's."""
+"""The type of a value; the first is the type of a blank value."""
 
 _LEAP_YEAR: Final = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE: Final = re.compile(
     r"[0-9]{4}(?P<dash>[-/])(?:"
-    # A day that the month has: what the platform makes of 30 February is not known.
+    # Only days that the month has: how the platform reads 30 February is unknown.
     r"(?:0?[13578]|1[02])(?P=dash)(?:0?[1-9]|[12][0-9]|3[01])"
     r"|(?:0?[469]|11)(?P=dash)(?:0?[1-9]|[12][0-9]|30)"
     r"|0?2(?P=dash)(?:0?[1-9]|1[0-9]|2[0-8])"
@@ -43,15 +43,15 @@ _DAYS: Final = frozenset(
     for month, days in enumerate((31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1)
     for day in range(1, days + 1)
 )
-"""Of every year, digit by digit."""
+"""Month and day of each date that exists in every year, as digits."""
 _DIGITS: Final = b"0123456789"
 _AS_ZEROS: Final = bytes.maketrans(_DIGITS, b"0" * 10)
-# In UTF-8, a blank beyond ASCII begins with one of the last four, as few letters do.
+# In UTF-8, a blank outside of ASCII begins with one of the last four bytes; few letters do.
 _BLANK_BYTES: Final = b"\t\v\f\r\x1c\x1d\x1e\x1f \xc2\xe1\xe2\xe3"
-# Blanks of the same line only, and possessive: many blank cells must not be gone over many times.
+# Only blanks of the same line, and possessive, so that many blank cells are matched only once.
 _BLANKS: Final = r"[^\S\n]*+"
 _BLANK_HINT: Final = re.compile(rf"\n{_BLANKS}(?:\n|\Z)")
-# More than numbers and dates, so that no digit is gone over twice; 0912-345-678 is neither.
+# Matches more than numbers and dates, so that no digit is matched twice; 0912-345-678 is neither.
 _NUMBER_OR_DATE_HINT: Final = re.compile(
     rf"\n{_BLANKS}[+-]?+[0-9]++"
     rf"(?:[-/][0-9]{{1,2}}+[-/]|(?:,[0-9]{{3}})*+(?:\.[0-9]++)?+{_BLANKS}(?:\n|\Z))"
@@ -61,7 +61,7 @@ _DATES: Final = all_cells(_DATE.pattern)
 _LEADING_ZERO: Final = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]+)?")
 _LEADING_ZERO_HINT: Final = re.compile(rf"\n{_BLANKS}[+-]?0[0-9]")
 _LOST_ZERO: Final = re.compile(
-    # Mobiles (09); Taipei (02), Taichung (04), Nantou (049). A float has .0 behind it.
+    # Mobiles (09); Taipei (02), Taichung (04), Nantou (049). A float ends in .0.
     r"(?:9[0-9]{8}|2[2-8][0-9]{7}|4[2-9][0-9]{7})(?:\.0)?"
 )
 _LOST_ZERO_OF_ANY: Final = re.compile(
@@ -69,14 +69,14 @@ _LOST_ZERO_OF_ANY: Final = re.compile(
     rf"{_LOST_ZERO.pattern}"
     r"|(?:(?:3[2-9]|4[78]|5[2-8]|6[2-9]|7[2-9]|8[2789])[0-9]{6}|836[0-9]{5})(?:\.0)?"
 )
-# So begin numbers of eight digits in Taipei without 02, and mobiles in Hong Kong and Singapore.
+# Numbers of eight digits in Taipei without 02, and mobiles in Hong Kong and Singapore, begin so.
 _LOCAL_NUMBER: Final = re.compile(r"[129][0-9]{7}(?:\.0)?")
 _PHONE: Final = re.compile(
     r"phone|mobile"
     r"|(?<![a-z])(?:tel|cell|fax|sms|whats ?app|contact[ _-]?(?:no|num|number))(?![a-z])"
     r"|[電电][話话]|手[機机]|行動|門號|[市室]話|宅電|傳真|[聯連][絡繫](?:方式|號碼)"
 )
-# What belongs to a phone and is not its number, up to four characters after it.
+# Another attribute of a phone than its number, up to four characters after the word.
 _OF_PHONE: Final = re.compile(
     r"(?:phone|mobile|tel|cell|fax|sms|電話|手機|行動|門號)(?:.{0,4}?|[a-z_]{0,9}[ _-])"
     r"(?:(?<![a-z])(?:ids?|points?|counts?|bill|model|versions?|minutes?|seconds?)(?![a-z])|編號|序號|型號|點數|次數|時數|紅利|費)"
@@ -85,7 +85,7 @@ _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class ColumnType:
-    """What a custom column holds: numbers, dates or text."""
+    """Infers the type of a custom column: numbers, dates or text."""
 
     def __init__(self, column: str) -> None:
         self._column = column
@@ -99,7 +99,7 @@ class ColumnType:
         self._has_local_numbers = False
 
     def check(self, cells: Cells) -> None:
-        """Take the next values."""
+        """Check the next values."""
         cells = cells.filled()
         kind = _kind_of_all(cells)
         if kind is None:
@@ -110,10 +110,10 @@ class ColumnType:
             counts = Counter({kind: len(kinds)})
         self._first = self._first or next(filter(None, kinds), "")
         self._counts += counts
-        for wanted, tally in self._others.items():
-            others = len(kinds) - counts[""] - counts[wanted]
+        for expected, tally in self._others.items():
+            others = len(kinds) - counts[""] - counts[expected]
             if others:
-                is_other = (kind not in {"", wanted} for kind in kinds)
+                is_other = (kind not in {"", expected} for kind in kinds)
                 tally.add(others, compress(cells.lines, is_other))
         if counts["number"]:
             self._check_zeros(cells)
@@ -129,7 +129,10 @@ class ColumnType:
 
     @property
     def _lost(self) -> LineTally:
-        """Those whose zero is lost; where others have no area code, eight digits may be all."""
+        """The phone numbers that lost their zero.
+
+        If the column has numbers without an area code, eight digits can be a whole number.
+        """
         return self._lost_of_nine if self._has_local_numbers else self._lost_of_any
 
     def _inferred(self) -> Kind:
@@ -140,7 +143,7 @@ class ColumnType:
         return self._first
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what an inferred type would do."""
+        """Yield the findings about the inferred type."""
         inferred = self._inferred()
         others = self._others.get(inferred)
         if others is not None and others.count:
@@ -153,18 +156,20 @@ class ColumnType:
     def _finding_of_others(self, inferred: str, others: LineTally) -> Finding:
         are_none = either(others.count, f"is not a {inferred}", f"are not {inferred}s")
         rows = either(others.count, "this row", "these rows")
+        them = either(others.count, "it", "them")
         return others.finding(
             "warning",
             "mixed-type",
             f"has {counted(others.count, 'value')} in {self._column} ({others.where}) that "
-            f"{are_none}, though the column's first value or most of them are; at a first import "
-            f"the platform is assumed to make it a column of {inferred}s and to refuse {rows}",
+            f"{are_none}, unlike the first value or most values of the column; a first import "
+            f"probably makes it a column of {inferred}s and rejects {rows}; correct {them}, or "
+            f"leave {them} empty",
             column=self._column,
         )
 
     def _finding_of_zeros(self) -> Finding:
         lost = (
-            f"; {counted(self._lost.count, 'value')} ({self._lost.where}) without one may have "
+            f"; {counted(self._lost.count, 'value')} ({self._lost.where}) without a zero possibly "
             "lost it already"
             if self._lost.count
             else ""
@@ -175,7 +180,7 @@ class ColumnType:
             "warning",
             "leading-zero",
             f"has {counted(self._zeros.count, 'value')} in {self._column} ({self._zeros.where}) "
-            f"that {begin} with a zero, which a column of numbers is assumed not to keep; where it "
+            f"that {begin} with a zero, which a column of numbers probably loses; if the zero "
             f"matters, write {them}, as in 0912-345-678{lost}",
             column=self._column,
         )
@@ -186,8 +191,8 @@ class ColumnType:
             "warning",
             "leading-zero",
             f"has {counted(self._lost.count, 'value')} in {self._column} ({self._lost.where}) "
-            f"which {check} whose first zero a spreadsheet or a data frame dropped; make it a "
-            "column of text there, and export it again",
+            f"that {check} without its first zero, which a spreadsheet or a data frame dropped; "
+            "make it a column of text there, and export it again",
             column=self._column,
         )
 
@@ -198,16 +203,17 @@ def _is_phone(column: str) -> bool:
 
 
 def _matching(pattern: re.Pattern[str], cells: Cells) -> tuple[int, list[int]]:
-    """Return how many cells match but for blanks, and their lines."""
+    """Return the number of cells that match without surrounding blanks, and their lines."""
     matches = map(pattern.fullmatch, map(str.strip, cells.cells))
     lines = list(compress(cells.lines, matches))
     return len(lines), lines
 
 
 def _kind_of_all(cells: Cells) -> Kind | None:
-    """Return the kind that all of the values have, or None where it takes a look at each.
+    """Return the type of all values, or None if each value must be checked.
 
-    Bytes first: they take a tenth of the patterns' time, and the whole check a fifth less.
+    The check of the bytes comes first, because it takes a tenth of the time of the patterns. It
+    makes the whole check a fifth faster.
     """
     if cells.column.has_breaks:
         return None
@@ -220,7 +226,7 @@ def _kind_of_all(cells: Cells) -> Kind | None:
     form = _only_form(utf8, len(cells.column))
     if form is not None and _DATE_FORM.fullmatch(form) and _are_days(utf8):
         return "date"
-    # A digit is as good as another one for the hints.
+    # The hints treat all digits the same.
     joined = cells.joined if form is None else form.decode()
     if not (_NUMBER_OR_DATE_HINT.search(joined) or _BLANK_HINT.search(joined)):
         return "text"
@@ -230,14 +236,14 @@ def _kind_of_all(cells: Cells) -> Kind | None:
 
 
 def _only_form(utf8: bytes, count: int) -> bytes | None:
-    """Return the form that each value has after its line feed, all digits as 0; None if several."""
+    """Return the form of all values, with each digit as 0; None if they have several forms."""
     forms = utf8.translate(_AS_ZEROS)
     form = forms[: len(forms) // count]
     return form if form * count == forms else None
 
 
 def _are_days(utf8: bytes) -> bool:
-    """Whether each date, of the form ``2024-02-28`` after a line feed, is a day of every year."""
+    """Return whether each date, in the form ``2024-02-28``, exists in every year."""
     return _DAYS.issuperset(zip(*(utf8[at::11] for at in (6, 7, 9, 10)), strict=True))
 
 

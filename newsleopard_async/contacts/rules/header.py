@@ -1,6 +1,6 @@
-"""The rules of the first line: where the columns are, and whether they can be used.
+"""The rules of the header: where the columns are, and whether they can be used.
 
-A name that was probably meant as one of the two that there must be is said.
+If EMAIL or NAME is missing, the message names a column that is probably meant.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from newsleopard_async.models.findings import Finding, Level, counted, either
 __all__ = ["MOST_COLUMNS", "REQUIRED", "Header", "email_column", "read_header"]
 
 MOST_COLUMNS: Final = 1_000
+"""Chosen: far more than a list needs; a file that has lost its line ends has more."""
 REQUIRED: Final = ("EMAIL", "NAME")
 
 
@@ -60,11 +61,11 @@ class Header:
     """The columns of a file.
 
     Attributes:
-        cells: Their names as they stand, but for blanks around them, or as the caller names them.
-        given: Their names as they stand, also where the caller gives them others.
-        order: Where in a row each cell stands that goes out: EMAIL, NAME, and the rest; empty
-            where one of the two is missing.
-        findings: What is wrong with it, or was put right.
+        cells: The names in the file without surrounding blanks, or the caller's names.
+        given: The names in the file without surrounding blanks, even if the caller renames them.
+        order: The index in a row of each cell that is written: EMAIL, NAME, and the rest; empty
+            if one of the two is missing.
+        findings: The problems of the header, including those that are put right.
     """
 
     cells: tuple[str, ...] = ()
@@ -74,17 +75,17 @@ class Header:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the rows below can go out by it."""
+        """Whether the rows below it can be written."""
         return all(finding.level != "error" for finding in self.findings)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names as they go out."""
+        """The names that are written."""
         return (*REQUIRED, *(self.cells[index] for index in self.order[2:])) if self.order else ()
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What the columns are called in messages, in the order of the file."""
+        """The names of the columns for messages, in the order of the file."""
         labels = [shown(cell) or f"column {index}" for index, cell in enumerate(self.cells, 1)]
         for name in REQUIRED:
             if (index := self.index_of(name)) is not None:
@@ -92,7 +93,7 @@ class Header:
         return tuple(labels)
 
     def index_of(self, name: str) -> int | None:
-        """Return where in the file the first column of a name is."""
+        """Return the index in the file of the first column of a name."""
         names = [folded(cell) for cell in self.cells]
         return names.index(folded(name)) if folded(name) in names else None
 
@@ -110,12 +111,13 @@ def read_header(
     """Read the first row.
 
     Args:
-        line: Where it is.
-        text: The line as it stands.
-        separator: Between its cells.
-        is_broken: Whether a quote in it goes on in the next line, or is never closed.
-        goes_as_it_is: Whether nothing is put right, so that it must have the platform's form.
-        columns: The caller's names of columns, by those of the file.
+        row: The cells.
+        line: The number of the line.
+        text: The line as it is in the file.
+        separator: The separator of the cells.
+        is_broken: Whether a quoted cell continues in the next line, or is never closed.
+        goes_as_it_is: Whether nothing is put right, so the header must have the platform's form.
+        columns: The caller's names of columns, by the names in the file.
     """
     fatal = _fatal(row, separator, is_broken=is_broken)
     if fatal is not None:
@@ -141,7 +143,7 @@ def _read_names(
         finding = _finding_of_missing(missing, cells, text, goes_as_it_is=goes_as_it_is)
         if finding.rule != "header-order" or REQUIRED[0] in missing or _is_contact(cells):
             return Header(findings=(finding,))
-        # There are addresses at least, so that the rows can still be judged.
+        # There are addresses, so the rows can still be checked.
         return Header(cells=cells, findings=(finding, *_findings_of_names(cells)))
     first = [names.index(folded(name)) for name in REQUIRED]
     order = (*first, *(index for index in range(len(cells)) if index not in first))
@@ -154,20 +156,20 @@ def _finding(level: Level, rule: str, message: str, *, column: str | None = None
 
 
 def _fatal(row: Sequence[str], separator: str, *, is_broken: bool) -> Finding | None:
-    """Return why a first line cannot be a header, whatever its names."""
+    """Return why a line cannot be a header, independent of its names."""
     if "\0" in "".join(row):
         return _finding("error", "null-byte", "has a NUL in its header; export it again")
     if is_broken:
         return _finding(
             "error",
             "line-break",
-            "has a quote in its header that is not closed in the same line; close it",
+            "has a quote in its header that is not closed in the same line; close the quote",
         )
     if len(row) > MOST_COLUMNS:
         return _finding(
             "error",
             "column-count",
-            f"has {len(row):,} columns; at most {MOST_COLUMNS:,} are taken, so check whether "
+            f"has {len(row):,} columns, and at most {MOST_COLUMNS:,} are allowed; check whether "
             "the line ends were lost",
         )
     if separator not in KNOWN:
@@ -176,14 +178,14 @@ def _fatal(row: Sequence[str], separator: str, *, is_broken: bool) -> Finding | 
 
 
 def _is_contact(cells: Sequence[str]) -> bool:
-    """Whether the first line is a row, since one of its cells is an address."""
+    """Return whether the first line is a contact, because one of its cells is an address."""
     return any(map(looks_like_address, cells))
 
 
 def _finding_of_missing(
     missing: Sequence[str], cells: Sequence[str], text: str, *, goes_as_it_is: bool
 ) -> Finding:
-    """Say what is missing; a first line without both columns may be a contact, so it is hidden."""
+    """Report the missing columns; a line without both can be a contact, so it is not shown."""
     if (foreign := foreign_separator(text)) is not None:
         return _finding("error", "separator", f"separates columns by {foreign}; use commas")
     if _is_contact(cells):
@@ -207,14 +209,14 @@ def _finding_of_missing(
 
 
 def _remedy(missing: Sequence[str], meant: Mapping[str, str], *, may_rename: bool) -> str:
-    """Say how the columns get their names: in the file, or without touching it."""
+    """Return how the columns get their names: in the file, or by an argument."""
     if not meant:
         return f"begin with EMAIL,NAME{', or name them by columns=' * may_rename}"
     renamings = [f"rename the column {near} to {name}" for near, name in meant.items()]
     others = [name for name in missing if name not in meant.values()]
     renamings += [f"give another column the name {name}, or add one" for name in others]
     if may_rename:
-        way = "name them by columns=" if others else f"say columns={meant!r}"
+        way = "name them by columns=" if others else f"use columns={meant!r}"
         renamings.append(f"or leave the file as it is, and {way}")
     return "; ".join(renamings)
 
@@ -232,15 +234,15 @@ def _findings_of_names(cells: Sequence[str]) -> Iterator[Finding]:
             yield _finding(
                 "warning",
                 "reserved-header",
-                f"has a column {shown(cell)}, a name that the platform reserves for itself; what "
-                "it does with it is unknown, so choose another, unless you mean its own field",
+                f"has a column {shown(cell)}, a name that the platform reserves, with unknown "
+                "effect; choose another name, unless you mean the platform's own field",
                 column=shown(cell),
             )
         yield from _findings_of_damage(cell)
 
 
 def _findings_of_damage(name: str) -> Iterator[Finding]:
-    """Say what no placeholder could be written for."""
+    """Yield the findings about a damaged name, for which no placeholder can be written."""
     for rule, says in flaws_of_name(name):
         message = f"has a column {shown(name)} {says}"
         yield _finding("warning", rule, message, column=shown(name))
@@ -248,8 +250,8 @@ def _findings_of_damage(name: str) -> Iterator[Finding]:
         yield _finding(
             "warning",
             "invisible-character",
-            f"has a column {shown(name)} with an invisible character in its name, so that a "
-            "placeholder that is typed is another; type the name anew",
+            f"has a column {shown(name)} with an invisible character in its name, so a typed "
+            "placeholder does not match it; type the name again",
             column=shown(name),
         )
 
@@ -266,27 +268,31 @@ def _finding_of_same(same: Sequence[str]) -> Finding:
     finding = _finding(
         "error",
         "duplicate-header",
-        f"has {len(same)} columns of the name {spellings}, where case and spaces make no "
-        "difference; rename or remove all but one",
+        f"has {len(same)} columns of the name {spellings}, and case and spaces make no "
+        "difference; rename or remove all except one",
         column=shown(same[0]),
     )
     return attrs.evolve(finding, count=len(same))
 
 
 def _findings_of_form(text: str, separator: str, *, goes_as_it_is: bool) -> Iterator[Finding]:
-    """Say in what the line differs from the platform's form, which is put right if it can be."""
+    """Yield the differences from the platform's form: errors, or notes if they are put right."""
     level: Level = "error" if goes_as_it_is else "note"
     if separator != COMMA:
-        way_out = "use commas" if goes_as_it_is else "commas go out"
+        way_out = "use commas" if goes_as_it_is else "commas are written"
         yield _finding(level, "separator", f"separates columns by {KNOWN[separator]}; {way_out}")
     beginning = separator.join(REQUIRED)
     if text != beginning and not text.startswith(beginning + separator):
-        way_out = "write them first, in upper case" if goes_as_it_is else "what goes out does"
-        yield _finding(level, "header-order", f"does not begin with a bare EMAIL,NAME; {way_out}")
+        way_out = (
+            "write them first, in upper case and without quotes"
+            if goes_as_it_is
+            else "the clean CSV does"
+        )
+        yield _finding(level, "header-order", f"does not begin with EMAIL,NAME; {way_out}")
 
 
 def email_column(cells: Sequence[str]) -> int | None:
-    """Return where the addresses stand, by the name of the column or another word for it."""
+    """Return the index of the column of addresses, by its name or another word for it."""
     names = list(map(folded, cells))
     if (name := folded(REQUIRED[0])) in names:
         return names.index(name)
@@ -295,12 +301,13 @@ def email_column(cells: Sequence[str]) -> int | None:
 
 
 def _near_miss(wanted: str, names: Sequence[str], *, is_header: bool) -> str | None:
-    """Return the name that was probably meant as another.
+    """Return the column name that probably means EMAIL or NAME.
 
     Args:
-        names: What the first line holds, which may be a contact and no header at all.
-        is_header: Whether it surely is a header; only then a mere likeness counts, since what is
-            returned is shown.
+        wanted: EMAIL or NAME.
+        names: The cells of the first line, which is possibly a contact.
+        is_header: Whether it certainly is a header. Only then similar spelling counts, because
+            the returned cell is shown.
     """
     plain = {_NO_LETTER.sub("", name).casefold(): name for name in reversed(names)}
     for alias, name in plain.items():

@@ -1,9 +1,9 @@
-"""CSV as text, for an import of exactly this text: nothing is put right, everything is said.
+"""CSV as text, for an import of exactly this text: nothing is put right, each problem is reported.
 
-The platform wants ``EMAIL,NAME`` first, in this very form (T31), no header twice (T32), UTF-8
-without byte order mark (T36), and line feeds between rows (T34). It accepts anything else, and
-only minutes later says that the import has failed. The rules have the names of the contact
-check's, and no message shows a contact.
+The platform expects ``EMAIL,NAME`` first, in exactly this form (T31), no header twice (T32), UTF-8
+without byte order mark (T36), and line feeds between rows (T34). It accepts other text, and only
+minutes later reports that the import has failed. The rules have the same ids as in the check of
+contacts, and no message shows a contact.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIELD: Final = "csv_text"
 
 
 def problems_of_csv_text(csv_text: object) -> tuple[Problem, ...]:
-    """Return what keeps a CSV text from being imported as text."""
+    """Return the problems because of which a CSV cannot be imported as text."""
     if not isinstance(csv_text, str):
         return (wrong_type(_FIELD, csv_text, 'CSV as text, "EMAIL,NAME\\n…"'),)
     if not csv_text.strip():
@@ -45,12 +45,13 @@ def _problems_of_header(line: str) -> Iterator[Problem]:
     elif line.startswith("\ufeff"):
         yield _problem(
             "byte-order-mark",
-            "begins with a byte order mark, which would spoil the header EMAIL; decode the file "
-            "as utf-8-sig",
+            "begins with a byte order mark, which would become a part of the header EMAIL; decode "
+            "the file as utf-8-sig",
         )
     elif "\r" in line or "\\n" in line:
         yield _problem(
-            "line-break", "does not end its header with a line feed; write one, no \\r or \\\\n"
+            "line-break",
+            "does not end its header with a line feed; end it with one, not with \\r or \\\\n",
         )
     else:
         findings = _read_header(line).findings
@@ -70,7 +71,7 @@ def _read_header(line: str) -> Header:
 
 def _problems_of_rows(csv_text: str, rows: str) -> Iterator[Problem]:
     if not rows.strip():
-        yield _problem("no-rows", "has no row after its header; give at least one contact")
+        yield _problem("no-rows", "has no row after its header; add at least one contact")
     if "\r" in csv_text:
         yield _problem("line-break", "has carriage returns; end each row with a line feed only")
     encoding = list(problems_of_encoding(_FIELD, csv_text))

@@ -1,10 +1,10 @@
-"""The names that the caller gives to columns, in the place of those that the file has."""
+"""The caller's names for columns, which replace the names in the file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -20,20 +20,21 @@ __all__ = ["RenamedColumns", "problems_of_columns", "rename_columns"]
 _RULE: Final = "column-names"
 _FIELD: Final = "columns"
 _MOST_SHOWN: Final = 20
+"""Chosen: nearly all files have fewer columns, so the message lists all of them."""
 _OF_A_CONTACT: Final = re.compile("@|[0-9]{6}")
-"""Addresses and phone numbers: a first line that holds one may be a contact, and no header."""
+"""Addresses and phone numbers: a first line with one of them is possibly a contact."""
 
 
 @attrs.frozen
 class RenamedColumns:
-    """The names after renaming, and what keeps them from being used."""
+    """The names after renaming, and the errors because of which they cannot be used."""
 
     cells: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
 
 
 def problems_of_columns(columns: object) -> Iterator[Problem]:
-    """Yield what is wrong with a mapping of names, for any file."""
+    """Yield the problems of a mapping of names that do not depend on the file."""
     if not isinstance(columns, Mapping):
         yield wrong_type(_FIELD, columns, "a mapping of names, such as {'電子郵件': 'EMAIL'}")
         return
@@ -42,7 +43,7 @@ def problems_of_columns(columns: object) -> Iterator[Problem]:
     if all(isinstance(name, str) for name in (*columns, *columns.values())):
         yield from _problems_of_same(columns, "names the column {} twice; name it once")
         yield from _problems_of_same(
-            columns.values(), "makes two columns {}; give each a name of its own"
+            columns.values(), "names two columns {}; give each its own name"
         )
 
 
@@ -59,12 +60,12 @@ def rename_columns(
 ) -> RenamedColumns:
     """Rename the columns of a file.
 
-    Names are compared as those of columns are, without invisible characters.
+    Case, surrounding blanks and invisible characters make no difference between names.
 
     Args:
-        cells: The names as they stand in the file.
-        columns: The caller's names by those of the file.
-        line: Where the header is.
+        cells: The names in the file.
+        columns: The caller's names by the names in the file.
+        line: The line of the header.
     """
     keys = [_key(cell) for cell in cells]
     new_names = {_key(old): new.strip() for old, new in columns.items()}
@@ -73,12 +74,16 @@ def rename_columns(
     messages = [_message_of_missing(missing, cells)] if missing else []
     kept = {_key(cell) for key, cell in zip(keys, cells, strict=True) if key not in new_names}
     messages += (
-        f"has a column {shown(new)} already, beside the column {shown(old)} that columns= calls "
-        f"so; give that one another name too, or remove it"
+        f"already has a column {shown(new)}, the name that columns= gives to the column "
+        f"{shown(old)}; rename the other column as well, or remove it"
         for old, new in columns.items()
         if _key(new) in kept and _key(old) in keys
     )
-    return RenamedColumns(names, tuple(_finding(message, line) for message in messages))
+    findings = (
+        Finding(level="error", rule=_RULE, message=message, line=line, places=(line,))
+        for message in messages
+    )
+    return RenamedColumns(names, tuple(findings))
 
 
 def _message_of_missing(missing: Sequence[str], cells: Sequence[str]) -> str:
@@ -89,11 +94,6 @@ def _message_of_missing(missing: Sequence[str], cells: Sequence[str]) -> str:
     listed = ", ".join(map(shown, cells[:_MOST_SHOWN]))
     more = ", …" if len(cells) > _MOST_SHOWN else ""
     return f"{message}; its columns are {listed}{more}"
-
-
-def _finding(message: str, line: int) -> Finding:
-    values: dict[str, Any] = {"level": "error", "rule": _RULE, "line": line, "places": (line,)}
-    return Finding(message=message, **values)
 
 
 def _key(name: str) -> str:

@@ -12,10 +12,10 @@ __all__ = ["RowShapes", "filled"]
 
 
 class RowShapes:
-    """Looks at rows as they were read.
+    """Checks the number of cells, line breaks, NULs and quotes of rows.
 
     Args:
-        names: Of the columns, as they are shown, in the order of the file.
+        names: The names of the columns for messages, in the order of the file.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -51,7 +51,7 @@ class RowShapes:
         width = len(self._names)
         if batch.columns is not None:
             return
-        # A quote that is not closed may have taken separators with it.
+        # A quote that is not closed possibly contains separators.
         unclosed = frozenset(batch.unclosed)
         for index, row in enumerate(batch.rows):
             if len(row) != width and index not in unclosed:
@@ -66,17 +66,17 @@ class RowShapes:
             (self._long if has_surplus(row, width) else self._padded).add(1, (line,))
 
     def _mark(
-        self, tallies: dict[str, LineTally], row: Sequence[str], sought: str, line: int
+        self, tallies: dict[str, LineTally], row: Sequence[str], character: str, line: int
     ) -> bool:
-        """Count a row once for each column that holds a character, and tell if any does."""
+        """Count a row once for each column that contains a character; return whether any does."""
         last = len(self._names) - 1
-        columns = {self._names[min(at, last)] for at, cell in enumerate(row) if sought in cell}
+        columns = {self._names[min(at, last)] for at, cell in enumerate(row) if character in cell}
         for column in columns:
             tallies.setdefault(column, LineTally()).add(1, (line,))
         return bool(columns)
 
     def findings(self, *, left_out: bool) -> Iterator[Finding]:
-        """Yield what was found.
+        """Yield the findings.
 
         Args:
             left_out: Whether the rows were left out.
@@ -96,7 +96,7 @@ class RowShapes:
                 "note",
                 "quote",
                 f"has {counted(self._stray.count, 'row')} with a quote inside a cell that should "
-                f"have been doubled ({self._stray.where}); it stays in the cell, and goes out "
+                f"have been doubled ({self._stray.where}); it stays in the cell, and is written "
                 "doubled",
             )
 
@@ -104,17 +104,17 @@ class RowShapes:
         than = f"cells than the {len(self._names)} of the header"
         missing = listed(self._names[self._fewest_cells :])
         fill = (
-            f"the last are missing ({missing}), as a spreadsheet leaves out empty cells at the "
-            "end; let fix='fill-rows' add them, empty"
+            f"the last are missing ({missing}), since a spreadsheet omits empty cells at the end; "
+            "let fix='fill-rows' add them, empty"
         )
         for tally, says, remedy in (
             (self._short, f"with fewer {than}", fill),
             (
                 self._padded,
-                f"with more {than}, of which the last are empty",
+                f"with more {than}, and the last are empty",
                 "let fix='fill-rows' remove these",
             ),
-            (self._long, f"with more {than}", "put quotes around cells that hold a separator"),
+            (self._long, f"with more {than}", "put quotes around cells that contain a separator"),
         ):
             if tally.count:
                 yield tally.error(
@@ -122,12 +122,12 @@ class RowShapes:
                 )
 
     def _findings_of_characters(self, left_out: bool) -> Iterator[Finding]:
-        # The platform rejects a row of other cells; what it does with these is unknown.
+        # How the platform reads these rows is unknown, so they make the whole file unusable.
         for column, tally in self._breaks.items():
             yield tally.error(
                 "line-break",
                 f"with a line break inside the cell {column}",
-                "put a space in its place" + _or_leave_out(tally),
+                "replace it by a space" + _or_leave_out(tally),
                 left_out=left_out,
                 column=column,
                 scope="whole",
@@ -135,7 +135,7 @@ class RowShapes:
         for column, tally in self._nuls.items():
             yield tally.error(
                 "null-byte",
-                f"with a NUL in {column}, as damaged exports have",
+                f"with a NUL in {column}, which damaged exports contain",
                 "export it again" + _or_leave_out(tally),
                 left_out=left_out,
                 column=column,
@@ -144,12 +144,12 @@ class RowShapes:
 
 
 def has_surplus(row: Sequence[str], width: int) -> bool:
-    """Whether a row has anything but blanks beyond so many cells."""
+    """Return whether a row has more than blanks beyond this number of cells."""
     return bool("".join(row[width:]).strip())
 
 
 def filled(row: list[str], width: int) -> list[str]:
-    """Return a row with so many cells, if only empty ones need to be added or removed for it."""
+    """Return a row with this number of cells, if only empty cells need to be added or removed."""
     if len(row) == width or has_surplus(row, width):
         return row
     return [*row[:width], *[""] * (width - len(row))]

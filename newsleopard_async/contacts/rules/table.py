@@ -1,4 +1,4 @@
-"""The rows below a header: judged, mended and written again, batch by batch."""
+"""Checks, corrects and writes the rows below a header, batch by batch."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ __all__ = ["Table"]
 
 
 class Table:
-    """Takes the rows below one header; if they cannot go out by it, they are only judged.
+    """Checks the rows below one header; if the header is not usable, nothing is written.
 
     Args:
         header: The header.
-        separator: What stands between the cells.
-        fix: What to put right.
-        judge: Whether to look at the rows at all.
+        separator: The separator of the cells.
+        fix: The problems to put right.
+        check_rows: Whether to check the rows.
         deep: A further check of addresses.
-        repeats: As `repeats` gave them at the first reading, at the second one.
-        skip: Keys of the addresses whose rows do not go out.
+        repeats: The `repeats` of the first reading, for a second one.
+        skip: The keys of the addresses whose rows are left out.
 
     Attributes:
-        rows: How many there were, blank ones aside.
-        bad_rows: Of these, how many the platform would reject.
-        dropped: How many were dropped, since another one has the address.
-        left_out: How many were written elsewhere.
-        trimmed: How many cells were trimmed.
+        rows: The number of rows that are not blank.
+        bad_rows: The number of rows that the platform would reject.
+        dropped: The number of rows that were dropped, because another row has their address.
+        left_out: The number of rows in the file of rows that are left out.
+        trimmed: The number of trimmed cells.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Table:
         self.left_out: int = 0
         self.trimmed: int = 0
         email_index = header.index_of(REQUIRED[0])
-        assert email_index is not None  # without it, there is nothing to judge by
+        assert email_index is not None  # the caller checks it
         self._trims = "trim" in fix
         self._fills = header.is_usable and "fill-rows" in fix
         self._kept = _kept(fix) if header.is_usable else None
@@ -96,25 +96,25 @@ class Table:
 
     @property
     def unique(self) -> int:
-        """How many different addresses there were."""
+        """The number of different addresses."""
         return self._addresses.unique
 
     @property
     def skipped(self) -> int:
-        """How many rows are of an address that the caller wants to leave out."""
+        """The number of rows with an address of ``skip``."""
         return self._skipped.count
 
     @property
     def repeats(self) -> Mapping[bytes, int]:
-        """How many rows each repeated address has, if the rows must be read again to drop some."""
+        """The number of rows of each repeated address, if the rows must be read again."""
         return self._addresses.repeats if self._may_read_again else {}
 
     def header(self) -> bytes:
-        """Write the header that goes out."""
+        """Return the header of the clean CSV."""
         return b"" if self._clean is None else self._clean.header()
 
     def check(self, batch: Batch) -> tuple[bytes, bytes]:
-        """Return the next rows that go out, and those that are left out."""
+        """Check the next rows; return the bytes of the clean rows and of those left out."""
         batch = self._without_blank_rows(batch)
         self.rows += len(batch)
         if self._skip:
@@ -125,7 +125,7 @@ class Table:
         if self._checks_rows:
             reasons, removed = self._check_rows(mended)
         elif (frame := _frame_of(mended, width=len(self._rules))) is not None:
-            # They are counted, since a pipeline compares their number with the platform's count.
+            # A pipeline compares the number of addresses with the platform's count.
             self._addresses.check(frame.columns[self._email_index], frame.lines)
         if mended is not batch and self._checks_rows and not self._trims:
             self._count_marks(batch, mended, removed)
@@ -138,7 +138,7 @@ class Table:
         return self._clean.write(mended, removed=removed), left_out
 
     def _mended(self, batch: Batch) -> Batch:
-        """Return the rows as they are judged."""
+        """Return the rows after the fixes that do not remove rows."""
         mended = batch
         if self._fills:
             mended = batch.reshaped(partial(filled, width=len(self._rules)))
@@ -151,10 +151,10 @@ class Table:
         return mended.changed(trim_addresses, at=self._email_index)
 
     def _count_marks(self, batch: Batch, mended: Batch, removed: Collection[int]) -> None:
-        """Count the addresses that an apostrophe was taken off."""
+        """Count the addresses from which an apostrophe was removed."""
         at = self._email_index
         for index, (row, new) in enumerate(zip(batch.rows, mended.rows, strict=True)):
-            # Anything else around an address is taken off in silence.
+            # Other characters around an address are removed without a finding.
             if index not in removed and len(row) > at and trim(row[at]) != trim(new[at]):
                 self._marked.add(1, (batch.lines[index],))
 
@@ -175,7 +175,7 @@ class Table:
         cells = trim_addresses(cells)
         skipped = [index for index, cell in enumerate(cells) if key_of(cell) in self._skip]
         if not are_addresses(cells):
-            # One with something around it is not an address, and may be taken for one all the same.
+            # The platform might read an address from a cell with other characters around it.
             found = (
                 index
                 for index, cell in enumerate(cells)
@@ -187,7 +187,7 @@ class Table:
 
     def _check_rows(self, batch: Batch) -> tuple[Mapping[int, Sequence[str]], Collection[int]]:
         """Return why rows are bad, and which rows do not go out."""
-        # A row that is left out repeats nothing; one that is dropped has no fault.
+        # A row that is left out repeats no address; a row that is dropped has no problems.
         reasons = self._shapes.check(batch) if self._leaves_out else {}
         removed: set[int] = set()
         frame = _frame_of(batch, width=len(self._rules))
@@ -203,7 +203,7 @@ class Table:
         return reasons, removed
 
     def _check_addresses(self, frame: _Frame, reasons: dict[int, list[str]]) -> set[int]:
-        """Add to the reasons, and return the rows that are not looked at any further."""
+        """Add reasons, and return the rows whose other cells are not checked."""
         ignored: Collection[int] = ()
         if self._leaves_out and reasons:
             ignored = {at for at, index in enumerate(frame.indices) if index in reasons}
@@ -228,7 +228,7 @@ class Table:
                 rule.check(cells)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield everything that was found in the rows."""
+        """Yield all findings about the rows."""
         yield from self._shapes.findings(left_out=self._leaves_out)
         if self._blank.count:
             yield self._blank.finding(
@@ -241,16 +241,16 @@ class Table:
             yield self._skipped.finding(
                 "note",
                 "skipped",
-                f"had {counted(self._skipped.count, 'row')} ({self._skipped.where}) whose address "
-                "is in the list of skip=, left out",
+                f"had {counted(self._skipped.count, 'row')} ({self._skipped.where}) with an "
+                "address in the list of skip=, left out",
             )
         if self._filled.count:
             yield self._filled.finding(
                 "note",
                 "column-count",
                 f"had {counted(self._filled.count, 'row')} ({self._filled.where}) with too few "
-                "cells or empty ones too many, which "
-                f"{either(self._filled.count, 'goes', 'go')} out with as many as the header has",
+                "cells or too many empty ones, which "
+                f"{either(self._filled.count, 'is', 'are')} written with as many as the header has",
             )
         if self._checks_rows:
             yield from self._addresses.findings()
@@ -266,7 +266,7 @@ class Table:
                 "text-apostrophe",
                 f"has {counted(self._marked.count, 'row')} ({self._marked.where}) whose EMAIL "
                 "begins with the apostrophe by which a spreadsheet marks text; the address "
-                "goes out without it; remove it, or say fix='trim'",
+                "is written without it; remove it, or use fix='trim'",
                 column=REQUIRED[0],
             )
 
@@ -280,14 +280,14 @@ def _kept(fix: Collection[Fix]) -> Kept:
 def _merged(
     first: dict[int, list[str]], others: Mapping[int, Sequence[str]]
 ) -> dict[int, list[str]]:
-    """Return the reasons of both, those of a row in this order."""
+    """Add the other reasons to the first ones, row by row."""
     for index, reasons in others.items():
         first.setdefault(index, []).extend(reasons)
     return first
 
 
 def _blanked(batch: Batch, indices: Collection[int]) -> Batch:
-    """Return a batch in whose place there are rows of empty cells for some."""
+    """Return the batch with the cells of some rows emptied."""
     if not indices or not (batch.broken or batch.stray or b"\0" in batch.raw):
         return batch
     rows = [[""] * len(row) if index in indices else row for index, row in enumerate(batch.rows)]
@@ -297,12 +297,12 @@ def _blanked(batch: Batch, indices: Collection[int]) -> Batch:
 
 @attrs.frozen
 class _Frame:
-    """Rows of one length, column by column; a position is one in `indices`.
+    """Rows of one length, column by column; a position is an index into `indices`.
 
     Attributes:
         columns: The cells.
-        lines: Where each row begins.
-        indices: Which row of the batch each is.
+        lines: The line in which each row begins.
+        indices: The index of each row in its batch.
     """
 
     columns: Sequence[Column]
@@ -334,10 +334,10 @@ def _rules_of(header: Header) -> Iterator[tuple[CellRule, ...]]:
 
 
 def _frame_of(batch: Batch, *, width: int) -> _Frame | None:
-    """Take the rows that can be judged column by column; None where there are none."""
+    """Return the rows that can be checked column by column; None if there are none."""
     if batch.columns is not None:
         return _Frame(batch.columns, batch.lines, range(len(batch))) if batch.lines else None
-    # Where a quote is never closed, nobody knows which cell is which.
+    # If a quote is never closed, it is unknown where the cells of the row end.
     unclosed = frozenset(batch.unclosed)
     indices = [
         index for index, row in enumerate(batch.rows) if len(row) == width and index not in unclosed

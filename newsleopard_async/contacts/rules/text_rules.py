@@ -1,8 +1,8 @@
-"""The rules of a cell's text: what a reader would see that the sender did not mean.
+"""The rules for the text of cells: text that a reader would see and the sender did not intend.
 
-A million cells that nothing is wrong with are passed over in two searches a column: for the
-characters that the rules are about, and for those that a cell of theirs begins with. Only where one
-is found are the rules of that character asked of each cell.
+Two searches per column pass over a million cells without problems: for the characters of the
+rules, and for the first characters of cells. Only if one is found, each cell is checked by the
+rules of that character.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ __all__ = ["TextRules", "flaws_of_name"]
 
 @attrs.frozen(kw_only=True)
 class _TextRule:
-    """One rule of a cell.
+    """One rule for a cell.
 
     Attributes:
-        name: The rule's.
-        is_meant: Whether a cell breaks it.
-        says: What the cells are, after their number and lines.
-        marks: Characters, as in a set of a pattern, one of which is in each such cell.
-        begins: The same of its first character.
-        words: Pieces of text, one of which is in each such cell that neither has.
-        level: That of its findings.
+        name: The id of the rule.
+        is_broken_by: Whether a cell breaks the rule.
+        says: The message after the number and the lines of the cells, with the way out.
+        marks: Characters, as in a character set of a pattern; each bad cell contains one of them,
+            unless `begins` or `words` finds it.
+        begins: The possible first characters of bad cells, in the same notation.
+        words: Texts, one of which is in each bad cell that the other two do not find.
+        level: The level of the findings.
     """
 
     name: str
@@ -61,7 +62,7 @@ class _TextRule:
         return _set_of(self.begins and self.begins + _BLANKS)
 
     def may_be_in(self, joined: str, marks: str, begins: str) -> bool:
-        """Whether a cell may break it, by the marks and beginnings that were found."""
+        """Return whether a cell can break the rule, by the marks and beginnings found."""
         return (
             self._mark.search(marks) is not None
             or self._beginning.search(begins) is not None
@@ -78,10 +79,10 @@ def _set_of(characters: str) -> re.Pattern[str]:
 
 _ASKING: Final = re.compile(
     "[嗎呢吧嘛麼麽啊呀何誰哪怎幾問]|[是能可有要好會行對]不?[否無沒以是能可有要好會行對]"
-    # An answer, as the fields of forms have it.
+    # An answer in a field of a form.
     r"|[?](?:沒?有|[是可好要會對否無]|[不未][\u3400-\u9fff]{0,2})\Z|[?][我你您]"
 )
-"""In a cell of these words a question mark between Han characters is one."""
+"""In a cell with these words, a question mark between Han characters is intended."""
 
 _ASKED: Final = re.compile("(?<=[嗎呢吧嘛麼麽啊呀])[?？]")
 
@@ -89,14 +90,15 @@ _FAMILY_NAMES: Final = (
     "陳林黃張李王吳劉蔡楊許鄭謝洪郭邱曾廖賴徐周葉蘇莊呂江蕭羅高潘簡朱鍾游彭詹胡施沈余盧梁趙顏柯翁魏孫戴"
     "范方宋鄧杜傅侯曹薛丁卓馬董溫唐藍蔣石古紀姚連馮歐程湯田康姜白汪鄒尤巫鐘龔嚴韓黎涂阮袁童陸金邵錢夏倪柳"
 )
-"""The hundred that nearly everybody in Taiwan has (Ministry of the Interior, 全國姓名統計分析)."""
+"""The hundred most frequent family names in Taiwan. Source: Ministry of the Interior,
+全國姓名統計分析."""
 
 _LOST_IN_NAME: Final = re.compile(
-    # At the beginning, between two letters, or in the place of a given name's last character:
-    # a sentence has its question mark at its end.
+    # At the beginning, between two letters, or instead of a given name's last character:
+    # a sentence has its question mark at the end.
     rf"\A[?]+\w|[^\W\d_][?\xbf]+[^\W\d_]"
     rf"|\A(?:[{_FAMILY_NAMES}][\u3400-\u9fff]?|司馬|司徒|諸葛|上官|皇甫|令狐) ?[?？]{{1,2}}\Z"
-    # Of two words the first lost its last letter; a question begins otherwise.
+    # The first of two words lost its last letter; a question begins with other words.
     r"|\A(?!(?i:wh|how|really|ok|yes|no\b|hi\b|hello))"
     r"[A-Za-z\xc0-\u024f]+[?] [A-Za-z\xc0-\u024f]+\Z"
     # Oracle writes a full-width question mark, web pages an empty box or 〓.
@@ -106,7 +108,7 @@ _LOST_IN_NAME: Final = re.compile(
 
 
 def _is_lost_throughout(cell: str) -> bool:
-    """Whether not one character is left: the Han characters of a text that was saved as Latin-1."""
+    """Return whether all characters are lost, for example Han characters saved as Latin-1."""
     text = cell.strip()
     return len(text) > 1 and not text.strip("?")
 
@@ -130,13 +132,13 @@ _URL: Final = re.compile(r"\s*(?:https?:)?//\S+\s*", re.IGNORECASE)
 
 
 def _has_reference(cell: str) -> bool:
-    # A column of links goes into attributes, where &amp; is right.
+    # A link is the value of an attribute, in which &amp; is right.
     return has_reference(cell) and _URL.fullmatch(cell) is None
 
 
 _SPREADSHEET_ERROR: Final = re.compile(
-    # Of Excel, LibreOffice and Google Sheets, in other languages too; number signs alone stand for
-    # what is too wide.
+    # Excel, LibreOffice and Google Sheets, also in other languages. Only number signs mean that
+    # the value is too wide.
     r"\s*(?:#(?:N/A|NULL!|DIV/0!|VALUE!|REF!|NAME\?|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!"
     r"|UNKNOWN!|BUSY!|EXTERNAL!|PYTHON!|TIMEOUT!|GETTING_DATA|ERROR!|ERR!"
     r"|NV|WERT!|BEZUG!|ZAHL!|ÜBERLAUF!|VALEUR!|NOMBRE!|NOM\?|¡VALOR!|¡REF!|¡NUM!|¡DIV/0!|¿NOMBRE\?)"
@@ -152,19 +154,21 @@ _PROGRAMS_NOTHING: Final = frozenset(
         "[object Undefined]", "[object Null]", "(blank)", "(空白)", "[object Object]",
     }
 )  # fmt: skip
-"""What no person writes for nothing. The last but one is a pivot table's; (not set) Google's."""
+"""Words of programs for an empty value, which no person writes. "(blank)" and "(空白)" are from
+pivot tables, "(not set)" is from Google."""
 
 _NOTHING_IN_NAME: Final = (_PROGRAMS_NOTHING - {"Null"}) | {
     "None", "NONE", "none", "(none)", "(None)", "N/A", "n/a", "NA", "N.A.", "nil", "Undefined",
     "UNDEFINED", "{}", "[]", "Optional(nil)",
 }  # fmt: skip
-"""In a column of remarks "none" is an answer; it is not a name. Nan, Na, Nil and Null are."""
+"""In a column of remarks "none" is an answer, but it is not a name. Nan, Na, Nil and Null are
+names."""
 
 _JOINED: Final = (
     " null", "null ", " undefined", "undefined ", " NaN", "NaN ", " None", "None ", "{}", "[]",
     "Optional(", "-nan",
 )  # fmt: skip
-"""What a program makes of a first name and a last name one of which is missing."""
+"""Texts that a program joins from a first and a last name if one of them is missing."""
 _JOINED_NOTHING: Final = frozenset({"null", "undefined", "NaN", "None"})
 
 
@@ -189,9 +193,9 @@ def _has_markup(cell: str) -> bool:
 
 
 def _is_unescaped(cell: str) -> bool:
-    """Whether HTML may read a cell otherwise than it stands, and no other rule says so.
+    """Return whether HTML can change the meaning of a cell, and no other rule reports it.
 
-    A browser shows most of them as they stand, as it does with R&D. In a link & is right.
+    A browser shows most such cells unchanged, for example R&D. In a link, & is right.
     """
     if "<" in cell:
         return not (_has_markup(cell) or _is_nothing(cell) or has_reference(cell))
@@ -200,7 +204,7 @@ def _is_unescaped(cell: str) -> bool:
 
 
 _LINK: Final = re.compile(
-    # With a scheme, as an address of the web, or a domain with a path, as those that shorten.
+    # With a scheme, with www., or a domain with a path, like short links.
     r"[./](?:(?<=:/)/|(?<=[wW]{3}\.)\w|(?<=[a-z0-9]\.)[a-z]{2,}/[A-Za-z0-9])"
 )
 _PLACEHOLDER: Final = re.compile(
@@ -212,37 +216,37 @@ _LOST_RULE: Final = _TextRule(
     # The first characters of LOST.
     marks=LOST.pattern[1 : LOST.pattern.index("]")],
     is_broken_by=_has_lost,
-    says="that lost a character in a conversion, of which �, an empty box or a question mark is "
-    "left; write it anew, or export as UTF-8 from where it is still right",
+    says="that lost a character in a conversion and have �, an empty box or a question mark "
+    "instead; type it again, or export as UTF-8 from the program in which it is still right",
 )
 _MISREAD_RULE: Final = _TextRule(
     name="double-decoding",
     # The first characters of MISREAD.
     marks=MISREAD.pattern[1 : MISREAD.pattern.index("]")],
     is_broken_by=original_of,
-    says="whose text was read in a wrong encoding before it was saved (王 becomes çŽ‹); "
-    "export it again from where it is still right",
+    says="with text that was read in a wrong encoding before it was saved (王 becomes çŽ‹); "
+    "export it again from the program in which it is still right",
 )
 _REFERENCE_RULE: Final = _TextRule(
     name="character-reference",
     marks="&",
     is_broken_by=_has_reference,
-    says="with a character reference of HTML, such as &#22531; or &amp;, which a subject shows as "
-    "it stands; write the character itself",
+    says="with a character reference of HTML, such as &#22531; or &amp;, which a subject shows "
+    "unchanged; write the character itself",
 )
 _ERROR_RULE: Final = _TextRule(
     name="spreadsheet-error",
     begins="#Ee",
     is_broken_by=_SPREADSHEET_ERROR.fullmatch,
-    says="with what a spreadsheet shows for a formula that failed, such as #N/A, or for a value "
-    "that is too wide (####); correct it there, and export again",
+    says="with a spreadsheet's text for a formula that failed, such as #N/A, or for a value that "
+    "is too wide (####); correct it there, and export again",
 )
 _MARKUP_RULE: Final = _TextRule(
     name="markup",
     marks="<",
     is_broken_by=_has_markup,
     says="with a tag of HTML, which takes effect in the mail and is not shown; remove it, unless "
-    "it is meant",
+    "it is intended",
 )
 _PLACEHOLDER_RULE: Final = _TextRule(
     name="placeholder-in-value",
@@ -261,15 +265,15 @@ _FORMULA_RULE: Final = _TextRule(
     name="formula",
     begins="=+@\\-\\t\\r",
     is_broken_by=is_formula,
-    says="that a spreadsheet would execute for the =, +, -, @ or tab at the beginning; check "
-    "whether it is meant",
+    says="that a spreadsheet would execute because of the =, +, -, @ or tab at the beginning; "
+    "check whether it is intended",
 )
 
 _UNESCAPED_RULE: Final = _TextRule(
     name="unescaped-value",
     marks="<&",
     is_broken_by=_is_unescaped,
-    says="with < or &, which goes into the HTML of the mail as it stands; look at a test mail",
+    says="with < or &, which is inserted into the HTML of the mail unchanged; check a test mail",
     level="note",
 )
 
@@ -281,8 +285,8 @@ _RULES_OF_OTHERS: Final = (
         name="null-word",
         begins="NnUu(<\\[\\\\",
         is_broken_by=_is_nothing,
-        says="with a word that programs write for nothing, such as NULL, which the mail would "
-        "show; leave it empty",
+        says="with a program's word for an empty value, such as NULL, which the mail would show; "
+        "leave the cell empty",
     ),
     _MARK_RULE,
     _MARKUP_RULE,
@@ -295,20 +299,20 @@ _RULES_OF_NAME: Final = (
     *_DAMAGE,
     _TextRule(
         name="empty-name",
-        # Those beyond the first plane would make the search for all marks twice as slow.
+        # Characters beyond the first plane would make the search for all marks twice as slow.
         marks=INVISIBLE.pattern[1:-1].partition("\U000e0000")[0]
         + "\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u1680\u2000-\u200a\u2028\u2029\u202f\u205f",
         begins="\n",
         is_broken_by=is_unseen,
-        says="without anything to be seen, so that ${NAME} would show nothing; fill it in",
+        says="without a visible character, so ${NAME} would show nothing; fill it in",
     ),
     _TextRule(
         name="null-word",
         begins="NnUu(<\\[\\\\",
         words=_JOINED,
         is_broken_by=_is_no_name,
-        says="with a word that programs write for nothing, such as NULL, which a greeting would "
-        "show; leave it empty",
+        says="with a program's word for an empty value, such as NULL, which a greeting would "
+        "show; leave the cell empty",
     ),
     _MARK_RULE,
     _MARKUP_RULE,
@@ -317,8 +321,8 @@ _RULES_OF_NAME: Final = (
         name="link-in-name",
         words=("://", "www.", "WWW.", "/"),
         is_broken_by=_LINK.search,
-        says="with a link, as robots enter them into forms, so that your mail would advertise it; "
-        "remove the contact or the link",
+        says="with a link, which your mail would advertise (robots enter them into forms); remove "
+        "the contact or the link",
     ),
     _PLACEHOLDER_RULE,
     _FORMULA_RULE,
@@ -326,10 +330,10 @@ _RULES_OF_NAME: Final = (
 
 
 class _RuleFilter:
-    """Tells in two searches which of some rules any of many cells may break.
+    """Finds in two searches the rules that any of many cells can break.
 
     Attributes:
-        rules: All of them.
+        rules: All rules.
     """
 
     def __init__(self, rules: Sequence[_TextRule]) -> None:
@@ -337,11 +341,11 @@ class _RuleFilter:
         self._odd = _set_of("".join(dict.fromkeys(rule.marks for rule in rules)))
         self._odd_ascii = tuple(filter(self._odd.match, map(chr, range(128))))
         begins = "".join(dict.fromkeys(rule.begins for rule in rules))
-        # Not taken, since it may be a line feed, behind which the next cell begins.
+        # A lookahead, because the character can be a line feed, after which the next cell begins.
         self._beginning = re.compile(rf"\n(?=([{begins}{_BLANKS}]))")
 
     def rules_for(self, joined: str) -> Iterator[_TextRule]:
-        """Yield the rules to ask of each cell; each cell stands between line feeds."""
+        """Yield the rules to check each cell by; each cell is between two line feeds."""
         marks = "".join(self._marks_in(joined))
         begins = "".join(set(self._beginning.findall(joined)))
         return (rule for rule in self.rules if rule.may_be_in(joined, marks, begins))
@@ -352,39 +356,39 @@ class _RuleFilter:
         return set(self._odd.findall(joined))
 
 
-_EMAIL_HINTS: Final = _RuleFilter((_FORMULA_RULE,))
-_NAME_HINTS: Final = _RuleFilter(_RULES_OF_NAME)
-_OTHER_HINTS: Final = _RuleFilter(_RULES_OF_OTHERS)
+_EMAIL_FILTER: Final = _RuleFilter((_FORMULA_RULE,))
+_NAME_FILTER: Final = _RuleFilter(_RULES_OF_NAME)
+_OTHER_FILTER: Final = _RuleFilter(_RULES_OF_OTHERS)
 
 
 class TextRules:
-    """Asks the rules of a kind of column of its cells, batch by batch."""
+    """Checks the cells of one column, batch by batch."""
 
-    def __init__(self, column: str, hints: _RuleFilter = _OTHER_HINTS) -> None:
+    def __init__(self, column: str, rule_filter: _RuleFilter = _OTHER_FILTER) -> None:
         self._column = column
-        self._hints = hints
+        self._filter = rule_filter
         self._found: dict[str, LineTally] = {}
 
     @classmethod
     def of_email(cls, column: str) -> TextRules:
-        """Take those of addresses, which have a form of their own."""
-        return cls(column, _EMAIL_HINTS)
+        """Check the column EMAIL; `Addresses` checks the form of the addresses."""
+        return cls(column, _EMAIL_FILTER)
 
     @classmethod
     def of_name(cls, column: str) -> TextRules:
-        """Take those of names."""
-        return cls(column, _NAME_HINTS)
+        """Check the column NAME."""
+        return cls(column, _NAME_FILTER)
 
     def check(self, cells: Cells) -> None:
-        """Take the next cells."""
-        for rule in self._hints.rules_for(cells.joined + "\n"):
+        """Check the next cells."""
+        for rule in self._filter.rules_for(cells.joined + "\n"):
             lines = cells.lines_of(rule.is_broken_by)
             if lines:
                 self._found.setdefault(rule.name, LineTally()).add(len(lines), lines)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what was found, rule by rule."""
-        for rule in self._hints.rules:
+        """Yield the findings, rule by rule."""
+        for rule in self._filter.rules:
             if (tally := self._found.get(rule.name)) is not None:
                 cells = counted(tally.count, "cell")
                 yield tally.finding(
@@ -396,7 +400,7 @@ class TextRules:
 
 
 def flaws_of_name(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the rules of damaged text that a column's name breaks, and what each says."""
+    """Yield each rule of damaged text that a column's name breaks, and its message."""
     for rule in (_LOST_RULE, *_DAMAGE, _MARKUP_RULE, _PLACEHOLDER_RULE):
         if rule.is_broken_by(name):
             yield rule.name, rule.says

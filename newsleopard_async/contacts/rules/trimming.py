@@ -1,8 +1,8 @@
-"""What stands around a cell and is not part of it: blanks, invisible characters, an apostrophe.
+"""Removes blanks, invisible characters and an apostrophe around the value of a cell.
 
-Blanks and invisible characters come from copying out of web pages, chats and spreadsheets, and a
-byte order mark from files that were joined. The apostrophe is what one types in a spreadsheet to
-make text of a number, and what some programs write before anything that looks like a formula.
+Blanks and invisible characters come from text copied from web pages, chats and spreadsheets, a
+byte order mark from files that were joined. An apostrophe marks a number as text in a spreadsheet,
+and some programs write it before text that looks like a formula.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _MARK: Final = "'"
 
 _AROUND: Final = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u3000"
-    # Of the invisible ones (models/damage.py) all but those that belong to the letter or the
+    # The invisible characters (models/damage.py), except those that belong to the letter or the
     # emoji before them: variation selectors and tags.
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\ufeff\uffa0\ufff9\ufffa\ufffb"
-    # Blanks and invisible ones in turn.
+    # Ranges of blanks and invisible characters.
     + "".join(map(chr, (*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070))))
 )
 _INVISIBLE: Final = re.compile(f"[{''.join(each for each in _AROUND if not each.isspace())}]")
@@ -35,19 +35,19 @@ _ASCII_AROUND: Final = (
 )
 
 _MARKED: Final = re.compile(
-    # Before what a spreadsheet would execute or make a number or a date of, or before Chinese;
-    # 'Abd al-Malik, 't Hooft and the year '95 are written so.
+    # Before text that a spreadsheet would execute or read as a number or a date, or before
+    # Chinese. The names 'Abd al-Malik and 't Hooft and the year '95 do not match.
     r"\s*'\s*(?:[=+@\t-].|[+-]?[(]?[0-9][-0-9 ().,:/#]{2,}\Z|[\u3400-\u9fff](?!.*'\Z))"
 )
 
 
 def has_invisible(name: str) -> bool:
-    """Whether there is an invisible character in a name, those aside that join emoji."""
+    """Return whether a name has an invisible character, except those that join emoji."""
     return any(each not in "\u200c\u200d" for each in _INVISIBLE.findall(name))
 
 
 def is_marked(cell: str) -> bool:
-    """Whether an apostrophe before a cell marks it as text."""
+    """Return whether a cell begins with an apostrophe that marks it as text."""
     return _MARKED.match(cell) is not None
 
 
@@ -57,9 +57,9 @@ def trim(text: str) -> str:
 
 
 def trim_address(cell: str) -> str:
-    """Return an address without anything around it, an apostrophe before it included."""
+    """Return an address without blanks, invisible characters and an apostrophe around it."""
     cell = trim(cell)
-    # Nobody's address begins with one, though the standards allow it.
+    # The standards allow an apostrophe at the beginning, but no real address has it.
     unmarked = trim(cell.lstrip(_MARK))
     return unmarked if unmarked != cell and is_address(unmarked) else cell
 
@@ -74,23 +74,25 @@ def _trim_value(cell: str) -> str:
 
 
 def trim_addresses(cells: Column) -> Column:
-    """Return addresses without anything around them."""
+    """Return addresses without blanks, invisible characters and apostrophes around them."""
     return _trim_column(cells, trim_address)
 
 
 def trim_values(cells: Column) -> Column:
-    """Return cells of any kind without blanks, invisible characters and marks of text."""
+    """Return cells without blanks, invisible characters and marks of text."""
     return _trim_column(cells, _trim_value)
 
 
 def _trim_column(cells: Column, trim_one: Callable[[str], str]) -> Column:
     joined = cells.joined
-    # Addresses and numbers have nothing of the kind, not even inside.
+    # Addresses and numbers contain none of these characters.
     is_one_word = joined.isascii() and not any(blank in joined for blank in _ASCII_AROUND)
     if is_one_word and not cells.has_breaks:
         return cells
     stripped = list(map(str.strip, cells))
     joined = "\n" + "\n".join(stripped)
-    # A look at each takes ten times as long, and next to no file needs it.
-    is_bare = f"\n{_MARK}" not in joined and (joined.isascii() or _INVISIBLE.search(joined) is None)
-    return cells.with_cells(stripped if is_bare else list(map(trim_one, stripped)))
+    # A check of each cell takes ten times as long, and nearly no file needs it.
+    is_trimmed = f"\n{_MARK}" not in joined and (
+        joined.isascii() or _INVISIBLE.search(joined) is None
+    )
+    return cells.with_cells(stripped if is_trimmed else list(map(trim_one, stripped)))

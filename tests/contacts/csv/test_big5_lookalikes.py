@@ -31,8 +31,8 @@ def test_character_that_python_misreads_is_refused(said: str) -> None:
     [finding] = detect([content], said).findings
 
     assert (finding.level, finding.rule, finding.line) == ("error", "encoding", 4)
-    assert "line 4 has the bytes c7 55, which are no CP950 (Big5)" in finding.message
-    assert "say encoding='big5hkscs'" in finding.message
+    assert "line 4 has the bytes c7 55, which are not CP950 (Big5)" in finding.message
+    assert "use encoding='big5hkscs'" in finding.message
     assert check(content, encoding="big5hkscs").clean.decode().endswith(f"{OF_ETEN},x\n")
 
 
@@ -45,8 +45,8 @@ def test_no_character_of_the_extension_is_taken(lead: int) -> None:
 
         assert (finding.level, finding.line) == ("error", 2)
         is_known = bool(pair.decode("big5hkscs", "ignore"))
-        assert ("say encoding='big5hkscs'" in finding.message) == is_known
-        assert (f"bytes {pair.hex(' ')}, which are no CP950" in finding.message) or not is_known
+        assert ("use encoding='big5hkscs'" in finding.message) == is_known
+        assert (f"bytes {pair.hex(' ')}, which are not CP950" in finding.message) or not is_known
 
 
 def test_bytes_of_the_extension_inside_of_others_are_no_matter() -> None:
@@ -107,7 +107,7 @@ def test_encoding_that_looks_like_big5_has_to_be_said(codec: str) -> None:
     [finding] = detected.findings
     assert (detected.encoding, finding.level, finding.rule) == (None, "error", "encoding")
     assert finding.line == 2
-    assert f"but {lookalike} as well; say encoding='cp950' if it is Big5" in finding.message
+    assert f"but {lookalike} as well; use encoding='cp950' if it is Big5" in finding.message
     assert detect([content.encode(codec)], "cp950").encoding == "cp950"
 
 

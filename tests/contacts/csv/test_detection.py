@@ -108,7 +108,7 @@ def test_mark_that_contradicts_is_an_error(content: bytes, said: str) -> None:
         (TABLE.encode("utf-16-be"), None, "say encoding='utf-16-be'"),
         (TABLE.encode("utf-16-le"), "utf-16", "say encoding='utf-16-le'"),
         ("信箱，姓名".encode("utf-16-le"), "utf-16", "'utf-16-le' or encoding='utf-16-be'"),
-        (TABLE.encode("utf-32"), None, "say encoding='utf-32'"),
+        (TABLE.encode("utf-32"), None, "use encoding='utf-32'"),
         (codecs.BOM_UTF32_BE + TABLE.encode("utf-32-be"), None, "UTF-32"),
     ],
 )
@@ -130,8 +130,8 @@ def test_bad_bytes_are_named_with_their_line() -> None:
     [finding] = detect([content]).findings
 
     assert (finding.level, finding.rule, finding.line) == ("error", "encoding", 4)
-    assert "line 4 has the bytes ff, which are no UTF-8" in finding.message
-    assert "line 1 has the bytes e5, which are no CP950 (Big5)" in finding.message
+    assert "line 4 has the bytes ff, which are not UTF-8" in finding.message
+    assert "line 1 has the bytes e5, which are not CP950 (Big5)" in finding.message
 
 
 def test_bad_bytes_are_found_deep_in_the_file() -> None:
@@ -171,7 +171,7 @@ def test_said_encoding_is_obeyed_strictly(said: str) -> None:
     [finding] = detect([content], said).findings
 
     assert (finding.level, finding.rule) == ("error", "encoding")
-    assert "leave encoding= out" in finding.message
+    assert "remove encoding=" in finding.message
 
 
 def test_bad_utf16_is_an_error_with_its_line() -> None:
@@ -236,7 +236,7 @@ def test_any_encoding_that_is_said_is_read(said: str, size_bytes: int) -> None:
 
     assert checked.clean.decode() == f"EMAIL,NAME\n{unquoted(rows)}"
     note = next(each for each in checked.report if each.rule == "encoding")
-    assert (note.level, "as you say" in note.message) == ("note", True)
+    assert (note.level, "as requested" in note.message) == ("note", True)
     assert codecs.lookup(checked.report.encoding or "").name.startswith(codecs.lookup(said).name)
 
 

@@ -236,7 +236,7 @@ def test_bytes_that_were_changed_meanwhile_are_refused(bad: bytes) -> None:
         reader = RowReader(UTF8)
     reader.feed(b"A,B\na,b\n" * 2)
 
-    with pytest.raises(InvalidRequest, match="was changed while it was read") as caught:
+    with pytest.raises(InvalidRequest, match="changed while") as caught:
         reader.feed(b"c," + bad + b"\nd,e\n")
 
     assert caught.value.__cause__ is caught.value.__context__ is None
@@ -287,7 +287,7 @@ def test_file_that_changed_in_between_is_refused() -> None:
     """What was decoded once has to decode again; the message shows nothing of it."""
     reader = RowReader(UTF8)
 
-    with pytest.raises(InvalidRequest, match="was changed") as caught:
+    with pytest.raises(InvalidRequest, match="changed while") as caught:
         _ = [*reader.feed(b"EMAIL,NAME\nsecret@example.com,\xff\n"), *reader.finish()]
 
     assert caught.value.__cause__ is None

@@ -107,8 +107,8 @@ def test_row_whose_quote_is_never_closed_is_not_filled() -> None:
 @pytest.mark.parametrize(
     ("fix", "kept", "lines", "says"),
     [
-        ("drop-duplicates", (1, 3), (2, 4), "whose address a later one has"),
-        ("drop-later-duplicates", (0, 1), (4, 5), "whose address an earlier one has"),
+        ("drop-duplicates", (1, 3), (2, 4), "with an address that a later row has"),
+        ("drop-later-duplicates", (0, 1), (4, 5), "with an address that an earlier row has"),
     ],
 )
 def test_one_row_of_an_address_is_kept(
@@ -123,7 +123,7 @@ def test_one_row_of_an_address_is_kept(
     assert checked.clean == csv_of(*(rows[index] for index in kept))
     assert (note.level, note.count, note.places) == ("note", 2, lines)
     assert says in note.message
-    assert f"the {'last' if lines[0] == 2 else 'first'} of each stays" in note.message
+    assert f"the {'last' if lines[0] == 2 else 'first'} row of each is kept" in note.message
     assert (checked.report.rows, checked.report.dropped, checked.report.unique) == (4, 2, 2)
     assert checked.left_out == b""
 

@@ -102,7 +102,7 @@ def test_other_separator_is_an_error(header: str, name: str) -> None:
             "to EMAIL; give another column the name NAME, or add one; or leave the file as it",
         ),
         ("PHONE,CITY", "begin with EMAIL,NAME, or name them by columns="),
-        ("信箱,NAME", "or leave the file as it is, and say columns={'信箱': 'EMAIL'}"),
+        ("信箱,NAME", "or leave the file as it is, and use columns={'信箱': 'EMAIL'}"),
     ],
 )
 def test_missing_column_is_an_error_with_its_way_out(header: str, hint: str) -> None:

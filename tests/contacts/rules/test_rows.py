@@ -383,7 +383,7 @@ def test_way_out_of_a_bad_row_agrees_with_the_number(count: int, words: str) -> 
             ("more cells than the 4", "are empty", "fix='fill-rows' remove"),
         ),
         ([f"{GOOD},1,2, ,"], ("more cells than the 4", "the last are empty")),
-        ([f"{GOOD},1,2,3"], ("more cells than the 4", "put quotes around cells that hold")),
+        ([f"{GOOD},1,2,3"], ("more cells than the 4", "put quotes around cells")),
     ],
 )
 def test_message_says_how_a_row_differs_from_the_header(
