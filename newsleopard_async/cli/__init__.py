@@ -10,7 +10,7 @@ _EXTRA = frozenset({"click", "rich", "starlette", "uvicorn"})
 
 
 def main() -> None:
-    """Run the command line; without its extra, say in one line how to get it."""
+    """Run the command line; if its extra is not installed, print how to install it."""
     try:
         from newsleopard_async.cli.commands import newsleopard
     except ModuleNotFoundError as missing:
@@ -18,10 +18,10 @@ def main() -> None:
         if library not in _EXTRA:
             raise
         sys.exit(
-            f"newsleopard: the command line needs {library}, which its extra brings: "
+            f"newsleopard: the command line needs {library}; install its extra: "
             'pip install "newsleopard-async[cli]"'
         )
     for stream in (sys.stdout, sys.stderr):
-        # A console that cannot show 中文 shows its escape, \u4e2d\u6587, by which it can be read.
+        # A console that cannot show 中文 shows the escape \u4e2d\u6587 instead of failing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # typed as any TextIO
     newsleopard()

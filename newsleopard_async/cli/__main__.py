@@ -1,4 +1,4 @@
-"""``python -m newsleopard_async.cli``, for where no script was installed."""
+"""``python -m newsleopard_async.cli``, if the script ``newsleopard`` is not on the path."""
 
 from __future__ import annotations
 

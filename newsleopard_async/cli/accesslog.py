@@ -1,7 +1,6 @@
-"""The log of a served emulator: a line for each request, for people or for programs.
+"""The log of a served emulator: one line per request, as words or as JSON.
 
-A line has neither key, body nor query: keys that are real come here by mistake, and contacts are
-anybody's.
+A line contains no key, body or query, because real keys and contacts can get here by mistake.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ _LONGEST_PATH: Final = 200
 
 
 class AccessLog:
-    """Writes a line for each request that has ended.
+    """Writes one line for each request that has ended.
 
     Args:
-        stream: Where to, such as the standard error.
-        as_json: Whether a line is an object of JSON, or words.
+        stream: The output, for example the standard error.
+        as_json: Whether a line is a JSON object, and not words.
     """
 
     def __init__(self, stream: TextIO, *, as_json: bool = False) -> None:
@@ -32,7 +31,7 @@ class AccessLog:
         self._line_of = _json_of if as_json else _words_of
 
     def write(self, record: RequestRecord) -> None:
-        """Write the line of one request at once, so that a pipe has it, too."""
+        """Write the line of one request, and flush it, so that a pipe gets it immediately."""
         self._stream.write(self._line_of(record) + "\n")
         self._stream.flush()
 
@@ -40,8 +39,8 @@ class AccessLog:
 def _words_of(record: RequestRecord) -> str:
     fault = f" {record.fault}" if record.fault else ""
     took = f"{record.duration_ms or 0:.0f} ms"
-    what = f"{shown(record.method)} {_path_of(record)} {record.operation}"
-    return f"{what} {_status_of(record)}{fault} {took}"
+    request = f"{shown(record.method)} {_path_of(record)} {record.operation}"
+    return f"{request} {_status_of(record)}{fault} {took}"
 
 
 def _json_of(record: RequestRecord) -> str:

@@ -1,4 +1,4 @@
-"""``newsleopard check``: a file of contacts judged before anything is sent."""
+"""``newsleopard check``: checks a file of contacts before anything is sent."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ __all__ = ["CheckOptions", "findings_table", "run_check", "summary_table"]
 
 _STYLES: Final = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _WIDE_COLUMNS: Final = 80
+"""Chosen: in fewer columns, messages beside three other columns would be very narrow."""
 
 
 @attrs.frozen(kw_only=True)
 class CheckOptions:
-    """What the command was told; as the arguments of `check_contacts`."""
+    """The options of the command, which are arguments of `check_contacts`."""
 
     encoding: str | None = None
     columns: Mapping[str, str] | None = None
@@ -44,7 +45,7 @@ class CheckOptions:
 
 
 def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
-    """Check a file, print what was found, and say whether it may be sent."""
+    """Check a file, print the findings, and return whether it can be sent."""
     with (
         open_contacts(path) as (contacts, title),
         console.status(safe_text(f"Reading {title}")) as status,
@@ -85,15 +86,17 @@ def _print(console: Console, title: str, report: ContactsReport, *, strict: bool
     errors, warnings = len(report.errors), len(report.warnings)
     if errors or (strict and warnings):
         found = counted(errors, "error") if errors else counted(warnings, "warning")
-        console.print(f"{found} to mend before it is sent.", style="red")
+        console.print(f"Correct {found} before you send to it.", style="red")
     elif warnings:
-        console.print(f"It can be sent; {counted(warnings, 'warning')} to look at.", style="yellow")
+        console.print(
+            f"It can be sent; check {counted(warnings, 'warning')} first.", style="yellow"
+        )
     else:
         console.print("It can be sent.", style="green")
 
 
 def summary_table(report: ContactsReport, *, title: str) -> Table:
-    """Lay out what the contacts are, whatever was found in them."""
+    """Return a table of the facts about the contacts."""
     table = Table(
         title=safe_text(title),
         title_justify="left",
@@ -115,7 +118,7 @@ def _facts(report: ContactsReport) -> list[tuple[str, str]]:
         ("Columns", ", ".join(report.columns) or "–"),
         ("Encoding", report.encoding or "–"),
     ]
-    if not report.fatal_errors:  # else nothing goes out
+    if not report.fatal_errors:  # otherwise nothing is uploaded
         facts += [
             ("To upload", f"{report.size_bytes:,} bytes"),
             ("Requests", f"about {report.requests:,} for import and campaign"),
@@ -123,10 +126,10 @@ def _facts(report: ContactsReport) -> list[tuple[str, str]]:
     if report.trimmed:
         facts.append(("Trimmed", counted(report.trimmed, "cell")))
     if report.dropped:
-        facts.append(("Dropped", f"{counted(report.dropped, 'row')} of a repeated address"))
+        facts.append(("Dropped", f"{counted(report.dropped, 'row')} with a repeated address"))
     if report.skipped:
         facts.append(
-            ("Skipped", f"{counted(report.skipped, 'row')} of an address in the list of --skip")
+            ("Skipped", f"{counted(report.skipped, 'row')} with an address in the list of --skip")
         )
     if report.left_out:
         facts.append(("Left out", f"{counted(report.left_out, 'row')}, in {report.left_out_to}"))
@@ -134,9 +137,9 @@ def _facts(report: ContactsReport) -> list[tuple[str, str]]:
 
 
 def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
-    """Lay out findings, a row each; their messages name the places.
+    """Return a table with one row per finding.
 
-    A narrow terminal has the message below the rule, and not beside it.
+    On a narrow terminal, the message is below the rule and not beside it.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     if width < _WIDE_COLUMNS:

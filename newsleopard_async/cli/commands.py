@@ -1,4 +1,4 @@
-"""What ``newsleopard`` understands."""
+"""The commands of ``newsleopard``, with their arguments and options."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from newsleopard_async.workflows.decision import Decision
 __all__ = ["newsleopard"]
 
 _INTERRUPTED = 130
-"""What a shell expects of a command that Ctrl-C ended."""
+"""The exit status that shells use for a command that Ctrl-C ended: 128 + SIGINT."""
 
 
 class _Commands(click.Group):
-    """Commands whose refusals of arguments, such as names of files, steer no terminal."""
+    """Commands whose messages about arguments, such as file names, have no effect on a terminal."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Read the arguments of the group."""
@@ -71,22 +71,24 @@ def newsleopard() -> None:
     type=click.IntRange(1, 100_000),
     default=CONTACTS,
     show_default=True,
-    help="How many contacts to make up.",
+    help="The number of contacts to generate.",
 )
 @click.option("--pace", type=click.FloatRange(0.01, 1.0), default=1.0, hidden=True)
 def demo(contacts: int, pace: float) -> None:
     """Run a whole campaign against an emulator on this machine.
 
-    Contacts are made up, imported, mailed and reported on over real HTTP. No account is needed,
-    nothing leaves this machine, and nothing stays behind on it.
+    It generates and imports contacts, sends them mails and exports the report over real HTTP. No
+    account is needed, nothing leaves this machine, and all files are deleted at the end.
     """
     console = Console(highlight=False)
     try:
         run_demo(console, contacts, pace=pace)
     except KeyboardInterrupt:
-        _fail(console, "Interrupted. The emulator is stopped and its files are gone.", _INTERRUPTED)
+        message = "Interrupted. The emulator is stopped and its files are deleted."
+        _fail(console, message, _INTERRUPTED)
     except TimeoutError:
-        _fail(console, f"Not done after {LIMIT_S:.0f} s; this machine is very busy.", 1)
+        message = f"Not done after {LIMIT_S:.0f} s; try again when this machine is less busy."
+        _fail(console, message, 1)
     except NewsLeopardError as error:
         _fail(console, f"{type(error).__name__}: {error}", 1)
 
@@ -97,14 +99,14 @@ newsleopard.add_command(emulator)
 def _columns(
     _: click.Context, __: click.Parameter, pairs: tuple[str, ...]
 ) -> dict[str, str] | None:
-    """Read each as the name in the file, and after the last = the name to use."""
+    """Parse each pair: the name in the file, and the name to use after the last =."""
     columns: dict[str, str] = {}
     for pair in pairs:
         old, equals, new = pair.rpartition("=")
         if not equals:
-            raise click.BadParameter("write it as 電子郵件=EMAIL")
+            raise click.BadParameter(f"{pair} has no =; write it as 電子郵件=EMAIL")
         if old in columns:
-            raise click.BadParameter(f"{old} is given twice")
+            raise click.BadParameter(f"{old} is named twice; name it once")
         columns[old] = new
     return columns or None
 
@@ -131,26 +133,26 @@ def _columns(
     "--fix",
     type=click.Choice(get_args(Fix)),
     multiple=True,
-    help="What to mend; repeatable.",
+    help="A problem to put right; repeatable.",
 )
 @click.option(
     "--write-to",
     type=click.Path(path_type=Path),
-    help="Write the CSV there as it would be uploaded.",
+    help="Write the CSV there that would be uploaded.",
 )
 @click.option(
     "--left-out-to",
     type=click.Path(path_type=Path),
-    help="Where bad rows go, instead of beside the file.",
+    help="Write bad rows there, instead of into the folder of the file.",
 )
-@click.option("--deep", is_flag=True, help="Judge addresses by email-validator as well.")
-@click.option("--strict", is_flag=True, help="Warnings are errors.")
+@click.option("--deep", is_flag=True, help="Check addresses with email-validator as well.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def check(path: Path, **options: Any) -> None:
     """Check a FILE of contacts; nothing is sent.
 
-    FILE may be a pipe as well, and - is the standard input. The exit status is 0 if it can be
-    sent, 1 if it cannot, and 2 if it could not be checked.
+    FILE can also be a pipe, and - is the standard input. The exit status is 0 if the contacts can
+    be sent to, 1 if they cannot, and 2 if they could not be checked.
     """
     try:
         passed = run_check(Console(highlight=False), path, CheckOptions(**options))
@@ -162,11 +164,10 @@ def check(path: Path, **options: Any) -> None:
 
 
 def _url(context: click.Context, _: click.Parameter, url: str | None) -> str | None:
-    """Warn of a password that every user of this host can see."""
+    """Warn about a password that all users of this host can see."""
     if url and _is_given(context, "url") and has_password(url):
         warning = (
-            "The password in --url can be seen by all users of this host; set "
-            f"{URL_VARIABLE} instead."
+            f"All users of this host can see the password in --url; set {URL_VARIABLE} instead."
         )
         _errors().print(safe_text(warning, "yellow"), soft_wrap=True)
     return url or None
@@ -177,7 +178,8 @@ _URL = click.option(
     envvar=URL_VARIABLE,
     show_envvar=True,
     callback=_url,
-    help="Where the sends are: sqlite:////folder/sends.db, or postgresql://user@host/database.",
+    help="The database of the sends: sqlite:////folder/sends.db, or "
+    "postgresql://user@host/database.",
 )
 
 
@@ -191,47 +193,50 @@ def _health(_: click.Context, __: click.Parameter, text: str | None) -> Address 
 @newsleopard.command()
 @click.argument("app", required=False)
 @_URL
-@click.option("--slots", type=click.IntRange(min=1), help="How many sends at once.  [default: 20]")
+@click.option(
+    "--slots", type=click.IntRange(min=1), help="The number of simultaneous sends.  [default: 20]"
+)
 @click.option(
     "--health",
     callback=_health,
     metavar="HOST:PORT",
     help="Answer /live and /ready there over HTTP; without a HOST, on this machine only.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what happens as lines of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print events as lines of JSON.")
 @click.pass_context
 def worker(context: click.Context, /, **options: Any) -> None:
-    """Carry durable sends out, until SIGTERM or Ctrl-C.
+    """Process durable sends, until SIGTERM or Ctrl-C.
 
-    APP names a Durable as module:name, such as app:durable; or a function that returns one. The
-    current folder can be imported from. Without an APP, the sends are those in the database at
-    --url, of the account "main", whose key is NEWSLEOPARD_API_KEY. Contacts are then local files,
-    which go with SQLite alone.
+    APP names a Durable as module:name, such as app:durable; or a function that returns one. Modules
+    in the current folder can be imported. Without an APP, the worker processes the sends of the
+    account "main" in the database at --url, with the key in NEWSLEOPARD_API_KEY. Contacts are then
+    local files, which works only with SQLite.
 
-    At SIGTERM it takes no more, lets a submit that is on its way run to its answer, and gives
-    everything else to the next worker. That takes 70 s at most, and mostly none. A second signal
-    ends it at once. NEWSLEOPARD_LOG=info shows what it does.
+    After SIGTERM the worker takes no more sends, waits for the answer of a submit that is being
+    sent, and gives all other sends to the next worker. This takes at most 70 s, and usually no
+    time. A second signal ends it immediately. NEWSLEOPARD_LOG=info logs what it does.
 
-    The exit status is 0 if it has left, 1 if it could not in time, 2 if it could not begin.
+    The exit status is 0 if it has left, 1 if it did not leave in time, 2 if it could not begin.
     """
     chosen = WorkerOptions(**options)
     if chosen.app is not None and _is_given(context, "url"):
-        raise click.UsageError("give an APP or --url; the APP has a URL of its own")
+        raise click.UsageError("name either an APP or --url; the APP has its own URL")
     with _ending():
         try:
             run_worker(chosen)
         except OSError as error:
-            _fail(_errors(), f"Cannot listen on {chosen.health}: {error.strerror}", 2)
+            message = f"Cannot listen on {chosen.health}: {error.strerror}; choose another --health"
+            _fail(_errors(), message, 2)
 
 
 _KEY = click.argument("send_key", metavar="KEY")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print it as a line of JSON.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print the send as a line of JSON.")
 _URL_OF_ANY = click.option(
     "--url",
     envvar=URL_VARIABLE,
     show_envvar=True,
     callback=_url,
-    help="Where the sends are: sqlite:////…, postgresql://… or redis://…; by default in the files "
+    help="The store of the sends: sqlite:////…, postgresql://… or redis://…; by default the files "
     "of this user.",
 )
 
@@ -245,16 +250,16 @@ _URL_OF_ANY = click.option(
     type=click.Choice(STATES),
     multiple=True,
     metavar="STATE",
-    help=f"Only those in this state; repeatable. One of {', '.join(STATES)}.",
+    help=f"Show only sends in this state; repeatable. One of {', '.join(STATES)}.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
+@click.option("--json", "as_json", is_flag=True, help="Print each send as a line of JSON.")
 def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json: bool) -> None:
-    """Show sends, or all that is known of one KEY.
+    """Show all sends, or all fields of the send with one KEY.
 
-    They are the durable sends of a database, or the runs with a send key of any other store. Those
-    that need a person come first. Nothing is changed, and nobody is kept waiting.
+    Sends are the durable sends of a database, or the runs with a send key in any other store. Sends
+    that need a person come first. The command changes nothing and blocks no worker.
 
-    The exit status is 0, 1 if there is no such KEY, and 2 if it could not be looked at.
+    The exit status is 0; 1 if no send has this KEY; 2 if the store could not be read.
     """
     options = CommandOptions(Console(highlight=False), url, as_json)
     with _ending():
@@ -267,7 +272,7 @@ def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json
 @newsleopard.command()
 @_KEY
 @click.argument("decision", metavar="sent|resubmit|abandon", type=click.Choice(get_args(Decision)))
-@click.option("--campaign-sn", metavar="SN", help="The code of the campaign, with sent.")
+@click.option("--campaign-sn", metavar="SN", help="The code of the campaign, for sent.")
 @_URL_OF_ANY
 @_JSON
 def resolve(
@@ -275,12 +280,12 @@ def resolve(
 ) -> None:
     """Decide about a send that is held.
 
-    It is not known whether it was submitted. Look in the console first (活動列表). sent: it is
-    there; give its code by --campaign-sn. resubmit: it is not there, so submit it. abandon: send
-    nothing under this KEY, ever.
+    Whether it was submitted is unknown. First check the console (活動列表). sent: the campaign
+    exists; name its code by --campaign-sn. resubmit: it does not exist, so submit it. abandon:
+    never send anything under this KEY.
 
-    A durable send then goes on by itself. The exit status is 0, 1 if there is nothing to decide
-    or it is too early, and 2 if it could not be reached.
+    A durable send then continues automatically. The exit status is 0; 1 if there is nothing to
+    decide or it is too early; 2 if the store could not be reached.
     """
     options = CommandOptions(Console(highlight=False), url, as_json)
     with _ending():
@@ -294,9 +299,9 @@ def resolve(
 def cancel(send_key: str, url: str | None, as_json: bool) -> None:
     """Cancel a durable send that was not submitted yet.
 
-    It does not matter which worker is carrying it. The exit status is 0 if nothing was sent and
-    nothing will be under this KEY; 1 if it is too late, or there is no such KEY; 2 if it could not
-    be reached.
+    This works for a send of any worker. The exit status is 0 if nothing was sent and nothing will
+    be sent under this KEY; 1 if it is too late, or no send has this KEY; 2 if the database could
+    not be reached.
     """
     options = CommandOptions(Console(highlight=False), url, as_json)
     with _ending():
@@ -309,10 +314,10 @@ def cancel(send_key: str, url: str | None, as_json: bool) -> None:
 @_URL
 @_JSON
 def retry(send_key: str, url: str | None, as_json: bool) -> None:
-    """Let the next attempt at a durable send begin now.
+    """Begin the next attempt at a durable send now.
 
-    Also one that has failed, once you have put right what its message names. The exit status is
-    0, 1 if there is no such KEY, and 2 if it could not be reached.
+    This also works for a send that has failed, after you have corrected the problem in its message.
+    The exit status is 0; 1 if no send has this KEY; 2 if the database could not be reached.
     """
     options = CommandOptions(Console(highlight=False), url, as_json)
     with _ending():
@@ -321,7 +326,7 @@ def retry(send_key: str, url: str | None, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def _ending() -> Iterator[None]:
-    """End in one line what a command about sends cannot do."""
+    """Turn an error of a command about sends into one line and an exit status."""
     try:
         yield
     except KeyboardInterrupt:
@@ -341,6 +346,6 @@ def _errors() -> Console:
 
 
 def _fail(console: Console, message: str, code: int) -> NoReturn:
-    # In one line, for those that read it from a log.
+    # Without line breaks, so that a log has it in one line.
     console.print(safe_text(message, "red"), soft_wrap=True)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Options of a command from a file of TOML: their names are those of the command line."""
+"""Reads options of a command from a TOML file; they have the names of the command line."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import click
 __all__ = ["ConfigFile", "config_option"]
 
 SWITCHES: Final = "set"
-"""The table of switches; each option of the command line is one of them."""
+"""The name of the table of switches."""
 
 
 class ConfigFile:
-    """What a file says: the defaults of options, and the switches.
+    """The content of a file: the defaults of options, and the switches.
 
     Raises:
-        ValueError: it cannot be read, or has a name or a value that the command does not know.
+        ValueError: the file cannot be read, or has a name or a value that the command does not
+            support.
     """
 
     def __init__(self, path: Path, command: click.Command) -> None:
@@ -43,7 +44,7 @@ class ConfigFile:
         if name in self._options:
             return self._options[name]
         [close] = difflib.get_close_matches(name, [*self._options, SWITCHES], n=1) or [""]
-        hint = f"do you mean {close}?" if close else "--help shows all"
+        hint = f"do you mean {close}?" if close else "--help lists all options"
         raise ValueError(f"there is no option {name!r}; {hint}")
 
 
@@ -52,29 +53,29 @@ def _read(path: Path) -> Mapping[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(error.strerror or "it cannot be read") from error
-    except ValueError as error:  # also of text that is not UTF-8
-        raise ValueError(f"it is not TOML in UTF-8: {error}") from error
+    except ValueError as error:  # includes the UnicodeDecodeError
+        raise ValueError(f"must be TOML in UTF-8: {error}") from error
 
 
 def _value_of(name: str, value: Any, option: click.Option) -> Any:
-    """Return a value as an option has it by default; click reads it as from the command line."""
+    """Return a value as a default of an option; click parses it like the command line."""
     if option.multiple:
         values = value if isinstance(value, list) else [value]
         if all(isinstance(each, str) for each in values):
             return tuple(values)
-        raise ValueError(f"{name} is text, or an array of texts")
+        raise ValueError(f"{name} must be text, or an array of texts")
     if option.is_flag != isinstance(value, bool):
-        wanted = "true or false" if option.is_flag else "text or a number, not true or false"
-        raise ValueError(f"{name} is {wanted}")
+        expected = "true or false" if option.is_flag else "text or a number, not true or false"
+        raise ValueError(f"{name} must be {expected}")
     if isinstance(value, str | int | float):
         return value
-    raise ValueError(f"{name} is text or a number")
+    raise ValueError(f"{name} must be text or a number")
 
 
 def _texts_of(table: Any) -> dict[str, str]:
-    """Write the values of switches as they are written on the command line."""
+    """Return the values of switches as texts, like on the command line."""
     if not isinstance(table, dict):
-        text = f"{SWITCHES} is a table; write [{SWITCHES}] and first_page = 1 below it"
+        text = f"{SWITCHES} must be a table; write [{SWITCHES}] and first_page = 1 below it"
         raise ValueError(text)  # noqa: TRY004 - it is a mistake in a file
     return {name: _text_of(name, value) for name, value in table.items()}
 
@@ -86,11 +87,11 @@ def _text_of(name: str, value: Any) -> str:
         return str(value)
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ",".join(value)
-    raise ValueError(f"{SWITCHES}.{name} is true, false, a number, text, or an array of texts")
+    raise ValueError(f"{SWITCHES}.{name} must be a bool, a number, text, or an array of texts")
 
 
 def _load(context: click.Context, _: click.Parameter, path: Path | None) -> ConfigFile | None:
-    """Let a file be the default of all options that the command line does not name."""
+    """Use the values of a file as defaults for options that the command line does not name."""
     if path is None:
         return None
     try:
@@ -107,5 +108,5 @@ config_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option
     is_eager=True,
     callback=_load,
     metavar="FILE",
-    help="Take options from a file of TOML; the command line goes before it.",
+    help="Read options from a TOML file; the command line overrides them.",
 )

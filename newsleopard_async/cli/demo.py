@@ -1,4 +1,4 @@
-"""``newsleopard demo``: a whole campaign over real HTTP, against an emulator on this machine."""
+"""``newsleopard demo``: runs a whole campaign over real HTTP with an emulator on this machine."""
 
 from __future__ import annotations
 
@@ -30,22 +30,23 @@ from newsleopard_async.emulator.server import running
 __all__ = ["CONTACTS", "LIMIT_S", "run_demo"]
 
 CONTACTS: Final = 20_000
+"""Chosen: enough for realistic rates, and imported within seconds at the demonstration's speed."""
 LIMIT_S: Final = 60.0
-"""The demonstration gives up after this long."""
+"""The deadline of the demonstration, in seconds. Chosen: several times its usual duration."""
 
 SHOWN_READERS: Final = 5
-"""How many of those who clicked are shown."""
+"""The number of people in the table of readers who clicked. Chosen: the table stays short."""
 
 KEY: Final = "demo-key"
 READING_S: Final = 3.0
-"""How long the readers get; by then nearly all have opened what they are going to open."""
+"""Seconds for reading. Chosen: after them, nearly all readers who open a mail have opened it."""
 
 
 def quick_platform(pace: float) -> Switches:
-    """Make a platform whose jobs take seconds instead of minutes, with readers who open at once.
+    """Return the switches for jobs that take seconds instead of minutes, and for fast readers.
 
     Args:
-        pace: All its durations are so many times what the demonstration shows.
+        pace: The factor for all durations; 1 is the demonstration's.
     """
     return Switches(
         import_base_s=0.8 * pace,
@@ -59,7 +60,7 @@ def quick_platform(pace: float) -> Switches:
 
 
 def quick_polling(pace: float) -> Polling:
-    """Look as often as such a platform deserves."""
+    """Return the polling for such a fast platform."""
     return Polling(
         first_s=0.25 * pace,
         factor=1.1,
@@ -83,19 +84,18 @@ CAMPAIGN: Final = Campaign(
 
 
 def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -> None:
-    """Run the demonstration and print what came of it.
+    """Run the demonstration and print its results.
 
     Args:
-        console: Where to.
-        contacts: How many contacts to make up.
-        pace: Below 1, everything that is waited for is so much quicker.
+        console: The console for the output.
+        contacts: The number of contacts to generate.
+        pace: The factor for all durations; below 1, the demonstration is faster.
+
     Raises:
-        TimeoutError: it took longer than `LIMIT_S`.
+        TimeoutError: the demonstration took longer than `LIMIT_S`.
     """
     began_s = time.monotonic()
-    console.print(
-        "A whole campaign over HTTP, against an emulator on this machine.\n", style="bold"
-    )
+    console.print("A whole campaign over HTTP, with an emulator on this machine.\n", style="bold")
     emulator = Emulator(api_keys=(KEY,), switches=quick_platform(pace))
     with tempfile.TemporaryDirectory(prefix="newsleopard-demo-") as folder:
         with StepDisplay(console) as steps:
@@ -111,7 +111,7 @@ def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -
 
 @attrs.frozen
 class _Results:
-    """What came of the campaign: in numbers, and who was the first to click."""
+    """The results of the campaign: the funnel, and the first readers who clicked."""
 
     funnel: Sequence[FunnelStage]
     readers: Sequence[Person]
@@ -119,7 +119,7 @@ class _Results:
 
 @attrs.frozen
 class _Demo:
-    """The parts of one run."""
+    """One run of the demonstration."""
 
     steps: StepDisplay
     emulator: Emulator
@@ -129,11 +129,11 @@ class _Demo:
 
     @property
     def members(self) -> Path:
-        """The contact file."""
+        """The file of contacts."""
         return self.folder / "members.csv"
 
     def run(self) -> _Results:
-        """Do all of it and return what came of it."""
+        """Run all steps and return the results."""
         self._write_contacts()
         with ExitStack() as stack:
             with self.steps.step("Start the emulator") as step:
@@ -144,12 +144,12 @@ class _Demo:
         with anyio.fail_after(LIMIT_S):
             async with NewsLeopard(KEY, base_url=base_url) as nl:
                 campaign_sn = await self._send(nl)
-                await self._watch_mails()
-                await self._let_people_read()
+                await self._wait_for_mails()
+                await self._wait_for_readers()
                 return await self._read(await self._fetch_report(nl, campaign_sn))
 
     def _write_contacts(self) -> None:
-        with self.steps.step("Make up contacts") as step:
+        with self.steps.step("Generate contacts") as step:
             size_bytes = write_people(self.members, self.contacts)
             step.detail = f"{self.contacts:,} rows, {size_bytes:,} bytes"
 
@@ -165,19 +165,19 @@ class _Demo:
             )
         return outcome.campaign_sn
 
-    async def _watch_mails(self) -> None:
-        """Wait until all mails are out, reading the emulator's own outbox."""
-        with self.steps.step("Mails go out") as step:
+    async def _wait_for_mails(self) -> None:
+        """Wait until all mails are in the emulator's outbox."""
+        with self.steps.step("Mails are sent") as step:
             while (sent := len(self.emulator.outbox)) < self.contacts:
                 step.detail, step.share = f"{sent:,} mails", sent / self.contacts
                 await anyio.sleep(0.1 * self.pace)
             step.detail = f"{sent:,} mails"
 
-    async def _let_people_read(self) -> None:
+    async def _wait_for_readers(self) -> None:
         with self.steps.step("Readers open and click") as step:
-            began_s, wanted_s = time.monotonic(), READING_S * self.pace
-            while (passed_s := time.monotonic() - began_s) < wanted_s:
-                step.share = passed_s / wanted_s
+            began_s, duration_s = time.monotonic(), READING_S * self.pace
+            while (passed_s := time.monotonic() - began_s) < duration_s:
+                step.share = passed_s / duration_s
                 await anyio.sleep(0.1 * self.pace)
 
     async def _fetch_report(
@@ -193,7 +193,7 @@ class _Demo:
             )
 
     async def _read(self, report: workflows.CampaignReport) -> _Results:
-        """Read the report's files, before their folder goes."""
+        """Read the report's files, before their folder is deleted."""
         funnel = stages_of(await report.summary(), recipients=self.contacts)
         known, readers = read_people(self.members), list[Person]()
         async with aclosing(report.rows("click")) as clicks:

@@ -1,6 +1,6 @@
-"""The audience of the demonstration: made-up contacts, what became of their mails, the tables.
+"""The audience of the demonstration: generated contacts, the funnel of their mails, the tables.
 
-The contacts have Chinese names, the same ones at each run.
+The contacts have Chinese names, and are the same at each run.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Person:
 
 
 def people(count: int, *, seed: int = 0) -> Iterator[Person]:
-    """Make up so many people, each with an address of their own."""
-    chance = random.Random(seed)  # noqa: S311  # made-up people are no secret
+    """Generate people with different addresses."""
+    chance = random.Random(seed)  # noqa: S311  # generated people need no secure randomness
     for number in range(1, count + 1):
         yield Person(
             email=f"reader{number:05}@example.com",
@@ -62,7 +62,7 @@ def people(count: int, *, seed: int = 0) -> Iterator[Person]:
 
 
 def write_people(path: Path, count: int) -> int:
-    """Write a contact file as the platform wants it and return its size in bytes."""
+    """Write a file of contacts in the platform's format, and return its size in bytes."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["EMAIL", "NAME", "STORE", "POINTS"])
@@ -71,7 +71,7 @@ def write_people(path: Path, count: int) -> int:
 
 
 def read_people(path: Path) -> dict[str, Person]:
-    """Read a file of `write_people` back, by address."""
+    """Read a file of `write_people`; return the people by address."""
     with path.open(encoding="utf-8", newline="") as file:
         return {
             row["EMAIL"]: Person(row["EMAIL"], row["NAME"], row["STORE"], int(row["POINTS"]))
@@ -84,11 +84,11 @@ class FunnelStage:
     """One line of the funnel.
 
     Attributes:
-        title: What happened to the mails.
+        title: The name of the stage.
         chinese: The platform's word for it.
-        count: To how many recipients, each counted once.
-        base: Of how many the rate is a share.
-        of: What those are called.
+        count: The number of recipients, each counted once.
+        base: The number of recipients that is 100 %.
+        of: The name of the base.
     """
 
     title: str
@@ -99,14 +99,14 @@ class FunnelStage:
 
     @property
     def rate_percent(self) -> float | None:
-        """The share of the base, or None where that is empty."""
+        """The share of the base, or None if the base is empty."""
         return 100 * self.count / self.base if self.base else None
 
 
 def stages_of(summary: ReportSummary, *, recipients: int) -> tuple[FunnelStage, ...]:
-    """Return the lines of the funnel in their order; a type without a file counts as nobody.
+    """Return the lines of the funnel in their order; a type without a file counts as 0.
 
-    The emulator makes a file of whatever happened.
+    The emulator writes a file for each type of event that occurred.
     """
     sent, got = (recipients, "recipients"), (summary.delivered or 0, "delivered")
     return (
@@ -121,12 +121,14 @@ def stages_of(summary: ReportSummary, *, recipients: int) -> tuple[FunnelStage, 
 
 
 _WIDE_COLUMNS = 64
+"""Chosen: the table with all columns fits into so many columns of a terminal."""
 _MEDIUM_COLUMNS = 46
+"""Chosen: the table without the last column fits."""
 
 
 def funnel_table(funnel: Iterable[FunnelStage], campaign: str, *, width: int) -> Table:
-    """Lay the funnel out, a line a stage; a narrow terminal gets fewer columns."""
-    table = _table(f"What became of {campaign}")
+    """Return the table of the funnel; a narrow terminal gets fewer columns."""
+    table = _table(f"Results of {campaign}")
     table.add_column("", no_wrap=True)
     if width >= _MEDIUM_COLUMNS:
         table.add_column("中文", justify="right", no_wrap=True)
@@ -146,7 +148,7 @@ def _rate(stage: FunnelStage) -> str:
 
 
 def readers_table(readers: Iterable[Person], *, width: int) -> Table:
-    """Lay out some of those who clicked; the fields are those that the mails were filled with."""
+    """Return a table of people who clicked, with the fields that their mails contain."""
     table = _table("First to click")
     for name in ("NAME", "STORE", "POINTS"):
         table.add_column(name, justify="right", no_wrap=True)

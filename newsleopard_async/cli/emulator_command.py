@@ -1,4 +1,4 @@
-"""What ``newsleopard emulator`` understands."""
+"""The options of ``newsleopard emulator``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["emulator"]
 def _checked(
     check: Callable[[Any], object],
 ) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Let an option be refused in the words of the emulator."""
+    """Return a callback that reports the emulator's ValueError as an error of the option."""
 
     def checked(_: click.Context, __: click.Parameter, value: Any) -> Any:
         try:
@@ -41,58 +41,58 @@ def _checked(
 
 
 def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a key that no client can send, as the empty one of an unset variable."""
+    """Refuse a key that no client can send, for example the empty key of an unset variable."""
     if not all(key.strip() for key in keys):
-        raise ValueError("a key is empty")
+        raise ValueError("a key is empty; check that its variable is set, or remove the option")
     if not all(key.isascii() and key.isprintable() for key in keys):
-        # Not shown, since it may be part of a real one.
-        raise ValueError("a key has other characters than those of ASCII, which no header can have")
+        # The key is not shown, because it might be real.
+        raise ValueError("a key has characters outside of ASCII, which a header cannot contain")
     return keys
 
 
 def _check_senders(senders: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse what no sender can equal: every campaign would be refused, for no visible reason."""
+    """Refuse text that equals no sender: every campaign would be refused without visible reason."""
     for sender in senders:
         if sender.count("@") != 1 or sender.endswith("@") or sender != sender.strip():
             raise ValueError(
-                f"{sender!r} is neither an address nor a domain; write service@example.com, "
-                "or @example.com for all of a domain"
+                f"{sender!r} is not an address or a domain; write service@example.com, or "
+                "@example.com for all addresses of a domain"
             )
     return senders
 
 
 def _check_host(host: str) -> str:
-    """Refuse a URL or an address in brackets, which the system calls an unknown name."""
+    """Refuse a URL or an address in brackets, which the system would report as an unknown name."""
     if not re.fullmatch(r"[^\s/\[\]]+", host):
         raise ValueError(
-            f"{host!r} is not an address or a name; write 127.0.0.1 or ::1, the port goes to --port"
+            f"{host!r} is not an address or a name; write 127.0.0.1 or ::1, and the port by --port"
         )
     return host
 
 
 def _check_speed(speed: float) -> float:
-    """Refuse NaN, which is in every range."""
+    """Refuse NaN, which click accepts in every range."""
     if math.isnan(speed):
-        raise ValueError(f"nan is not above 0 and up to {MOST_SPEED:,.0f}")
+        raise ValueError(f"must be above 0 and at most {MOST_SPEED:,.0f}, not nan")
     return speed
 
 
 def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     for origin in origins:
         if origin.count("/") != 2 or check_public_url(origin) != origin:
-            raise ValueError(f"{origin!r} is not an origin such as http://localhost:3000")
+            raise ValueError(f"{origin!r} is not an origin; write it as http://localhost:3000")
     return origins
 
 
 def _check_token(token: str) -> str:
-    ControlOptions(token=token)  # which refuses one that is easy to guess
+    ControlOptions(token=token)  # raises ValueError for a token that is easy to guess
     return token
 
 
 def _read_all_switches(
     context: click.Context, _: click.Parameter, pairs: tuple[str, ...]
 ) -> Mapping[str, object]:
-    """Read the switches of the command line, which go before those of the file."""
+    """Read the switches of the command line, which override those of the file."""
     file = context.params.get("config")
     try:
         kept = {} if file is None else read_switches(map("=".join, file.switches.items()))
@@ -108,16 +108,20 @@ def _read_all_switches(
     default="127.0.0.1",
     show_default=True,
     callback=_checked(_check_host),
-    help="Where to listen.",
+    help="The address or name to listen on.",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8025, show_default=True, help="0 for any."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8025,
+    show_default=True,
+    help="The port to listen on; 0 for any free port.",
 )
 @click.option(
     "--public-url",
     callback=_checked(check_public_url),
     metavar="URL",
-    help="What it is reached by, such as a proxy; by default the host that is asked.",
+    help="The URL for clients, such as a proxy's; by default the host of each request.",
 )
 @click.option(
     "--api-key",
@@ -132,7 +136,7 @@ def _read_all_switches(
     type=click.Choice(["documented", "vendor-2026"]),
     default="documented",
     show_default=True,
-    help="Which description of the platform to follow.",
+    help="The description of the platform to follow.",
 )
 @click.option(
     "--set",
@@ -149,17 +153,17 @@ def _read_all_switches(
     multiple=True,
     callback=_checked(_check_senders),
     metavar="ADDRESS",
-    help="An address, or a domain with its @, that may send; repeatable. By default all may.",
+    help="An address, or a domain with its @, that can send; repeatable. By default all can.",
 )
 @click.option(
     "--balance",
     type=click.IntRange(min=0),
     default=1_000_000,
     show_default=True,
-    help="How many mails may be sent.",
+    help="The number of mails that can be sent.",
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Decides on codes and on the readers."
+    "--seed", type=int, default=0, show_default=True, help="The seed for codes and for the readers."
 )
 @click.option(
     "--speed",
@@ -167,23 +171,23 @@ def _read_all_switches(
     callback=_checked(_check_speed),
     default=1.0,
     show_default=True,
-    help="How many seconds of its time pass in one.",
+    help="The seconds of its time that pass in one second.",
 )
-@click.option("--hold-clock", is_flag=True, help="Let its time stand still at first.")
+@click.option("--hold-clock", is_flag=True, help="Begin with its time stopped.")
 @click.option(
     "--webhook-host",
     "webhook_hosts",
     multiple=True,
     callback=_checked(check_hosts),
     metavar="HOST",
-    help="A host that webhooks go to, beside this machine; repeatable.",
+    help="A host that can receive webhooks, in addition to this machine; repeatable.",
 )
 @click.option(
     "--control",
     type=click.Choice(get_args(ControlAccess)),
     default="loopback",
     show_default=True,
-    help="From where its page and control API may be used.",
+    help="From where its page and control API can be used.",
 )
 @click.option(
     "--control-token",
@@ -191,25 +195,27 @@ def _read_all_switches(
     show_envvar=True,
     callback=_checked(_check_token),
     metavar="TOKEN",
-    help="What others than this machine show there; by default one is made and printed.",
+    help="The token that other machines need for them; by default one is generated and printed.",
 )
 @click.option(
     "--cors",
     multiple=True,
     callback=_checked(_check_origins),
     metavar="ORIGIN",
-    help="An origin whose pages may use the control API; repeatable.",
+    help="An origin whose pages can use the control API; repeatable.",
 )
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Keep the state in a file, and begin with what is in it.",
+    help="Store the state in a file, and begin with the state in it.",
 )
-@click.option("--sample", is_flag=True, help="Begin with a day of a shop, to look at.")
-@click.option("--sample-lists", is_flag=True, help="Begin with lists of odd names and a segment.")
-@click.option("--quiet", is_flag=True, help="Write no line for each request.")
-@click.option("--json-log", is_flag=True, help="Write that line as an object of JSON.")
+@click.option("--sample", is_flag=True, help="Begin with the events of one day of a shop.")
+@click.option(
+    "--sample-lists", is_flag=True, help="Begin with lists of unusual names and a segment."
+)
+@click.option("--quiet", is_flag=True, help="Do not log requests.")
+@click.option("--json-log", is_flag=True, help="Log each request as a JSON object.")
 def emulator(
     *,
     config: ConfigFile | None,
@@ -218,9 +224,9 @@ def emulator(
     **options: Any,
 ) -> None:
     """Serve an emulated NewsLeopard until Ctrl-C or SIGTERM."""
-    del config  # whose values are in the others
+    del config  # its values are in the other options
     if verified_senders and "verified_senders" in switches:
-        raise click.UsageError("give --verified-sender or --set verified_senders=…, not both")
+        raise click.UsageError("use --verified-sender or --set verified_senders=…, not both")
     if verified_senders:
         switches = {**switches, "verified_senders": verified_senders}
     chosen = EmulatorOptions(switches=switches, **options)
@@ -233,13 +239,13 @@ def emulator(
 
 
 def _why_not_listening(options: EmulatorOptions, error: OSError) -> str:
-    """Return the system's reason, and the option that helps."""
+    """Return the system's reason, and the way out."""
     reason = str(error.strerror).partition(" (while")[0]  # asyncio repeats the address there
     ways = {
-        errno.EADDRINUSE: "name another --port, or 0 for any that is free",
-        errno.EACCES: "a --port from 1024 up needs no special right",
+        errno.EADDRINUSE: "choose another --port, or 0 for any free port",
+        errno.EACCES: "choose a --port from 1024, which needs no special right",
     }
-    way = ways.get(error.errno or 0, "--host is an address or a name of this machine")
+    way = ways.get(error.errno or 0, "--host must be an address or a name of this machine")
     return f"Cannot listen on {options.host}:{options.port}: {reason}; {way}"
 
 

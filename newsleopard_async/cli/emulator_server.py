@@ -1,4 +1,4 @@
-"""``newsleopard emulator``: an emulator on a port, until a signal ends it."""
+"""``newsleopard emulator``: serves an emulator on a port, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -31,36 +31,36 @@ __all__ = ["EmulatorOptions", "run_emulator"]
 
 
 SEGMENT: Final = "全部聯絡人"
-"""The segment among the sample lists; chosen: "all contacts"."""
+"""The name of the segment among the sample lists. Chosen: "all contacts"."""
 TOKEN_BYTES: Final = 18
-"""Chosen: 24 characters, too many to guess."""
+"""Chosen: 144 random bits in 24 characters, which cannot be guessed."""
 
 
 @attrs.frozen(kw_only=True)
 class EmulatorOptions:
-    """What the command line says about an emulator.
+    """The command line's options for an emulator.
 
     Attributes:
-        host: Address to listen on.
-        port: Port to listen on; 0 for any that is free.
-        public_url: What it is reached by, if not by the host that is asked.
-        api_keys: The keys that it accepts; without any, it accepts all.
-        profile: Which description of the platform it follows.
-        switches: What is changed of that, by the names of ``Switches``.
-        balance: Mails that the account may send.
-        seed: What codes and readers' behaviour are drawn from.
-        speed: Seconds of its time in one second of the machine.
-        hold_clock: Whether its time stands still at first.
-        webhook_hosts: Hosts that webhooks go to, beside loopback.
-        control: From where its page and control API may be used.
-        control_token: What others than this machine show there; None for one that is made.
-        cors: Origins whose pages may use the control API.
-        state: The file that keeps the state over a restart, or None.
-        sample: Whether it begins with a day of a shop.
-        sample_lists: Whether it begins with the lists of the documentation's examples, and a
-            segment.
-        quiet: Whether no line is written for each request.
-        json_log: Whether such a line is an object of JSON.
+        host: The address to listen on.
+        port: The port to listen on; 0 for any free port.
+        public_url: The URL of the emulator for clients; None for the host of each request.
+        api_keys: The accepted keys; if empty, any key is accepted.
+        profile: The description of the platform that the emulator follows.
+        switches: The changes of the profile, by the names of ``Switches``.
+        balance: The number of mails that the account can send.
+        seed: The seed for codes and for the behaviour of readers.
+        speed: The seconds of the emulator's time per second.
+        hold_clock: Whether the emulator's time is stopped at first.
+        webhook_hosts: The hosts that can receive webhooks, in addition to loopback.
+        control: From where the page and the control API can be used.
+        control_token: The token that other machines need for them; None generates one.
+        cors: The origins whose pages can use the control API.
+        state: The file in which the state is stored over a restart, or None.
+        sample: Whether the account begins with the events of one day of a shop.
+        sample_lists: Whether the account begins with the lists of the documentation's examples,
+            and a segment.
+        quiet: Whether requests are not logged.
+        json_log: Whether the log has one JSON object per line.
     """
 
     host: str
@@ -88,10 +88,10 @@ def run_emulator(options: EmulatorOptions) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the emulator cannot listen on the address.
         StateError: the state cannot be read, or another emulator uses it.
     """
-    # Python looks for circles among all that there is before it ends, which takes half a second.
+    # Without this, a last garbage collection takes half a second at the end of the process.
     atexit.register(gc.freeze)
     clock = _clock_of(options)
     emulator = _build(options, clock)
@@ -104,10 +104,10 @@ def run_emulator(options: EmulatorOptions) -> None:
 async def _prepare(
     options: EmulatorOptions, emulator: Emulator, clock: EmulatorClock, state: StateFile | None
 ) -> None:
-    """Fill the account: with what is in the file, or else with samples."""
+    """Fill the account from the file of the state, or else with samples."""
     is_kept = state is not None and state.load_into(emulator)
     if is_kept:
-        # Of an option that was not given, what is in the file counts.
+        # The file decides about options that the command line does not name.
         emulator.switch(**options.switches)
     else:
         if options.sample_lists:
@@ -118,7 +118,7 @@ async def _prepare(
     behind = (datetime.now(UTC) - clock.now()).total_seconds()
     clock.advance(max(0.0, behind))
     if options.sample and not is_kept:
-        # A reset empties the account; this is the way back.
+        # A reset empties the account; a restore of this snapshot brings the sample back.
         emulator.snapshot("sample")
     if not options.hold_clock:
         clock.run()
@@ -153,7 +153,7 @@ def _serve(
 
 
 def _clock_of(options: EmulatorOptions) -> EmulatorClock:
-    """Return a clock that stands still until all is there; the sample takes it to the present."""
+    """Return a stopped clock; with a sample it begins earlier, and the sample ends at present."""
     past = timedelta(seconds=SAMPLE_S if options.sample else 0)
     return EmulatorClock(datetime.now(UTC) - past, speed=options.speed, is_held=True)
 
@@ -171,7 +171,7 @@ def _build(options: EmulatorOptions, clock: EmulatorClock) -> Emulator:
 
 
 def _control_of(options: EmulatorOptions) -> tuple[ControlOptions, str | None]:
-    """Return who may use page and control API, and the token if one had to be made."""
+    """Return the access to the page and the control API, and the token if it was generated."""
     made = None
     if options.control == "network" and options.control_token is None:
         made = secrets.token_urlsafe(TOKEN_BYTES)
@@ -182,25 +182,27 @@ def _control_of(options: EmulatorOptions) -> tuple[ControlOptions, str | None]:
 def _announce(
     options: EmulatorOptions, emulator: Emulator, made_token: str | None, base_url: str
 ) -> None:
-    """Say where it is, and what it accepts; the keys are not shown, since one may be real."""
-    keys = "accepts the API keys that were given" if options.api_keys else "accepts any API key"
+    """Print the URLs and the access; the keys are not printed, because one might be real."""
+    keys = "accepts only the given API keys" if options.api_keys else "accepts any API key"
     print(f"Emulating NewsLeopard ({emulator.profile}) at {base_url} ({keys}; Ctrl-C stops)")
     if options.control != "off":
         query = f"?token={made_token}" if made_token else ""
-        print(f"Look at it in a browser: {base_url}/" + query)
+        print(f"Open it in a browser: {base_url}/" + query)
     if options.control == "network" and options.public_url is None:
-        print(
-            "From another machine, open it by the name or address of this one, with ?token=TOKEN."
-        )
+        print("From another machine, use this machine's name or address instead, and ?token=TOKEN.")
     sys.stdout.flush()
     if not is_loopback(options.host):
-        print(f"Anybody who reaches {shown(options.host)} can use this emulator.", file=sys.stderr)
+        print(
+            f"Any machine that reaches {shown(options.host)} can use this emulator; use --host "
+            "127.0.0.1 for this machine only.",
+            file=sys.stderr,
+        )
 
 
 async def _until_sigterm(serve: Callable[[], Awaitable[object]]) -> None:
-    """Serve until SIGTERM; Windows has none that a process could answer.
+    """Serve until SIGTERM, except on Windows, where a process cannot handle it.
 
-    Whoever stops a container waits for this, and kills the process if it takes long.
+    A container runtime sends SIGTERM, and kills a process that does not end soon.
     """
     if sys.platform == "win32":
         await serve()
@@ -212,7 +214,7 @@ async def _until_sigterm(serve: Callable[[], Awaitable[object]]) -> None:
                 await serve()
                 tasks.cancel_scope.cancel()
         except ExceptionGroup as group:
-            [error] = group.exceptions  # of the server, such as a port that is taken
+            [error] = group.exceptions  # the server's error, for example a port in use
             raise error from None
 
 

@@ -1,4 +1,4 @@
-"""Whether a worker is alive and ready, answered over HTTP."""
+"""Answers over HTTP whether a worker is running and ready."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["Address", "HealthServer", "read_address"]
 _HERE: Final = "127.0.0.1"
 
 _GRACE_S: Final = 1
-"""Chosen: an answer takes a millisecond; a connection that is kept open has none coming."""
+"""Chosen: an answer takes a millisecond, and an idle connection does not need to stay open."""
 
 _PORTS: Final = range(65_536)
 
 
 @attrs.frozen
 class Address:
-    """Where to listen.
+    """An address to listen on.
 
     Attributes:
         host: A name or an address.
-        port: 0 for any that is free.
+        port: The port; 0 for any free port.
     """
 
     host: str
@@ -41,35 +41,34 @@ class Address:
 
 
 def read_address(text: str) -> Address:
-    """Read ``HOST:PORT``; without a host it is the loopback.
+    """Parse ``HOST:PORT``; the default host is the loopback.
 
     Raises:
-        ValueError: it is something else; the message says what to write.
+        ValueError: the text has another form; the message names what to write.
     """
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) in _PORTS):
         raise ValueError(f"{text!r} has no port; write it as 8081, or as 0.0.0.0:8081")
-    bare = host.removeprefix("[").removesuffix("]")
-    if ":" in bare and bare == host:
-        raise ValueError(f"{text!r} is not clear; write it as [{bare}]:{port}")
-    return Address(bare or _HERE, int(port))
+    name = host.removeprefix("[").removesuffix("]")
+    if ":" in name and name == host:
+        raise ValueError(f"{text!r} is ambiguous; write it as [{name}]:{port}")
+    return Address(name or _HERE, int(port))
 
 
 class HealthServer(uvicorn.Server):
     """Answers ``/live`` and ``/ready`` in the event loop of the worker; needs asyncio.
 
-    ``/live`` is answered as long as this loop answers anything. The signals are left to
-    the worker.
+    ``/live`` is answered while the loop is not blocked. The worker handles the signals.
 
     Args:
-        address: Where it listens, from now on.
-        state: Says what is known of the worker; ``ready`` of it decides about ``/ready``.
+        address: The address; the server listens on it from its construction.
+        state: Returns the state of the worker; its ``ready`` decides about ``/ready``.
 
     Attributes:
-        url: Where it is.
+        url: The URL of the server.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the server cannot listen on the address.
     """
 
     def __init__(self, address: Address, state: Callable[[], Mapping[str, Any]]) -> None:
@@ -90,7 +89,7 @@ class HealthServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Leave the signals to the worker."""
         yield
 
     async def answer(self) -> None:

@@ -1,4 +1,4 @@
-"""Where sends are kept, as a command line names it: a URL, or an application of the user's."""
+"""Opens the store of sends that a command line names: by a URL, or by the user's application."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ __all__ = [
 URL_VARIABLE: Final = "NEWSLEOPARD_DURABLE_URL"
 
 _SILENT_S: Final = 3.0
-"""Chosen: longer than a database takes that answers, and shorter than anybody's patience."""
+"""The seconds before a message about waiting. Chosen: a reachable database answers earlier, and a
+user does not yet assume a failure."""
 
 _REDIS: Final = ("redis", "rediss", "unix", "valkey")
 _DATABASES: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgres", "postgresql+psycopg")
@@ -41,12 +42,12 @@ _DATABASES: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgres", "pos
 
 @attrs.frozen
 class SendsLocation:
-    """Where sends are kept.
+    """The place in which sends are stored.
 
     Attributes:
-        where: What it is called in messages; no password is in it.
-        durable: The durable sends there; None if there are none.
-        store: The runs there; None if nothing is kept there yet.
+        where: Its name in messages, without a password.
+        durable: Its durable sends; None if it has none.
+        store: Its runs; None if nothing is stored there yet.
     """
 
     where: str
@@ -55,7 +56,7 @@ class SendsLocation:
 
 
 def has_password(url: str) -> bool:
-    """Say whether a URL has a password in it."""
+    """Return whether a URL contains a password."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -65,14 +66,14 @@ def has_password(url: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def open_location(url: str | None) -> AsyncIterator[SendsLocation]:
-    """Open where sends are kept, to look at them and decide about them; nothing is made there.
+    """Open a place of sends, to read them and decide about them; no file or table is created.
 
     Args:
-        url: Of a database or of Redis; None for the files of this user.
+        url: The URL of a database or of Redis; None for the files of this user.
 
     Raises:
-        ConfigurationError: the URL cannot be used, nothing is there, or an extra is missing.
-        ConnectionFailed: the server is away.
+        ConfigurationError: the URL cannot be used, the file is missing, or an extra is missing.
+        ConnectionFailed: the server is unreachable.
     """
     if url is None:
         files = FileStore()
@@ -95,24 +96,24 @@ async def open_location(url: str | None) -> AsyncIterator[SendsLocation]:
 @contextlib.asynccontextmanager
 async def _database(url: str) -> AsyncIterator[SendsLocation]:
     _refuse_missing_file(url)
-    looked = Database(url, user="--url", extra="sql", create=_nothing)
-    async with contextlib.aclosing(looked), _saying_that_it_waits(looked.where):
-        has_sends = await looked.has_table("newsleopard_sends")
-        has_runs = await looked.has_table("newsleopard_runs")
+    database = Database(url, user="--url", extra="sql", create=_create_nothing)
+    async with contextlib.aclosing(database), _report_of_waiting(database.where):
+        has_sends = await database.has_table("newsleopard_sends")
+        has_runs = await database.has_table("newsleopard_runs")
     if has_sends:
         async with Durable(url) as durable:
-            yield SendsLocation(looked.where, durable, durable.store)
+            yield SendsLocation(database.where, durable, durable.store)
     elif has_runs:
         async with contextlib.aclosing(SqlStore(url)) as store:
-            yield SendsLocation(looked.where, None, store)
+            yield SendsLocation(database.where, None, store)
     else:
-        yield SendsLocation(looked.where, None, None)
+        yield SendsLocation(database.where, None, None)
 
 
 @contextlib.asynccontextmanager
-async def _saying_that_it_waits(where: str) -> AsyncIterator[None]:
-    """Say after a while that a server does not answer: it is given up later than people are."""
-    text = f"Waiting for {where}; it is given up after 40 s."
+async def _report_of_waiting(where: str) -> AsyncIterator[None]:
+    """Print a message if a server does not answer soon, because the timeout is much later."""
+    text = f"Waiting for {where}, at most 40 s; Ctrl-C ends the command."
     timer = threading.Timer(_SILENT_S, click.echo, (shown(text),), {"err": True})
     timer.daemon = True
     timer.start()
@@ -123,27 +124,29 @@ async def _saying_that_it_waits(where: str) -> AsyncIterator[None]:
 
 
 def _refuse_missing_file(url: str) -> None:
-    """Refuse a file that is not there: to open it would make it."""
+    """Refuse a file that does not exist, because opening it would create it."""
     scheme, _, file = url.partition(":///")
     path = Path(file.partition("?")[0])
     if scheme.startswith("sqlite") and file and not path.exists():
-        raise ConfigurationError(f"there is no database {path}; the first send makes it")
+        raise ConfigurationError(
+            f"there is no database {path}; check the path, or start a send, which creates it"
+        )
 
 
-def _nothing(_: object) -> None:
+def _create_nothing(_: object) -> None:
     pass
 
 
 def client_of_main(account: str) -> NewsLeopard:
-    """Make the client of the account ``main``, with the key of the environment.
+    """Return the client of the account ``main``, with the key of the environment.
 
     Raises:
-        ConfigurationError: the account is another one, or there is no key.
+        ConfigurationError: it is another account, or the key is missing.
     """
     if account != "main":
         raise ConfigurationError(
-            f"this worker has the key of the account 'main' only, and not of {account!r}; start "
-            "it with an APP, whose Durable has clients="
+            f"this worker has only the key of the account 'main', not of {account!r}; start it "
+            "with an APP that is a Durable with clients="
         )
     return NewsLeopard()
 
@@ -152,13 +155,13 @@ def durable_of(app: str) -> Durable:
     """Import an application: ``module:name`` of a `Durable`, or of a function that returns one.
 
     Raises:
-        ConfigurationError: there is no such thing.
+        ConfigurationError: the module or the name does not exist, or is not a `Durable`.
         Exception: any error of the module.
     """
     module_name, _, name = app.partition(":")
     if not module_name or not name:
         raise ConfigurationError(
-            f"APP is {app!r}; write it as module:name, such as app:durable, of a Durable"
+            f"APP is {app!r}; write it as the module:name of a Durable, such as app:durable"
         )
     found: Any = _imported(module_name)
     try:
@@ -167,28 +170,28 @@ def durable_of(app: str) -> Durable:
         raise ConfigurationError(
             f"{module_name} has no {name}; name a Durable of that module, as {module_name}:durable"
         ) from None
-    made = found() if callable(found) else found
-    if not isinstance(made, Durable):
+    durable = found() if callable(found) else found
+    if not isinstance(durable, Durable):
         raise ConfigurationError(
-            f"{app} is of the type {type(made).__name__}; name a Durable, or a function without "
+            f"{app} has the type {type(durable).__name__}; name a Durable, or a function without "
             "arguments that returns one"
         )
-    return made
+    return durable
 
 
 def _imported(name: str) -> Any:
     folder = str(Path.cwd())
     if folder not in sys.path:
-        # As `python -m` has it.
+        # Like `python -m`.
         sys.path.insert(0, folder)
     try:
         return pkgutil.resolve_name(f"{name}:")
     except ValueError:
-        pass  # It is no name of a module.
+        pass  # The text is not a module name.
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
     raise ConfigurationError(
-        f"there is no module {name}, neither in {folder} nor installed; write it as it is "
-        "imported: shop.app for shop/app.py"
+        f"no module {name} is in {folder} or installed; write its name as in an import statement: "
+        "shop.app for shop/app.py"
     )

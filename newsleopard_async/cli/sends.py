@@ -29,7 +29,7 @@ from newsleopard_async.workflows.resuming import RunStateName
 __all__ = ["STATES", "CommandOptions", "cancel", "list_runs", "resolve", "retry", "show_run"]
 
 STATES: Final = tuple(dict.fromkeys((*get_args(SendState), *get_args(RunStateName))))
-"""All that a send or a run may be."""
+"""All states of a send or a run."""
 
 _STYLES: Final = {
     "held": "bold red",
@@ -41,17 +41,20 @@ _STYLES: Final = {
     "done": "green",
 }
 _WIDE_COLUMNS: Final = 120
-"""Chosen: from here on a message has some room beside the five other columns."""
+"""Chosen: in fewer columns, a message beside the five other columns would be very narrow."""
+
+
+_CHECK_KEY: Final = "check the key and --url, or list all sends: newsleopard runs"
 
 
 @attrs.frozen
 class CommandOptions:
-    """What a command was told.
+    """The options that all commands about sends have.
 
     Attributes:
-        console: Where it prints.
-        url: Where the sends are; None for the files of this user.
-        as_json: Whether it prints JSON.
+        console: The console for the output.
+        url: The URL of the sends; None for the files of this user.
+        as_json: Whether the output is JSON.
     """
 
     console: Console
@@ -60,11 +63,11 @@ class CommandOptions:
 
 
 async def list_runs(options: CommandOptions, states: Sequence[str]) -> None:
-    """Print what is known of all sends, those first that need a person.
+    """Print all sends, and those first that need a person.
 
     Raises:
-        ConfigurationError: nothing can be read there.
-        ConnectionFailed: the server is away.
+        ConfigurationError: the URL is wrong, or nothing is stored there.
+        ConnectionFailed: the server is unreachable.
     """
     async with open_location(options.url) as location:
         found = []
@@ -95,14 +98,14 @@ async def _has_worker(durable: Durable) -> bool:
 
 
 async def show_run(options: CommandOptions, send_key: str) -> bool:
-    """Print all that is known of a send; return whether there is one.
+    """Print all fields of a send; return whether it exists.
 
     Raises: as `list_runs`.
     """
     async with open_location(options.url) as location:
         found = await _one(location, send_key)
     if found is None:
-        message = f"There is no send under {send_key!r} in {location.where}."
+        message = f"No send with the key {send_key!r} exists in {location.where}; {_CHECK_KEY}."
         Console(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
     else:
         _print_one(options, found)
@@ -124,7 +127,7 @@ async def _one(location: SendsLocation, send_key: str) -> SendStatus | RunState 
 async def resolve(
     options: CommandOptions, send_key: str, decision: Decision, campaign_sn: str | None
 ) -> None:
-    """Decide about a send, and print what is known of it then.
+    """Decide about a send, and print it.
 
     Raises: as `Durable.resolve`, and `list_runs`.
     """
@@ -145,25 +148,27 @@ async def resolve(
 async def _require(location: SendsLocation, send_key: str) -> None:
     if await _one(location, send_key) is None:
         raise InvalidRequest.of(
-            "KEY", "missing", f"there is no send under {send_key!r} in {location.where}"
+            "KEY",
+            "missing",
+            f"no send with the key {send_key!r} exists in {location.where}; {_CHECK_KEY}",
         )
 
 
 async def cancel(options: CommandOptions, send_key: str) -> bool:
-    """Cancel a send, and print what is known of it then; return whether it was not too late.
+    """Cancel a send, and print it; return False if it was too late.
 
     Raises: as `Durable.cancel`, and `list_runs`.
     """
     async with open_location(options.url) as location:
         durable = _durable_of(location)
-        told = await durable.cancel(send_key)
+        result = await durable.cancel(send_key)
         found = await durable.status(send_key)
     _print_one(options, found)
-    if told == "cancelled":
+    if result == "cancelled":
         return True
-    message = f"Too late: {send_key!r} was submitted, or may have been; "
+    message = f"Too late: {send_key!r} was submitted, or the outcome of its submit is unknown; "
     if found.campaign_sn is None:
-        message += "find out in the console (活動列表), and stop its campaign there."
+        message += "search for its campaign in the console (活動列表), and stop it there."
     else:
         message += f"stop the campaign {found.campaign_sn} in the console, or by call_off."
     Console(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
@@ -171,7 +176,7 @@ async def cancel(options: CommandOptions, send_key: str) -> bool:
 
 
 async def retry(options: CommandOptions, send_key: str) -> None:
-    """Let the next attempt begin now, and print what is known of the send then.
+    """Make the next attempt due now, and print the send.
 
     Raises: as `Durable.retry`, and `list_runs`.
     """
@@ -183,7 +188,7 @@ async def retry(options: CommandOptions, send_key: str) -> None:
 def _durable_of(location: SendsLocation) -> Durable:
     if location.durable is None:
         raise ConfigurationError(
-            f"there are no durable sends in {location.where}; name their database by --url"
+            f"{location.where} has no durable sends; name their database by --url"
         )
     return location.durable
 
@@ -205,7 +210,7 @@ def _print_all(
         needs = either(waiting, "needs", "need")
         console.print(safe_text(f"{waiting:,} marked with ! {needs} a person.", "bold red"))
     if not has_worker:
-        console.print(safe_text("No worker is alive; start one: newsleopard worker", "yellow"))
+        console.print(safe_text("No worker is running; start one: newsleopard worker", "yellow"))
 
 
 def _needs_a_person(known: SendStatus | RunState) -> bool:
@@ -216,7 +221,7 @@ def _needs_a_person(known: SendStatus | RunState) -> bool:
 
 
 def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int) -> Table:
-    """Lay out sends, a row each; a narrow terminal has the details below the key."""
+    """Return a table with one row per send; on a narrow terminal, details are below the key."""
     table = Table(
         title=safe_text(where),
         title_justify="left",
@@ -244,7 +249,7 @@ def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int
 
 
 def _zone() -> tzinfo:
-    """Return this machine's zone, as of now: one offset for all that is printed."""
+    """Return this machine's current offset from UTC, which is used for all times."""
     return timezone(datetime.now(UTC).astimezone().utcoffset() or timedelta())
 
 
@@ -283,7 +288,7 @@ def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
     if advice:
         options.console.print(safe_text(advice, "bold red"))
     for command in commands:
-        # In one line, so that it can be copied.
+        # Without line breaks, so that a user can copy it.
         options.console.print(safe_text(f"  {command}"), soft_wrap=True)
 
 
@@ -301,14 +306,14 @@ def _shown(value: object) -> str:
 
 
 def _advice(known: SendStatus | RunState) -> tuple[str, tuple[str, ...]]:
-    """Say what a person has to do, if anything, and by which commands."""
+    """Return what a person must do, and the commands for it; empty if nothing."""
     key = shell_quote(known.send_key)
     if known.state == "held":
         decide = f"newsleopard resolve {key}"
         return (
-            "It is not known whether it was submitted. Look in the console (活動列表), and decide:",
+            "Whether it was submitted is unknown. Check the console (活動列表), and decide:",
             (f"{decide} sent --campaign-sn SN", f"{decide} resubmit", f"{decide} abandon"),
         )
     if known.state == "failed" and isinstance(known, SendStatus):
-        return "Put right what the message names; then:", (f"newsleopard retry {key}",)
+        return "Correct the problem in the message; then:", (f"newsleopard retry {key}",)
     return "", ()

@@ -1,4 +1,4 @@
-"""What can be read only once: the standard input, a named pipe, ``<(…)`` of a shell."""
+"""Contacts that can be read only once: the standard input, a named pipe, ``<(…)`` of a shell."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from newsleopard_async.errors import InvalidRequest
 __all__ = ["open_contacts"]
 
 _PIECE_BYTES: Final = 256 * 1024
+"""Chosen: a pipe of Linux contains 64 KiB by default, so one read empties it."""
 _IS_STREAM: Final = (stat.S_ISFIFO, stat.S_ISCHR, stat.S_ISSOCK)
 
 
 @contextlib.contextmanager
 def open_contacts(path: Path) -> Iterator[tuple[Any, str]]:
-    """Open what is named on the command line, and say what it is called there.
+    """Open contacts by their name on the command line.
 
-    Yields: What `check_contacts` takes: the path itself if it can be read more than once.
+    Yields: The contacts for `check_contacts` (the path itself if it can be read more than once),
+        and their name for messages.
 
     Raises:
-        InvalidRequest: it cannot be opened.
+        InvalidRequest: they cannot be opened.
     """
     if str(path) == "-":
         yield _standard_input(), "standard input"
@@ -44,14 +46,14 @@ def open_contacts(path: Path) -> Iterator[tuple[Any, str]]:
 
 def _standard_input() -> Any:
     if sys.stdin is None:
-        raise _refusal("the standard input is closed")
+        raise _refusal("the standard input is closed; name a file instead of -")
     file = sys.stdin.buffer
     if file.isatty():
         click.echo("Reading the standard input; Ctrl-D (on Windows Ctrl-Z) ends it.", err=True)
     try:
         return _Stream(file.fileno())
     except OSError:
-        # It is none of the system's, as in a test.
+        # It is not a file of the system, for example in a test.
         return file
 
 
@@ -59,7 +61,7 @@ def _is_stream(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
-        # What is not there is refused by the check.
+        # The check reports a missing file.
         return False
     return any(is_of(mode) for is_of in _IS_STREAM)
 
@@ -68,17 +70,17 @@ def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb", buffering=0)
     except OSError as error:
-        raise _refusal(f"{path} cannot be read: {error.strerror}") from None
+        raise _refusal(f"{path} cannot be read: {error.strerror}; check its rights") from None
 
 
 @attrs.frozen
 class _Stream:
-    """A `ContactsSource` of an open file, whose bytes come when its writer gives them."""
+    """A `ContactsSource` of an open file, which another program possibly still writes."""
 
     descriptor: int
 
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
-        """Read it to its end.
+        """Read the file to its end.
 
         Raises:
             InvalidRequest: the system cannot read it.
@@ -87,13 +89,15 @@ class _Stream:
             while piece := await self._read():
                 yield piece
         except OSError as error:
-            raise _refusal(f"it cannot be read: {error.strerror}") from None
+            raise _refusal(
+                f"the input cannot be read to its end: {error.strerror}; run the command again"
+            ) from None
 
     async def _read(self) -> bytes:
         read = partial(os.read, self.descriptor, _PIECE_BYTES)
         if not _can_be_waited_for(self.descriptor):
             return await in_thread(read)
-        # No thread that reads can be interrupted: Ctrl-C would wait for the writer.
+        # A reading thread cannot be interrupted, so Ctrl-C would wait for the writer.
         await anyio.wait_readable(self.descriptor)
         return read()
 

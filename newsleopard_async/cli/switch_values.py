@@ -1,4 +1,4 @@
-"""Switches of the emulator that are given as text."""
+"""Parses switches of the emulator from text."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def read_switches(
 
     Args:
         pairs: The texts.
-        before: Switches that were set elsewhere; those of the texts go before them.
+        before: Switches of the configuration file; the texts override them.
 
     Raises:
-        ValueError: it says which switch is wrong, and what to write.
+        ValueError: a switch is wrong; the message names it and what to write.
     """
     switches: dict[str, Any] = {}
     for pair in pairs:
@@ -33,10 +33,10 @@ def read_switches(
         if name not in _KINDS:
             raise ValueError(f"there is no switch {name!r}{_similar(name)}")
         if name in switches:
-            raise ValueError(f"{name} is given twice")
+            raise ValueError(f"{name} is set twice; set it once")
         switches[name] = _read(name, text)
     switches = {**before, **switches}
-    Switches(**switches)  # which refuses what a switch cannot be
+    Switches(**switches)  # raises ValueError for an invalid value
     return switches
 
 
@@ -45,7 +45,11 @@ _KINDS: Final = get_type_hints(Switches)
 
 def _similar(name: str) -> str:
     close = difflib.get_close_matches(name, _KINDS, n=1)
-    return f"; do you mean {close[0]}?" if close else "; the documentation of the emulator has all"
+    return (
+        f"; do you mean {close[0]}?"
+        if close
+        else "; the documentation of the emulator lists all switches"
+    )
 
 
 def _read(name: str, text: str) -> object:
@@ -55,15 +59,15 @@ def _read(name: str, text: str) -> object:
     if get_origin(kind) is Literal:
         if text in get_args(kind):
             return text
-        raise ValueError(f"{name} is one of {', '.join(get_args(kind))}, not {text!r}")
+        raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, not {text!r}")
     if may_be_none and text.lower() == "none":
         return None
-    read, wanted = _READERS[get_origin(kind) or kind]
+    read, expected = _READERS[get_origin(kind) or kind]
     try:
         return read(text)
     except (KeyError, ValueError) as error:
         also = ", or none" if may_be_none else ""
-        raise ValueError(f"{name} is {wanted}{also}, not {text!r}") from error
+        raise ValueError(f"{name} must be {expected}{also}, not {text!r}") from error
 
 
 def _read_flag(text: str) -> bool:
@@ -95,4 +99,4 @@ _READERS: Final[Mapping[type, tuple[Callable[[str], object], str]]] = {
     str: (str, "text"),
     tuple: (_read_names, "names with commas between them"),
 }
-"""How a value of each type is read, and what it is called; tuples are of text."""
+"""The parser for each type, and the words for the type in messages; tuples contain text."""

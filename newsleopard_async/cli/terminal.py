@@ -1,6 +1,6 @@
-"""Steps on a terminal, and the events of a pipeline as such steps.
+"""Shows steps on a terminal, and the events of a pipeline as steps.
 
-A step is one line, which moves if the terminal can, and is printed once if not.
+A step is one line. A terminal redraws it while it runs; otherwise it is printed once, at its end.
 """
 
 from __future__ import annotations
@@ -28,30 +28,31 @@ from newsleopard_async.workflows import Event
 __all__ = ["PipelineDisplay", "StepDisplay", "StepLine", "safe_text", "write_json"]
 
 _BAR_COLUMNS = 16
+"""Chosen: leaves room for the numbers beside the bar on a terminal of 80 columns."""
 _MARKS: Final = {"done": "✓", "failed": "✗"}
 _PLAIN_MARKS: Final = {"done": "+", "failed": "x"}
-"""For consoles that are not UTF-8: an escape would not fit the column."""
+"""For consoles that are not UTF-8, because an escape would not fit into the column."""
 _STYLES: Final = {"done": "green", "failed": "red"}
 
 
 def safe_text(text: str, style: str = "") -> Text:
-    """Return a text for the terminal, which obeys nothing in it.
+    """Return a text without effect on the terminal: escape sequences and rich's markup are shown.
 
-    Everything that is not ours goes through here: names of files, what is in them, what the
-    server says. Neither escape sequences nor the markup of rich do anything.
+    All foreign text must be passed through this function: names and content of files, and answers
+    of the server.
     """
     return Text(shown(text), style=style)
 
 
 def write_json(data: object) -> None:
-    """Write data to the standard output as one line of JSON, which no terminal obeys.
+    """Write data to the standard output as one line of JSON without effect on a terminal.
 
-    It is readable where the output is UTF-8, and plain ASCII with escapes anywhere else: a file
-    that a console in Taiwan writes is CP950, and JSON is never that (RFC 8259, 8.1).
+    It has readable characters if the output is UTF-8, and ASCII with escapes otherwise: a console
+    in Taiwan writes files in CP950, and JSON must be UTF-8 (RFC 8259, 8.1).
     """
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
     text = json.dumps(data, ensure_ascii=not is_utf8)
-    # Such characters stand in strings alone, where JSON has an escape for each.
+    # Unprintable characters occur only in strings, in which JSON has an escape for each.
     safe = text if text.isprintable() else "".join(map(_json_character, text))
     click.echo(safe.encode() + b"\n", nl=False)
 
@@ -62,12 +63,15 @@ def _json_character(character: str) -> str:
 
 @attrs.define
 class StepLine:
-    """One line: what is being done, how far it is, and what came of it.
+    """One line: a step, its progress, and its result.
 
     Attributes:
-        title: What is being done.
-        detail: What there is to say about it now.
-        share: How much is done, from 0 to 1, or None where that is not known.
+        title: The name of the step.
+        detail: The progress or the result in words.
+        share: The finished share, from 0 to 1, or None if it is unknown.
+        state: ``running``, ``done`` or ``failed``.
+        started: The time of the monotonic clock at the beginning, in seconds.
+        ended: The time at the end; None while it runs.
     """
 
     title: str
@@ -79,20 +83,19 @@ class StepLine:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far, or took."""
+        """The duration so far, or the whole duration."""
         return (self.ended or time.monotonic()) - self.started
 
     def end(self, state: str) -> None:
-        """Stop the watch."""
+        """Set the final state and the end of the duration."""
         self.state = state
         self.ended = time.monotonic()
 
 
 class StepDisplay:
-    """The steps of one command, shown as they happen.
+    """Shows the steps of one command; use it with ``with``.
 
-    Use it with ``with``. On a terminal the lines are redrawn in place; into a file or a pipe
-    each is written once, when it ends.
+    On a terminal the lines are redrawn in place. Into a file or a pipe, each is written at its end.
     """
 
     def __init__(self, console: Console) -> None:
@@ -119,7 +122,7 @@ class StepDisplay:
 
     @contextmanager
     def step(self, title: str) -> Iterator[StepLine]:
-        """Show a step for as long as the block runs; what the block raises marks it failed."""
+        """Show a step while the block runs; an exception marks it as failed."""
         step = self.begin(title)
         try:
             yield step
@@ -147,9 +150,9 @@ class StepDisplay:
         yield self._table(self._steps, width=options.max_width - len("^C") - 1)
 
     def _table(self, steps: list[StepLine], *, width: int) -> Table:
-        """Lay out lines that leave room for the ``^C`` which a terminal shows.
+        """Return a table that leaves room for the ``^C`` that a terminal shows.
 
-        At the end of a full line it would wrap, and the lines be redrawn one too low.
+        On a full line, ``^C`` would begin a new line, and the table would be redrawn one too low.
         """
         table = Table.grid(padding=(0, 1), expand=True)
         table.width = width
@@ -170,7 +173,7 @@ class StepDisplay:
 
 
 def _detail(step: StepLine) -> Text:
-    """Say what is known of a step, after a bar while it runs."""
+    """Return the detail of a step, after a bar while the step runs."""
     if step.share is None or step.state != "running":
         return safe_text(step.detail, "dim")
     done = round(min(1.0, step.share) * _BAR_COLUMNS)
@@ -182,14 +185,13 @@ def _detail(step: StepLine) -> Text:
 
 
 Detail = tuple[str, float | None]
-"""What to say of a step, and how much of it is done."""
+"""The detail of a step, and the finished share."""
 
 
 class PipelineDisplay:
-    """Shows one pipeline: give it as ``progress=`` and end it with ``with``.
+    """Shows the steps of one pipeline: pass it as ``progress=``, and use it with ``with``.
 
-    A step is a line, which ends with it. A wait may have been shown before under the name of
-    another step: that line ends, too.
+    A line ends with its step, or when an event of another step arrives.
     """
 
     def __init__(self, steps: StepDisplay) -> None:
@@ -199,13 +201,13 @@ class PipelineDisplay:
         self._seen: set[str] = set()
 
     def __call__(self, event: Event) -> None:
-        """Bring the lines up to date."""
+        """Update the lines."""
         if self._line is None or event.step != self._name:
             self.end()
             self._name = event.step
-            place = "" if event.number is None else f"{event.number}/{event.steps} "
+            number = "" if event.number is None else f"{event.number}/{event.steps} "
             title = title_of(event.step, again=event.step in self._seen)
-            self._line = self._steps.begin(place + title)
+            self._line = self._steps.begin(number + title)
             self._seen.add(event.step)
         if event.state in {"finished", "waiting"}:
             self._line.detail, self._line.share = detail_of(event.step, event.result)
@@ -216,7 +218,7 @@ class PipelineDisplay:
             self.end("failed")
 
     def end(self, state: str = "done") -> None:
-        """End the line that is open."""
+        """End the open line."""
         if self._line is not None:
             self._steps.end(self._line, state)
             self._line = None
@@ -229,13 +231,13 @@ class PipelineDisplay:
 
 
 def title_of(step: str, *, again: bool = False) -> str:
-    """Say a step's name as a person would; coming back to a step may be a job of its own."""
+    """Return the title of a step; a step that is repeated can have another title."""
     title = _TITLES.get(step, step.replace("_", " ").capitalize())
     return _TITLES_AGAIN.get(step, title) if again else title
 
 
 def detail_of(step: str, result: object) -> Detail:
-    """Say what a step gave, in a few words, or how far an upload or a download is."""
+    """Return the result of a step in a few words, or the progress of an upload or a download."""
     if isinstance(result, dict) and "of_bytes" in result:
         return _of_bytes(result["bytes"], result["of_bytes"])
     if step in _DETAILS:
@@ -250,7 +252,7 @@ def _of_bytes(moved: int, total: int | None) -> Detail:
 
 
 def _of_import(result: Any) -> Detail:
-    """Describe an import, which the platform may not know yet."""
+    """Describe an import; None if the platform does not return it yet."""
     rows, inserted, rejected = (
         (result or {}).get(name) or 0 for name in ("file_count", "inserted", "errors")
     )
@@ -261,7 +263,7 @@ def _of_import(result: Any) -> Detail:
 
 
 def _of_files(result: Any) -> Detail:
-    """Describe files, which the platform may refuse to name yet."""
+    """Describe the files of a report; None if the platform does not list them yet."""
     size_bytes = sum(file.get("size_bytes", 0) for file in result or ())
     tail = f", {size_bytes:,} bytes" if size_bytes else ""
     return f"{len(result)} files{tail}" if result else "no files yet", None
@@ -270,25 +272,25 @@ def _of_files(result: Any) -> Detail:
 _TITLES: Final = {
     "create_list": "Create the list",
     "download_files": "Download the report",
-    "export_report": "Ask for the report",
-    "find_list": "Look at the list",
-    "find_lists": "Look for the list",
-    "get_balance": "Look at the balance",
+    "export_report": "Request the report",
+    "find_list": "Check the list",
+    "find_lists": "Search for the list",
+    "get_balance": "Check the balance",
     "get_import": "Import the contacts",
-    "get_report_state": "Look at the report",
+    "get_report_state": "Check the report",
     "submit": "Submit the campaign",
     "upload_file": "Upload the file",
 }
 
 
 _TITLES_AGAIN: Final = {"get_report_state": "Wait for the report"}
-"""A pipeline looks at the report before the export, and then until something changes."""
+"""A pipeline checks the report before the export, and polls it afterwards."""
 
 
 _DETAILS: Final[dict[str, Callable[[Any], Detail]]] = {
     "create_list": lambda list_sn: (f"list {list_sn}", None),
     "download_files": _of_files,
-    "find_lists": lambda lists: (f"{len(lists or ()) or 'none'} of this name", None),
+    "find_lists": lambda lists: (f"{len(lists or ()) or 'none'} with this name", None),
     "get_import": _of_import,
     "get_report_state": _of_files,
     "submit": lambda campaign_sn: (f"campaign {campaign_sn}", None),

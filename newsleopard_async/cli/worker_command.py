@@ -1,11 +1,12 @@
-"""``newsleopard worker``: carries durable sends until a signal ends it.
+"""``newsleopard worker``: processes durable sends until a signal ends it.
 
 The rules:
 
-- The first SIGTERM or Ctrl-C lets the worker leave: it takes no more attempts, lets a submit that
-  is on its way run to its answer, and gives everything else to the next worker.
-- The second one ends the process at once; and so does its watch, if it has not left in time.
-- No thread that waits for a database which is away keeps the process.
+- After the first SIGTERM or Ctrl-C, the worker leaves: it takes no more attempts, waits for the
+  answer of a submit that is being sent, and gives all other attempts to the next worker.
+- The second signal ends the process immediately, and so does a timer if the worker does not leave
+  in time.
+- The process does not wait for a thread that waits for an unreachable database.
 """
 
 from __future__ import annotations
@@ -47,28 +48,30 @@ __all__ = [
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _BEGINS_WITHIN_S: Final = 15.0
-"""Chosen: a worker that has not begun has nothing to give back; one call of a database that is
-away is given up within 10 s."""
+"""Chosen: a worker that has not begun has nothing to give back, and a call to an unreachable
+database fails within 10 s."""
 
 _SPARE_S: Final = 5.0
-"""Chosen: beyond what a worker needs to leave. Then only a thread that hangs is left of it."""
+"""Chosen: the time in addition to the longest time that a worker needs to leave. After it, only a
+blocked thread can still be running."""
 
 _TRACEBACK: Final = "Traceback (most recent call last):"
 
 _THREADS_S: Final = 2.0
-"""Chosen: how long threads of the engine may take to end after it has left."""
+"""The longest wait for threads of the engine after the worker has left. Chosen: a thread that is
+not blocked ends within much less."""
 
 
 @attrs.frozen(kw_only=True)
 class WorkerOptions:
-    """What the command line says about a worker.
+    """The command line's options for a worker.
 
     Attributes:
         app: ``module:name`` of a `Durable`, or of a function that returns one.
-        url: Of the database, if there is no ``app``.
-        slots: How many attempts at once; None for as many as `Durable.worker` takes.
-        health: Where questions after its health are answered; None for nowhere.
-        as_json: Whether what happens is written as JSON.
+        url: The URL of the database, if there is no ``app``.
+        slots: The number of simultaneous attempts; None for the default of `Durable.worker`.
+        health: The address of the health server; None for no server.
+        as_json: Whether events are written as JSON.
     """
 
     app: str | None
@@ -79,11 +82,11 @@ class WorkerOptions:
 
 
 def run_worker(options: WorkerOptions) -> None:
-    """Work until a signal ends it.
+    """Process sends until a signal ends it.
 
     Raises:
-        NewsLeopardError: the set-up is wrong, or the database is away at the start.
-        OSError: the address of ``health`` cannot be had.
+        NewsLeopardError: the set-up is wrong, or the database is unreachable at the start.
+        OSError: the health server cannot listen on its address.
     """
     read_log()
     if not logging.getLogger(NAME).isEnabledFor(logging.DEBUG):
@@ -97,7 +100,7 @@ def run_worker(options: WorkerOptions) -> None:
 
 
 def shorten_log_record(record: logging.LogRecord) -> bool:
-    """Shorten what the engine writes: it has a traceback for each call that a database misses."""
+    """Shorten a log record of the engine, which adds a traceback to each failed database call."""
     text = record.getMessage().partition("\n")[0].removesuffix(_TRACEBACK)
     record.msg, record.args = text.rstrip(": "), ()
     record.exc_info = record.exc_text = None
@@ -109,8 +112,8 @@ def _durable(options: WorkerOptions) -> Durable:
         return durable_of(options.app)
     if options.url is None:
         raise ConfigurationError(
-            f"it is not known where the sends are; set {URL_VARIABLE}, or give --url, or an APP as "
-            "module:name of a Durable"
+            f"the database of the sends is not set; set {URL_VARIABLE}, or use --url, or name an "
+            "APP as module:name of a Durable"
         )
     return Durable(options.url, clients=client_of_main)
 
@@ -120,10 +123,10 @@ class StopSignals:
     """The signals that end a worker.
 
     Attributes:
-        is_asked_for: Whether one has come.
-        call: Called at the first one, in the thread of the signals.
-        running: Says how many attempts are under way.
-        within_s: How long the first one may take.
+        is_requested: Whether a signal has arrived.
+        call: Called at the first signal, in the main thread.
+        running: Returns the number of running attempts.
+        within_s: Returns the longest time in seconds that the worker needs to leave.
     """
 
     is_requested: bool = False
@@ -134,10 +137,10 @@ class StopSignals:
     @classmethod
     @contextlib.contextmanager
     def on_signals(cls) -> Iterator[StopSignals]:
-        """Take the signals, for as long as the context lasts.
+        """Handle the signals while the context is open.
 
-        They are taken from the system itself, and not by the event loop: so the second one ends
-        also a worker whose loop is blocked.
+        The handlers do not depend on the event loop, so the second signal also ends a worker with
+        a blocked loop.
         """
         stop = cls()
         before = {each: signal.signal(each, stop) for each in _SIGNALS}
@@ -150,53 +153,56 @@ class StopSignals:
     def __call__(self, number: int, _: FrameType | None) -> None:
         """Handle a signal."""
         if self.is_requested:
-            _end_now(128 + number, f"ended at once{self._under_way()}")
+            _end_now(128 + number, f"ended immediately{self._under_way()}")
         self.is_requested = True
-        watch = threading.Timer(self.within_s() + _SPARE_S, self._too_long)
-        watch.daemon = True
-        watch.start()
+        timer = threading.Timer(self.within_s() + _SPARE_S, self._too_long)
+        timer.daemon = True
+        timer.start()
         self.call()
 
     def _too_long(self) -> None:
         code = 1 if self.running() else 0
-        _end_now(code, f"it did not leave in time; the database may be away{self._under_way()}")
+        message = (
+            f"did not leave in time; check whether the database is reachable{self._under_way()}"
+        )
+        _end_now(code, message)
 
     def _under_way(self) -> str:
-        """Say what may be unfinished."""
+        """Return the clause about unfinished attempts."""
         running = self.running()
         if not running:
-            return "; nothing was under way"
+            return "; no attempt was running"
         return (
-            f", with {counted(running, 'attempt')} under way; the next worker finds out whether "
+            f", with {counted(running, 'attempt')} running; the next worker checks whether "
             "anything was submitted, and sends nothing twice"
         )
 
 
 def _end_now(code: int, message: str) -> NoReturn:
-    # Nothing else can be counted on here: a lock may be held, by this very thread. What was said
-    # before has been flushed.
+    # Only system calls are safe here: this thread possibly holds a lock. Earlier output has been
+    # flushed.
     with contextlib.suppress(OSError):
         os.write(2, f"newsleopard: {message}.\n".encode())
     os._exit(code)
 
 
 def end_despite_threads(before: set[threading.Thread]) -> None:
-    """End the process if threads that have begun since would keep it."""
+    """End the process even if newer threads than ``before`` are still running."""
     until = time.monotonic() + _THREADS_S
     for thread in set(threading.enumerate()) - before:
         if not thread.daemon:
             thread.join(max(0.0, until - time.monotonic()))
             if thread.is_alive():
-                _end_now(0, f"it ends without waiting for the thread {thread.name}")
+                _end_now(0, f"ended without waiting for the thread {thread.name}")
 
 
 class _WorkerRun:
-    """The work of one worker.
+    """The run of one worker.
 
     Args:
-        options: What the command line says.
-        durable: Where the sends are.
-        stop: When it ends.
+        options: The options of the command line.
+        durable: The durable sends.
+        stop: The signals that end the worker.
     """
 
     def __init__(self, options: WorkerOptions, durable: Durable, stop: StopSignals) -> None:
@@ -206,12 +212,12 @@ class _WorkerRun:
         self._worker: Worker | None = None
 
     async def run(self) -> None:
-        """Work until it is asked to stop.
+        """Process sends until a signal arrives.
 
         Raises: as `run_worker`.
         """
         if self._options.app is None:
-            # A key that is missing is found now, and not at the first send.
+            # A missing key is reported now, and not at the first send.
             await client_of_main("main").aclose()
         async with self._durable, self._answering():
             raised = await self._until_stopped()
@@ -220,7 +226,7 @@ class _WorkerRun:
 
     @contextlib.asynccontextmanager
     async def _answering(self) -> AsyncIterator[None]:
-        """Answer after the health."""
+        """Run the health server, if it is requested."""
         if self._options.health is None:
             yield
             return
@@ -241,7 +247,7 @@ class _WorkerRun:
         }
 
     async def _until_stopped(self) -> NewsLeopardError | None:
-        """Work; return why it could not begin, since a task group would wrap it."""
+        """Process sends; return the error of the start, because a task group would wrap it."""
         with anyio.CancelScope() as scope:
             self._stop.call = from_any_thread(lambda: self._leave(scope))
             if self._stop.is_requested:
@@ -254,7 +260,7 @@ class _WorkerRun:
             except NewsLeopardError as error:
                 return error
         if self._worker is None:
-            self._report("has-not-begun", "Ended before it took attempts")
+            self._report("has-not-begun", "Ended before it took any attempts")
         else:
             self._end(self._worker)
         return None
@@ -275,8 +281,8 @@ class _WorkerRun:
             text = f"Worker {worker.id} leaves"
             if worker.running:
                 text += (
-                    f"; it has {counted(worker.running, 'attempt')}, and waits for answers for "
-                    f"{worker.leaves_within_s:.0f} s at most (Ctrl-C once more ends it at once)"
+                    f"; it has {counted(worker.running, 'attempt')}, and waits at most "
+                    f"{worker.leaves_within_s:.0f} s for answers (press Ctrl-C again to end it now)"
                 )
             self._report("leaves", text, id=worker.id, running=worker.running)
         scope.cancel()
@@ -292,7 +298,7 @@ class _WorkerRun:
         )
 
     def _report(self, event: str, text: str, **facts: Any) -> None:
-        # Whoever reads it may be gone; the worker goes on.
+        # If the reader of the output has ended, the worker continues.
         with contextlib.suppress(OSError):
             if self._options.as_json:
                 write_json({"event": event, "at": datetime.now(UTC).isoformat(), **facts})

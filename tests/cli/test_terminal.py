@@ -96,11 +96,11 @@ def test_step_in_a_pipe_is_one_line() -> None:
     """Without a terminal each step is written once, when it ends, without control codes."""
     screen = console()
 
-    with StepDisplay(screen) as steps, steps.step("Make up contacts") as step:
+    with StepDisplay(screen) as steps, steps.step("Generate contacts") as step:
         step.detail = "20,000 rows"
 
     [line] = written(screen).splitlines()
-    assert line.startswith("✓ Make up contacts")
+    assert line.startswith("✓ Generate contacts")
     assert "20,000 rows" in line
     assert "\x1b" not in line
 
