@@ -31,7 +31,7 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.workflows import Checkpoint, Event, OnceOutcome
-from tests.clients import Bench, Reply, checkpoint_of, connected, csv_of, scripted
+from tests.clients import Bench, Reply, Script, checkpoint_of, connected, csv_of, scripted
 from tests.constants import CAMPAIGN, MAILINGS, START
 
 pytestmark = pytest.mark.anyio
@@ -237,6 +237,11 @@ async def left_behind() -> Checkpoint:
     return checkpoint_of(caught.value)
 
 
+async def run_again(script: Script, left: Checkpoint) -> OnceOutcome:
+    """Send once again, with what an earlier run left."""
+    return await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
+
+
 MADE_ANEW: Final[dict[str, Sequence[Reply | Exception]]] = {
     "not sent": [state("PREPARE"), GONE],
     "of an unknown state": [state("QUEUED"), GONE],
@@ -255,9 +260,7 @@ async def test_campaign_without_its_upload_is_made_anew(case: str) -> None:
     retry = ALONE if FAILED in seen else None
 
     async with scripted(*seen, *ANEW, profile="vendor-2026", retry=retry) as script:
-        outcome = await workflows.send_once(
-            script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left
-        )
+        outcome = await run_again(script, left)
 
     assert outcome.campaign_sn == NEW
     assert set(left.records) == {"submit_once", "upload_once"}
@@ -283,7 +286,7 @@ async def test_campaign_that_stays_is_not_made_anew(case: str) -> None:
 
     async with scripted(*replies, profile="vendor-2026") as script:
         with pytest.raises(error, match=says):
-            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
+            await run_again(script, left)
 
     assert left.records["submit_once"].result == SN
 
@@ -294,9 +297,7 @@ async def test_campaign_that_is_sent_without_an_upload_of_ours_is_not_made_anew(
 
     async with scripted(state("SENDING"), profile="vendor-2026") as script:
         for _ in range(2):
-            outcome = await workflows.send_once(
-                script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left
-            )
+            outcome = await run_again(script, left)
             assert outcome.campaign_sn == SN
 
 
@@ -306,12 +307,10 @@ async def test_deletion_of_an_earlier_run_counts() -> None:
 
     async with scripted(state("PREPARE"), FAILED, profile="vendor-2026", retry=ALONE) as script:
         with pytest.raises(ServerError):
-            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
+            await run_again(script, left)
     assert left.records["delete_campaigns"].state == "intent"
     async with scripted(UNKNOWN, STAYS, UNKNOWN, *ANEW, profile="vendor-2026") as script:
-        outcome = await workflows.send_once(
-            script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left
-        )
+        outcome = await run_again(script, left)
 
     assert outcome.campaign_sn == NEW
 
@@ -323,7 +322,7 @@ async def test_deletion_without_its_campaign_is_of_the_past() -> None:
     left.know("submit_once", None)
 
     async with scripted(ticket(), Reply(), profile="vendor-2026") as script:
-        await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
+        await run_again(script, left)
 
     assert set(left.records) == {"submit_once", "upload_once"}
 
@@ -349,13 +348,11 @@ async def test_upload_that_may_have_landed_is_looked_for(case: str) -> None:
 
     async with scripted(*replies, profile="vendor-2026", retry=ALONE) as script:
         if not says:
-            outcome = await workflows.send_once(
-                script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left
-            )
+            outcome = await run_again(script, left)
             assert outcome.campaign_sn == SN
             return
         with pytest.raises(OutcomeUnknown, match=says):
-            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
+            await run_again(script, left)
 
 
 async def test_url_that_expires_is_replaced_in_the_same_run() -> None:

@@ -66,77 +66,45 @@ HELD = IMPORTED | {"submit": intent(-3)}
 SENT = IMPORTED | {"submit": done(-3, "c0de")}
 
 
-@pytest.mark.parametrize(
-    ("record", "state", "step", "is_due"),
-    [
-        pytest.param(stored(), "interrupted", None, True, id="begun, and nothing noted"),
-        pytest.param(stored(IMPORTED), "interrupted", "get_import", True, id="killed in between"),
-        pytest.param(
-            stored({"create_list": intent(-8)}), "interrupted", "create_list", True, id="killed"
-        ),
-        pytest.param(stored(HELD), "interrupted", "submit", True, id="killed while it submitted"),
-        pytest.param(
-            stored(HELD, held_until=at(0.1)), "running", "submit", False, id="another has it"
-        ),
-        pytest.param(stored(HELD, held_until=at(1)), "interrupted", "submit", True, id="too far"),
-        pytest.param(stored(HELD, held_until=at(0)), "interrupted", "submit", True, id="hold over"),
-        pytest.param(
-            stored(HELD, ended=ended("held", look_again_at=at(1))),
-            "held",
-            "submit",
-            False,
-            id="held",
-        ),
-        pytest.param(
-            stored(HELD, ended=ended("held", look_again_at=at(0))),
-            "held",
-            "submit",
-            True,
-            id="look",
-        ),
-        pytest.param(stored(HELD, ended=ended("held")), "held", "submit", False, id="decide"),
-        pytest.param(
-            stored(SENT, ended=ended("held")), "interrupted", "submit", True, id="decided since"
-        ),
-        pytest.param(
-            stored(SENT, ended=ended("done")), "done", None, False, id="nothing is left to do"
-        ),
-        pytest.param(
-            stored(IMPORTED, ended=ended("waiting")), "waiting", "get_import", False, id="passes"
-        ),
-        pytest.param(
-            stored(IMPORTED, ended=ended("waiting", look_again_at=at(60))),
-            "waiting",
-            "get_import",
-            False,
-            id="no requests left today",
-        ),
-        pytest.param(
-            stored({"create_list": intent(-8)}, ended=ended("checking", look_again_at=at(0))),
-            "checking",
-            "create_list",
-            True,
-            id="a list may have been created",
-        ),
-        pytest.param(
-            stored(IMPORTED, ended=ended("failed")), "failed", "get_import", False, id="refused"
-        ),
-        pytest.param(
-            stored(HELD, abandoned=True, ended=ended("held", look_again_at=at(-1))),
-            "abandoned",
-            "submit",
-            False,
-            id="a person gave it up",
-        ),
-    ],
-)
-def test_state_is_read_off_the_record(
-    record: RunRecord, state: str, step: str | None, is_due: bool
-) -> None:
+STATES: dict[str, tuple[RunRecord, str, str | None]] = {
+    "due: begun, and nothing noted": (stored(), "interrupted", None),
+    "due: killed in between": (stored(IMPORTED), "interrupted", "get_import"),
+    "due: killed": (stored({"create_list": intent(-8)}), "interrupted", "create_list"),
+    "due: killed while it submitted": (stored(HELD), "interrupted", "submit"),
+    "another has it": (stored(HELD, held_until=at(0.1)), "running", "submit"),
+    "due: held too far": (stored(HELD, held_until=at(1)), "interrupted", "submit"),
+    "due: hold over": (stored(HELD, held_until=at(0)), "interrupted", "submit"),
+    "held": (stored(HELD, ended=ended("held", look_again_at=at(1))), "held", "submit"),
+    "due: look": (stored(HELD, ended=ended("held", look_again_at=at(0))), "held", "submit"),
+    "decide": (stored(HELD, ended=ended("held")), "held", "submit"),
+    "due: decided since": (stored(SENT, ended=ended("held")), "interrupted", "submit"),
+    "nothing is left to do": (stored(SENT, ended=ended("done")), "done", None),
+    "passes": (stored(IMPORTED, ended=ended("waiting")), "waiting", "get_import"),
+    "no requests left today": (
+        stored(IMPORTED, ended=ended("waiting", look_again_at=at(60))), "waiting", "get_import"
+    ),
+    "due: a list may have been created": (
+        stored({"create_list": intent(-8)}, ended=ended("checking", look_again_at=at(0))),
+        "checking",
+        "create_list",
+    ),
+    "refused": (stored(IMPORTED, ended=ended("failed")), "failed", "get_import"),
+    "a person gave it up": (
+        stored(HELD, abandoned=True, ended=ended("held", look_again_at=at(-1))),
+        "abandoned",
+        "submit",
+    ),
+}  # fmt: skip
+"""What is stored, and what it says; only a run that is due can go on without a person."""
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_state_is_read_off_the_record(case: str) -> None:
     """Only a run that needs no person is due."""
+    record, state, step = STATES[case]
     run = state_of("k", record, NOW)
 
-    assert (run.state, run.step, run.is_due(NOW)) == (state, step, is_due)
+    assert (run.state, run.step, run.is_due(NOW)) == (state, step, case.startswith("due: "))
     assert run.pipeline == "send_campaign"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from typing import TypeAlias
 
 import attrs
 import httpx
@@ -19,6 +20,10 @@ from tests.emulator.api import ONCE_BODY, Api, rows
 from tests.emulator.page.account import KEY, LONG_NAME, fill, make
 
 pytestmark = pytest.mark.anyio
+
+Filled: TypeAlias = tuple[httpx.AsyncClient, dict[str, str]]
+"""The page of an account, and the codes of what is in it."""
+
 UI = "/_emulator/ui/"
 
 
@@ -32,7 +37,7 @@ def opened(emulator: Emulator, **headers: str) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def filled() -> tuple[httpx.AsyncClient, dict[str, str]]:
+async def filled() -> Filled:
     """An account with one of everything, opened."""
     emulator = make()
     codes = await fill(emulator)
@@ -122,9 +127,7 @@ async def test_chosen_language_is_kept() -> None:
     assert "<title>Mails · NewsLeopard emulator</title>" in html
 
 
-async def test_mails_are_searched_filtered_and_paged(
-    filled: tuple[httpx.AsyncClient, dict[str, str]],
-) -> None:
+async def test_mails_are_searched_filtered_and_paged(filled: Filled) -> None:
     """By plain links and a form that needs no JavaScript."""
     page, codes = filled
     all_of_them = (await page.get(UI + "mails")).text
@@ -150,9 +153,7 @@ async def test_mails_are_searched_filtered_and_paged(
     )
 
 
-async def test_mail_leads_to_its_neighbours(
-    filled: tuple[httpx.AsyncClient, dict[str, str]],
-) -> None:
+async def test_mail_leads_to_its_neighbours(filled: Filled) -> None:
     """Within the search that found it: the newest has no newer one, the oldest no older one."""
     page, codes = filled
     query = f"?q=member1&campaign={codes['sent']}"
@@ -171,9 +172,7 @@ async def test_mail_leads_to_its_neighbours(
     assert 'rel="prev"' in html
 
 
-async def test_mail_is_framed_and_not_inlined(
-    filled: tuple[httpx.AsyncClient, dict[str, str]],
-) -> None:
+async def test_mail_is_framed_and_not_inlined(filled: Filled) -> None:
     """Its HTML stands in sandboxed frames only; its source is text."""
     page, codes = filled
     name = f"{codes['sent']}-0-4"
@@ -188,9 +187,7 @@ async def test_mail_is_framed_and_not_inlined(
     assert "<mark>${優惠碼}</mark>" in source
 
 
-async def test_both_variants_stand_side_by_side(
-    filled: tuple[httpx.AsyncClient, dict[str, str]],
-) -> None:
+async def test_both_variants_stand_side_by_side(filled: Filled) -> None:
     """Also the one that this recipient did not get."""
     page, codes = filled
     html = (await page.get(UI + f"mails/{codes['test']}-0-3")).text
@@ -199,9 +196,7 @@ async def test_both_variants_stand_side_by_side(
     assert set(re.findall(r"/html\?variant=(\w)", html)) == {"A", "B"}
 
 
-async def test_campaign_shows_what_is_planned(
-    filled: tuple[httpx.AsyncClient, dict[str, str]],
-) -> None:
+async def test_campaign_shows_what_is_planned(filled: Filled) -> None:
     """A scheduled one has a button that moves the clock to its instant."""
     page, codes = filled
     html = (await page.get(UI + f"campaigns/{codes['planned']}")).text
@@ -212,9 +207,7 @@ async def test_campaign_shows_what_is_planned(
     assert '{"until": "2026-01-09T04:01:00+00:00"}' in html
 
 
-async def test_import_shows_its_rejected_rows_with_reasons(
-    filled: tuple[httpx.AsyncClient, dict[str, str]],
-) -> None:
+async def test_import_shows_its_rejected_rows_with_reasons(filled: Filled) -> None:
     """The reason is the platform's token, and words beside it."""
     page, codes = filled
     html = (await page.get(UI + f"imports/{codes['import']}")).text
@@ -224,9 +217,7 @@ async def test_import_shows_its_rejected_rows_with_reasons(
     assert "not an address" in html
 
 
-async def test_request_shows_body_fault_and_status(
-    filled: tuple[httpx.AsyncClient, dict[str, str]],
-) -> None:
+async def test_request_shows_body_fault_and_status(filled: Filled) -> None:
     """The body is indented JSON; the key is not kept."""
     page, _ = filled
     faulty = (await page.get(UI + "requests", params={"fault": "1"})).text
