@@ -1,11 +1,11 @@
-"""What must not be left half done runs to its end, whatever cancels its caller.
+"""Work that runs to its end, even if its caller is cancelled.
 
-That is a request that must not be repeated, and whatever is done in a thread: a thread
-cannot be stopped, and would go on writing, or hold what it opened, behind our back.
+A request that must not be repeated is such work, because its outcome must be recorded. So is work
+in a thread: a thread cannot be stopped, and would still write, or keep a file open.
 
-On trio a shielded scope is enough. On asyncio it is not: `asyncio.timeout` and
-`Task.cancel` cancel the task itself, past any scope of anyio. There the work gets a task
-of its own, which its caller awaits to the end, however often it is cancelled meanwhile.
+On trio, a shielded scope is enough. On asyncio it is not, because `asyncio.timeout` and
+`Task.cancel` cancel the task itself and ignore the scopes of anyio. There the work runs in a task
+of its own, and its caller waits for the end, even if it is cancelled several times.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ async def run_to_completion(
     when_cancelled: Callable[[T], object],
     withdraw: Callable[[], object] | None = None,
 ) -> T:
-    """Run ``work`` to its end; then let a cancellation of the caller go on.
+    """Run ``work`` to its end; then raise a cancellation of the caller.
 
-    Whoever is cancelled already does not begin. A cancellation goes before whatever
-    ``work`` gave, an error too: on asyncio it strikes only once, and would be lost if the
-    caller handled that error. The error is then the cancellation's context.
+    A caller that is already cancelled does not begin. A cancellation replaces the result and also
+    an error of ``work``: asyncio raises it only once, and it would be lost if the caller handled
+    the error. The error is then the context of the cancellation.
 
     Args:
-        work: What must not be interrupted; it bounds its own time.
-        when_cancelled: Called with the result if the caller was cancelled meanwhile, since
-            the caller will not see it.
-        withdraw: Called when the caller is cancelled, at once: ``work`` may come to an early
-            end by itself if it has not begun with what must not be interrupted.
+        work: The work that must not be interrupted; it limits its own time.
+        when_cancelled: Called with the result if the caller was cancelled, because the caller
+            does not receive it.
+        withdraw: Called immediately when the caller is cancelled. ``work`` can then end early, if
+            it has not begun the part that must not be interrupted.
     """
     await anyio.lowlevel.checkpoint_if_cancelled()
     cancellation: asyncio.CancelledError | None = None
@@ -81,14 +81,14 @@ async def run_to_completion(
 
 
 async def _propagate(cancellation: asyncio.CancelledError | None) -> None:
-    """Let a cancellation strike that was held up: asyncio's own, or that of a scope."""
+    """Raise a cancellation that was delayed, of asyncio itself or of a scope."""
     if cancellation is not None:
         raise cancellation
     await anyio.lowlevel.checkpoint_if_cancelled()
 
 
 def cancel_requests() -> int:
-    """Count the cancellations of this task that asyncio itself has been asked for; 0 on trio."""
+    """Return the number of pending `Task.cancel` calls of this task; 0 on trio."""
     if not on_asyncio():
         return 0
     task: asyncio.Task[object] = sys.modules["asyncio"].current_task()
@@ -98,18 +98,18 @@ def cancel_requests() -> int:
 def is_cancelled() -> bool:
     """Return whether this task is being cancelled, by a scope or by asyncio itself.
 
-    If it is not, a cancellation that reaches it comes from something else that it awaited.
+    If not, a cancellation error in this task comes from other work that it awaited.
     """
     return anyio.current_effective_deadline() == -math.inf or cancel_requests() > 0
 
 
 async def propagate_cancellation(requests: int) -> None:
-    """Let a cancellation go on that a callback has swallowed.
+    """Raise a cancellation again that a callback has suppressed.
 
-    Those of scopes strike again by themselves. One of asyncio's own strikes once.
+    A scope raises its cancellation again by itself. asyncio raises its own only once.
 
     Args:
-        requests: What `cancel_requests` gave before.
+        requests: The result of `cancel_requests` before the callback.
     """
     await anyio.lowlevel.checkpoint_if_cancelled()
     if cancel_requests() > requests:
@@ -117,15 +117,14 @@ async def propagate_cancellation(requests: int) -> None:
 
 
 async def in_thread(work: Callable[[], T], *, undo: Callable[[T], object] | None = None) -> T:
-    """Run blocking work in a thread; a cancellation goes on when it has ended.
+    """Run blocking work in a thread; a cancellation is raised after the thread has ended.
 
     Args:
-        work: What to do.
-        undo: Called with the result if the caller was cancelled meanwhile, since nobody
-            else will see it.
+        work: The work.
+        undo: Called with the result if the caller was cancelled, because no one receives it.
     """
-    # In an object without a repr: what asyncio shows of slow callbacks, and the frames of the
-    # thread, would show the work's arguments and its result, which may be contacts.
+    # An object without a repr: asyncio's warnings of slow callbacks and the frames of the thread
+    # would show the arguments and the result of the work, which can be contacts.
     result: _ThreadResult[T] = _ThreadResult()
 
     def run() -> None:
@@ -139,7 +138,7 @@ async def in_thread(work: Callable[[], T], *, undo: Callable[[T], object] | None
 
 
 class _ThreadResult(Generic[T]):
-    """What a thread gave."""
+    """The result of a thread."""
 
     __slots__ = ("value",)
 
@@ -147,7 +146,7 @@ class _ThreadResult(Generic[T]):
 
 
 class ThreadWork(Generic[T]):
-    """Blocking work that has begun in a thread, and whose result is wanted later.
+    """Blocking work that runs in a thread; its result is fetched later.
 
     Attributes:
         ended: Set when the thread has ended.
@@ -177,9 +176,9 @@ class ThreadWork(Generic[T]):
 
 
 class Listing(Generic[T]):
-    """Items that come one after another with ``async for``, or all at once with ``await``.
+    """Items that ``async for`` yields one by one, and ``await`` returns together.
 
-    Each use begins anew.
+    Each use begins from the start.
     """
 
     def __init__(
@@ -188,11 +187,11 @@ class Listing(Generic[T]):
         *,
         order: Callable[[list[T]], Iterable[T]] = iter,
     ) -> None:
-        """Take what gives the items.
+        """Create the listing.
 
         Args:
-            begin: An async generator function.
-            order: Puts the items in order if all are asked for at once.
+            begin: An async generator function that yields the items.
+            order: Sorts the items of an ``await``.
         """
         self._begin = begin
         self._order = order
@@ -210,7 +209,7 @@ class Listing(Generic[T]):
 
 @contextlib.asynccontextmanager
 async def open_file(open_it: Callable[[], IO[bytes]]) -> AsyncIterator[IO[bytes]]:
-    """Open a file that no cancellation leaves open; read and write it with `in_thread`."""
+    """Open a file, and close it also after a cancellation; read and write it with `in_thread`."""
     file = await in_thread(open_it, undo=lambda file: file.close())
     try:
         yield file
@@ -220,9 +219,9 @@ async def open_file(open_it: Callable[[], IO[bytes]]) -> AsyncIterator[IO[bytes]
 
 
 def from_any_thread(function: Callable[[], object]) -> Callable[[], None]:
-    """Return what any thread may call, so that this event loop soon calls ``function``.
+    """Return a function that any thread can call, and that calls ``function`` on this event loop.
 
-    If the loop has ended by then, nothing happens.
+    It does nothing after the loop has ended.
     """
     if on_asyncio():
         import asyncio
@@ -235,7 +234,7 @@ def from_any_thread(function: Callable[[], object]) -> Callable[[], None]:
         soon = trio.lowlevel.current_trio_token().run_sync_soon
 
     def call() -> None:
-        # So both refuse what comes after the end of their loop.
+        # Both libraries raise this after the end of their loop.
         with contextlib.suppress(RuntimeError):
             soon(function)
 
@@ -243,9 +242,9 @@ def from_any_thread(function: Callable[[], object]) -> Callable[[], None]:
 
 
 def start_in_background(work: Callable[[], Awaitable[None]]) -> None:
-    """Begin work that nobody awaits: it ends soon by itself, and raises nothing.
+    """Begin work that no one awaits. It must end soon, and must not raise.
 
-    If the event loop ends before, the work is cancelled.
+    The work is cancelled if the event loop ends before it.
     """
     if on_asyncio():
         import asyncio
@@ -260,7 +259,7 @@ def start_in_background(work: Callable[[], Awaitable[None]]) -> None:
 
 
 _beside: Final[set[asyncio.Future[None]]] = set()
-"""What runs beside its caller: an event loop of asyncio itself does not keep it."""
+"""The tasks of `start_in_background`; asyncio itself keeps only weak references to tasks."""
 
 
 def on_asyncio() -> bool:
@@ -285,7 +284,7 @@ async def _in_own_task(
     task = asyncio.create_task(run())
     cancellation = None
     try:
-        # Not shielded: the first cancellation is to be heard, of whichever kind.
+        # Not shielded, so that it ends at the first cancellation of any kind.
         await asyncio.wait([task])
     except asyncio.CancelledError as error:
         cancellation = error
@@ -301,7 +300,7 @@ async def _in_own_task(
 
 
 async def _with_watcher(work: Callable[[], Awaitable[T]], withdraw: Callable[[], object]) -> T:
-    """Run ``work`` shielded on trio, beside a task that hears of a cancellation."""
+    """Run ``work`` shielded on trio, while another task waits for a cancellation."""
     ended: list[T] = []
     failed: list[BaseException] = []
 
@@ -309,17 +308,17 @@ async def _with_watcher(work: Callable[[], Awaitable[T]], withdraw: Callable[[],
         try:
             await anyio.sleep_forever()
         finally:
-            # At the end of the work, which it does not touch any more, too.
+            # This also runs at the end of the work, where it has no effect.
             withdraw()
 
-    # A cancellation that was held up strikes again when the caller next looks.
+    # The caller's next checkpoint raises a delayed cancellation again.
     with contextlib.suppress(anyio.get_cancelled_exc_class()):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
             with anyio.CancelScope(shield=True):
                 try:
                     ended.append(await work())
-                except BaseException as error:  # noqa: BLE001 - raised below, in no group
+                except BaseException as error:  # noqa: BLE001 - raised below, without a group
                     failed.append(error)
             tasks.cancel_scope.cancel()
     if failed:

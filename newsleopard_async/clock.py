@@ -19,7 +19,7 @@ _LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def moved(when: datetime, by: timedelta) -> datetime:
-    """Return a time in UTC, moved; where the calendar ends, its first or last instant."""
+    """Return a time moved by a duration, limited to the first and last instant of `datetime`."""
     try:
         return when + by
     except OverflowError:
@@ -27,14 +27,14 @@ def moved(when: datetime, by: timedelta) -> datetime:
 
 
 class Clock(Protocol):
-    """What the tower needs of time.
+    """The source of time for the client and its pipelines.
 
-    A clock may also have ``uptime()``, which returns seconds as `monotonic` does, and counts the
-    time that the machine was suspended; or None, if the system cannot tell.
+    A clock can also have ``uptime()``, which returns seconds as `monotonic` does but also counts
+    the time in which the machine was suspended; or None if the system has no such clock.
     """
 
     def now(self) -> datetime:
-        """Return the wall clock's time, aware and in UTC."""
+        """Return the time of the wall clock, aware and in UTC."""
         ...
 
     def monotonic(self) -> float:
@@ -46,16 +46,16 @@ class Clock(Protocol):
         ...
 
     def deadline(self, seconds: float) -> AbstractContextManager[anyio.CancelScope, bool]:
-        """Cancel what runs inside after ``seconds``; the scope says whether it did."""
+        """Return a scope that cancels its content after ``seconds``."""
         ...
 
 
 @attrs.frozen
 class SystemClock:
-    """The machine's clock, on whichever event loop runs."""
+    """The clock of the machine, for asyncio and trio."""
 
     def now(self) -> datetime:
-        """Return the wall clock's time, aware and in UTC."""
+        """Return the time of the wall clock, aware and in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
@@ -63,10 +63,7 @@ class SystemClock:
         return time.monotonic()
 
     def uptime(self) -> float | None:
-        """Return seconds on a clock that never goes back, and counts the machine's sleep.
-
-        Returns: None if the system has no such clock.
-        """
+        """Return seconds that also count suspends; None if the system has no such clock."""
         return _uptime()
 
     async def sleep(self, seconds: float) -> None:
@@ -74,7 +71,7 @@ class SystemClock:
         await anyio.sleep(max(0.0, seconds))
 
     def deadline(self, seconds: float) -> AbstractContextManager[anyio.CancelScope, bool]:
-        """Cancel what runs inside after ``seconds``; the scope says whether it did."""
+        """Return a scope that cancels its content after ``seconds``."""
         return anyio.move_on_after(seconds)
 
 
@@ -82,20 +79,19 @@ def _uptime() -> float | None:
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     if sys.platform == "darwin":
-        # `time.monotonic` stands still there while the machine sleeps; this one does not.
+        # `time.monotonic` stops there while the machine sleeps; this clock does not.
         return time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
-    # On Windows both that it may be built on count sleep and hibernation (GetTickCount64,
-    # QueryPerformanceCounter).
+    # On Windows it uses GetTickCount64 or QueryPerformanceCounter; both count sleep.
     return time.monotonic() if sys.platform == "win32" else None
 
 
 @attrs.frozen
 class Stopwatch:
-    """Measures a time in which the process or its machine may have stood still.
+    """Measures a duration, also if the process or its machine was suspended meanwhile.
 
-    The longest of what the clocks say counts. The monotonic clock goes on while a process is
-    stopped, and may stand still while a machine is suspended. The wall clock alone knows of a
-    virtual machine that was paused, and may be set back; so ``uptime()`` is asked, too, if the
+    The result is the longest duration of up to three clocks. The monotonic clock counts while a
+    process is stopped, but not always while a machine is suspended. The wall clock alone counts
+    while a virtual machine is paused, but can be set back. ``uptime()`` counts suspends, if the
     clock has it.
     """
 
@@ -106,12 +102,12 @@ class Stopwatch:
 
     @classmethod
     def start(cls, clock: Clock) -> Self:
-        """Begin to measure."""
+        """Start the measurement."""
         return cls(clock, clock.now(), clock.monotonic(), _uptime_of(clock))
 
     @property
     def elapsed_s(self) -> float:
-        """How much time has passed, in seconds."""
+        """The elapsed time, in seconds."""
         wall_s = (self._clock.now() - self._wall).total_seconds()
         steps = [wall_s, self._clock.monotonic() - self._monotonic_s]
         uptime_s = _uptime_of(self._clock)

@@ -1,9 +1,9 @@
-"""What may be disclosed: text that steers no terminal, and tracebacks without their variables.
+"""What is safe to show: text without control characters, and tracebacks without variables.
 
-Reporters of errors (Sentry, rich, cgitb) print the variables of every frame that an error or a
-cancellation has passed. Below a public function those frames belong to us, to httpx, h11 and the
-event loop, and they hold the key, presigned URLs and contacts. So each public function that
-handles one of these empties them (`hides_variables`); file, line and function stay.
+Tools that report errors (Sentry, rich, cgitb) print the variables of each frame that an error or a
+cancellation has passed. The frames below a public function belong to this library, httpx, h11 and
+the event loop, and contain the key, presigned URLs and contacts. So each public function that
+handles these clears the frames (`hides_variables`); file, line and function stay.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ R = TypeVar("R")
 _UNSHOWN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control and format characters, halves of surrogate pairs, separators of lines and paragraphs.
 
-Characters that this Python does not know yet, and private ones, are in people's names.
+Private characters, and characters that are newer than this Python, are shown: names contain them.
 """
 
 _JOINED: Final = re.compile(
     "(?<=[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])\u200d(?=[\u2190-\u2bff\U0001f000-\U0001faff])"
 )
-"""The one format character that is seen: it joins two emoji into one."""
+"""The one format character with a visible effect: it joins two emoji into one."""
 
 
 def shown(text: str) -> str:
-    """Return a text as it may be shown: nothing in it steers a terminal, ends a line, or hides."""
+    """Return a text with its control, format and line-ending characters escaped."""
     if text.isprintable():
         return text
     return "\u200d".join("".join(map(_shown_character, part)) for part in _JOINED.split(text))
@@ -50,13 +50,13 @@ def _shown_character(character: str) -> str:
 
 
 class _FrameCleaner:
-    """Empties the frames that an exception has passed on its way out of the context.
+    """Clears the frames that an exception has passed inside the context.
 
-    Those of the exception that the caller is handling already are the caller's own.
+    The frames of an exception that the caller is already handling are not cleared.
     """
 
     def __enter__(self) -> None:
-        # Its number only: the exception itself would be a variable of the frame above.
+        # Only its id: the exception itself would be a variable of the frame above.
         self._handled = id(sys.exc_info()[1])
 
     def __exit__(
@@ -83,19 +83,19 @@ def _empty(traceback: TracebackType | None) -> None:
 
 
 def _has_ended(frame: FrameType) -> bool:
-    """Whether a frame is over, and so holds its variables itself.
+    """Return whether a frame has ended, and so owns its variables.
 
-    One that runs cannot be cleared. One that waits is a coroutine's, which clearing would close:
-    trio's `Cancelled` has the error as its context for which a nursery cancels its tasks, and the
-    frame of the nursery, which waits for their end.
+    A running frame cannot be cleared. A waiting frame belongs to a coroutine, which `clear` would
+    close. Such a frame can be in a traceback: the context of trio's `Cancelled` is the error that
+    made a nursery cancel its tasks, with the frame of the nursery that waits for their end.
     """
     return any(each is frame.f_code for each in gc.get_referents(frame))
 
 
 def hides_variables(function: Callable[P, R]) -> Callable[P, R]:
-    """Empty the frames below a public function when an exception leaves it.
+    """Clear the frames below a public function when an exception leaves it.
 
-    Its own arguments, which may be contacts, are in no frame that stays. It may be a function,
+    The remaining frames do not contain its arguments, which can be contacts. It can be a function,
     a coroutine function or an async generator function.
     """
     if inspect.isasyncgenfunction(function):

@@ -1,4 +1,4 @@
-"""Files of ours and of the caller: whole after a crash, private, unchanged while they are read."""
+"""Files: private, complete after a crash, and unchanged while they are read."""
 
 from __future__ import annotations
 
@@ -42,34 +42,35 @@ __all__ = [
 ]
 
 AnyPath: TypeAlias = str | os.PathLike[str]
-"""Where a file or folder is: a path, also as text."""
+"""The path of a file or folder, also as text."""
 
 PATH_TYPES: Final = (str, os.PathLike)
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
 _SOON_S: Final = 0.1
-"""Chosen: whoever takes 256 KiB in this time takes them at 2.5 MiB a second or faster."""
+"""A piece that is used within this time makes the next one larger. Chosen: 256 KiB in 0.1 s are
+2.5 MiB per second, so a slow line keeps small pieces."""
 
 
 def as_path(path: AnyPath) -> Path:
-    """Return a path that was given in any form."""
+    """Return a path in any form as a `Path`."""
     return Path(os.fsdecode(path))
 
 
 def real_path(path: AnyPath) -> Path:
-    """Return the one name of a file: absolute, without links; a later `chdir` changes nothing.
+    """Return the absolute path of a file without links, so that a later `chdir` has no effect.
 
     Raises:
-        OSError: the working folder is gone.
-        ValueError: it holds what no path can.
+        OSError: the working folder was deleted.
+        ValueError: the path contains a null character.
     """
     return Path(os.path.realpath(as_path(path)))
 
 
 @attrs.frozen
 class FileIdentity:
-    """What tells one state of a file from another, as far as the file system does."""
+    """The facts of the file system by which two states of a file are distinguished."""
 
     device: int
     inode: int
@@ -78,24 +79,24 @@ class FileIdentity:
 
     @classmethod
     def of(cls, status: os.stat_result) -> FileIdentity:
-        """Read it off what the system says of a file."""
+        """Build it from the result of `os.stat`."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 Unusable = Literal["unreadable", "folder", "special", "lost", "changed"]
-"""Why a file cannot be used: at the first look it is unreadable, a folder, or something that can
-be read only once; when it is read, the system gives an error, or it is no longer the same."""
+"""Why a file cannot be used. At the first check: unreadable, a folder, or ``special``, which can be
+read only once. During the reading: the system reports an error, or the file has changed."""
 
 
 @attrs.frozen
 class StableFile(abc.ABC):
-    """A file that is read more than once, and must stay as it was when it was first seen.
+    """A file that is read more than once, and must not change after the first check.
 
-    A subclass says how large the pieces are, and words the refusals.
+    A subclass sets the sizes of the pieces and the texts of the errors.
 
     Attributes:
-        piece_bytes: How large a piece is at first, and after one that was not soon used.
-        largest_piece_bytes: Up to where they double as long as each is soon used.
+        piece_bytes: The size of the first piece, and of a piece after a slow one.
+        largest_piece_bytes: The limit up to which the size doubles after each fast piece.
     """
 
     piece_bytes: ClassVar[int]
@@ -111,16 +112,16 @@ class StableFile(abc.ABC):
 
         Args:
             path: The file.
-            why: What is wrong with it.
-            system: What the system says, if it does.
+            why: The reason.
+            system: The system's error text, if there is one.
         """
 
     @classmethod
     async def at(cls, path: Path) -> Self:
-        """Look at a file.
+        """Check a file, and remember its state.
 
         Raises:
-            InvalidRequest: there is none, or it is a folder, or can be read only once.
+            InvalidRequest: the file is missing, is a folder, or can be read only once.
         """
         try:
             status = await in_thread(path.stat)
@@ -133,16 +134,16 @@ class StableFile(abc.ABC):
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes a reading gives."""
+        """The number of bytes of a reading."""
         return self.identity.size_bytes
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Read it from its start; the last piece comes only if the file is still the same.
+        """Yield the file in pieces; the last piece is yielded only if the file has not changed.
 
-        The next piece is read while one is used.
+        The next piece is read while the caller uses the current one.
 
         Raises:
-            InvalidRequest: it cannot be read, or is no longer what it was.
+            InvalidRequest: the file cannot be read, or has changed.
         """
         left_bytes, piece_bytes = self.size_bytes, self.piece_bytes
         reading = self._read()
@@ -150,7 +151,7 @@ class StableFile(abc.ABC):
         try:
             piece = await in_thread(partial(next, reading))
             while left_bytes := left_bytes - len(piece):
-                # The last piece is never read ahead: it is due only when the others were used.
+                # The last piece is not read ahead, so that its check comes after all other pieces.
                 is_ahead = left_bytes > piece_bytes
                 ahead = ThreadWork(partial(reading.send, piece_bytes)) if is_ahead else None
                 given_s = anyio.current_time()
@@ -170,26 +171,26 @@ class StableFile(abc.ABC):
         return min(2 * piece_bytes, self.largest_piece_bytes)
 
     def _read(self) -> Generator[bytes, int, None]:
-        """Yield as many bytes as there were at the first look, in threads.
+        """Yield as many bytes as the file had at the first check; runs in threads.
 
-        It is sent how large the next piece may be.
+        The value that is sent to the generator is the size of the next piece.
         """
         left_bytes, piece_bytes = self.size_bytes, self.piece_bytes
         try:
             with self.path.open("rb") as file:
                 self._check(os.fstat(file.fileno()))
-                # Never more than the size: a server takes that many bytes for the whole.
+                # Never more than the size, because the server expects exactly this number of bytes.
                 while left_bytes > piece_bytes and (piece := file.read(piece_bytes)):
                     left_bytes -= len(piece)
                     piece_bytes = yield piece
                 last = file.read(left_bytes + 1)
                 self._check(os.fstat(file.fileno()))
-                # By its name too: what is open stays readable when it was replaced.
+                # Also by its name, because an open file stays readable after it was replaced.
                 self._check(self.path.stat())
         except OSError as error:
             raise self.refusal(self.path, "lost", error.strerror or "it cannot be read") from None
         if len(last) != left_bytes:
-            # What the system makes up as it is read, as below /proc, is of another size.
+            # A file below /proc, for example, has another size than the system reports.
             raise self.refusal(self.path, "special")
         yield last
 
@@ -199,7 +200,7 @@ class StableFile(abc.ABC):
 
 
 async def _close(reading: Generator[bytes, int, None], ahead: ThreadWork[bytes] | None) -> None:
-    """Close a file that was not read to its end, once no thread reads it any more."""
+    """Close a file that was not read to its end, after the last thread has stopped reading."""
 
     async def close() -> None:
         if ahead is not None:
@@ -211,7 +212,7 @@ async def _close(reading: Generator[bytes, int, None], ahead: ThreadWork[bytes] 
 
 
 def state_folder() -> Path:
-    """Return the folder for what the library must remember for this user; it need not exist.
+    """Return the folder for the state that the library keeps for this user; it may be missing.
 
     Raises:
         OSError: the user has no home folder.
@@ -222,7 +223,7 @@ def state_folder() -> Path:
     elif sys.platform == "darwin":
         named, below = "", ("Library", "Application Support")
     else:
-        # The specification: a relative path is to be ignored.
+        # The specification requires that a relative path is ignored.
         named, below = os.environ.get("XDG_STATE_HOME", ""), (".local", "state")
     base = Path(named) if Path(named).is_absolute() else _home().joinpath(*below)
     return base / "newsleopard-async"
@@ -236,40 +237,42 @@ def _home() -> Path:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing; no one else can read what is made.
+    """Create a folder and its missing parents; only this user can read the new folders.
 
     Raises:
-        OSError: it cannot be made; or it is a link, no folder, or another user's.
+        OSError: the folder cannot be created, is a link or a file, or belongs to another user.
     """
     for each in (*reversed(folder.parents), folder):
         if not each.is_dir():
             each.mkdir(mode=0o700, exist_ok=True)
-            # Else a power failure could take the folder away with files that were flushed.
+            # Otherwise a power failure could remove the folder with files that were flushed.
             _flush_folder(each.parent)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, "it is a link, and no folder")
-    # Whoever owns a folder can replace each file in it. (Windows has no such numbers.)
+        raise NotADirectoryError(
+            errno.ENOTDIR, "it is a link or a file, not a folder; name a folder"
+        )
+    # The owner of a folder can replace each file in it. (Windows has no user numbers.)
     if status.st_uid not in (0, getattr(os, "geteuid", int)()):
         raise PermissionError(errno.EPERM, f"it belongs to another user (uid {status.st_uid})")
 
 
 def part_of(path: Path) -> Path:
-    """Name the file that `put_in_place` is to rename, beside its place and used by no one else."""
+    """Return a new name for a file in the same folder, which `put_in_place` then renames."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
 def create_private(path: Path) -> IO[bytes]:
-    """Create a file that nobody else can read, and that is no link to another."""
+    """Create a file that only this user can read; an existing file or link is an error."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | _BINARY
     return os.fdopen(os.open(path, flags, 0o600), "wb")
 
 
 def append_privately(path: Path, content: bytes, *, header: bytes) -> None:
-    """Add to a file that only its owner can read, and flush it; a new one begins with the header.
+    """Append to a file that only its owner can read; a new file begins with the header.
 
     Raises:
-        OSError: it cannot be written, or is a link.
+        OSError: the file cannot be written, or is a link.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_FOLLOW | _BINARY
     with os.fdopen(os.open(path, flags, 0o600), "ab") as file:
@@ -279,12 +282,12 @@ def append_privately(path: Path, content: bytes, *, header: bytes) -> None:
 
 
 def put_in_place(part: Path, path: Path, *, must_last: bool = False) -> int:
-    """Give a complete file its name, in one step that a crash cannot cut in two.
+    """Rename a complete file to its final name, in one atomic step.
 
     Args:
-        must_last: Whether a crash right afterwards must not lose the file. Not every file system
-            can promise it; what can be fetched or made again need not ask for it.
-    Returns: Its size in bytes.
+        must_last: Whether the file must survive a crash right afterwards, or else an error is
+            raised. Some file systems cannot guarantee this.
+    Returns: The size of the file in bytes.
     """
     with os.fdopen(os.open(part, os.O_RDWR | NO_FOLLOW), "rb+") as file:
         os.fsync(file.fileno())
@@ -296,7 +299,7 @@ def put_in_place(part: Path, path: Path, *, must_last: bool = False) -> int:
 
 
 def _flush_folder(path: Path) -> None:
-    """Let a rename in a folder outlast a crash; Windows has no such thing."""
+    """Flush a folder, so that a rename survives a crash; Windows has no such function."""
     if sys.platform == "win32":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -308,7 +311,7 @@ def _flush_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def _replacing(path: Path, *, must_last: bool) -> Iterator[IO[bytes]]:
-    """Write a private file that takes the place of another, whole or not at all."""
+    """Write a private file that replaces another, completely or not at all."""
     part = part_of(path)
     try:
         with create_private(part) as file:
@@ -320,13 +323,13 @@ def _replacing(path: Path, *, must_last: bool) -> Iterator[IO[bytes]]:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file by new content, in one piece of work that no cancellation cuts in two."""
+    """Replace the content of a file, completely or not at all."""
     with _replacing(path, must_last=True) as file:
         file.write(content)
 
 
 def copy_durably(source: Path, path: Path) -> None:
-    """Replace a file by a copy of another, whole or not at all."""
+    """Replace a file by a copy of another, completely or not at all."""
     with source.open("rb") as content, _replacing(path, must_last=False) as file:
         shutil.copyfileobj(content, file)
 
@@ -335,9 +338,9 @@ def read_bounded(path: Path, most_bytes: int) -> bytes:
     """Read a regular file of at most this size, without following a link or waiting for a pipe.
 
     Raises:
-        FileNotFoundError: there is none.
-        OSError: it cannot be read, or is a folder, a pipe, a device, a link, or too large, or has
-            a second name: the one who replaces it would leave the old content under the other.
+        FileNotFoundError: the file is missing.
+        OSError: the file cannot be read, is not a regular file, or is too large; or it has a
+            second name, which would keep the old content after a replacement.
     """
     descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | AT_ONCE | _BINARY)
     try:

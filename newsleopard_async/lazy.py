@@ -1,6 +1,6 @@
-"""Packages whose names are loaded when they are first used (PEP 562).
+"""Packages that import their names at the first use (PEP 562).
 
-A client that lists its contact lists needs neither the pipelines nor the rules of HTML.
+A client that reads its contact lists then imports neither the pipelines nor the rules of HTML.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def names_from(
     """Build the ``__getattr__`` and ``__dir__`` of a package.
 
     Args:
-        package: Its full name.
-        modules: Which names come from which module, named from `newsleopard_async` on. A module
-            without names is one of the package's names itself.
+        package: The full name of the package.
+        modules: The names of each module; a module is named relative to `newsleopard_async`. A
+            module without names is itself a name of the package.
     """
     where = {name: module for module, names in modules.items() for name in names}
 
@@ -29,7 +29,7 @@ def names_from(
         if name in where:
             value: object = getattr(_module(f"newsleopard_async.{where[name]}"), name)
         else:
-            # A module of the package, which an import would have put there.
+            # A module of the package; an import statement would have set this attribute.
             value = _module(f"{package}.{name}")
         if value is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
@@ -44,7 +44,7 @@ def names_from(
 
 
 def _module(name: str) -> ModuleType | None:
-    """Load a module; None if there is none of this name."""
+    """Import a module; return None if it does not exist."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Locks on files, each as long as the run that took it, or its process."""
+"""File locks, which last until they are released or their process ends."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = [
 ]
 
 NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
-"""Windows has no such flag; whoever may make a link there is an administrator."""
+"""Windows has no such flag; only administrators can create links there."""
 
 AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
-"""Opening a named pipe must not wait for its other end."""
+"""Without it, opening a named pipe would wait for the other end."""
 
 
 def check_regular(descriptor: int) -> os.stat_result:
-    """Refuse what is open and no regular file; return what the system says of it."""
+    """Raise `OSError` if an open file is not a regular one; return its status."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
@@ -38,26 +38,27 @@ def check_regular(descriptor: int) -> os.stat_result:
 
 
 _LOCKS: Final[set[FileLock]] = set()
-"""What this process has locked; a child that it forks has none of it."""
+"""The locks of this process; a forked child has none of them."""
 
 _OTHERS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
-"""How a system says that somebody else has a lock; anything else says that it has no locks."""
+"""Errors that mean that another run has the lock; any other means that locks do not work."""
 
 _ATTEMPTS: Final = 10
-"""Chosen: how often a lock file may be taken away just as it was locked, by runs that end."""
+"""Attempts to lock a file that other runs remove as they end. Chosen: ten such runs in a row do
+not happen by chance."""
 
 
 @attrs.frozen(eq=False)
 class FileLock:
-    """A lock that lasts as long as the run that took it, or its process, and no child of it.
+    """A lock that ends with its release or its process; a forked child does not inherit it.
 
-    The lock is on the open file, and others find it by its name. So it is worth nothing once
-    the name is gone or is another file's (`git clean`, tmpreaper, rsync --delete): whoever
-    relies on it asks `is_held`.
+    The lock is on the open file, but other runs find the file by its name. If the file was removed
+    or replaced (`git clean`, tmpreaper, rsync --delete), the lock protects from nothing. So check
+    `is_held` before each step that relies on the lock.
 
     Attributes:
         path: The file.
-        descriptor: It, open.
+        descriptor: The descriptor of the open file.
     """
 
     path: Path
@@ -65,10 +66,10 @@ class FileLock:
 
     @classmethod
     def acquire(cls, path: Path) -> FileLock | None:
-        """Make and lock a file; None if another run, in whatever process, has it.
+        """Create and lock a file; return None if another run of any process has the lock.
 
         Raises:
-            OSError: it cannot be made, or there are no locks on its file system.
+            OSError: the file cannot be created, or its file system has no locks.
         """
         for _ in range(_ATTEMPTS):
             flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW | AT_ONCE
@@ -85,23 +86,23 @@ class FileLock:
             lock._close()
             if not is_free:
                 return None
-        raise OSError(errno.ESTALE, "it does not stay the same file")
+        raise OSError(errno.ESTALE, "another program keeps replacing it")
 
     @classmethod
     def is_locked(cls, path: Path) -> bool:
-        """Whether a run, in whatever process, has a file locked.
+        """Return whether a run of any process has locked a file.
 
-        A look at a file that no one has locked, which only a crash leaves behind, keeps who wants
-        to lock it away for as long as it lasts. Other looks are never in the way.
+        If the file exists without a lock, which only happens after a crash, a run that tries to
+        lock it during this check fails. Two checks do not disturb each other.
 
         Raises:
-            OSError: it cannot be looked at, or there are no locks on its file system.
+            OSError: the file cannot be opened, or its file system has no locks.
         """
         try:
             lock = cls(path, os.open(path, os.O_RDWR | NO_FOLLOW | AT_ONCE))
         except FileNotFoundError:
             return False
-        # A child that is forked now must not keep the lock of the look.
+        # A child that is forked now must not keep the lock of this check.
         _LOCKS.add(lock)
         try:
             check_regular(lock.descriptor)
@@ -111,7 +112,7 @@ class FileLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether it still keeps others away: this process has it, under its name."""
+        """Whether this process has the lock, and the file still has its name."""
         if self not in _LOCKS:
             return False
         if sys.platform == "win32":
@@ -123,10 +124,10 @@ class FileLock:
             return False
 
     def release(self) -> None:
-        """Let others have it, and leave no file behind.
+        """Release the lock and remove the file.
 
-        The file is removed while it is locked: whoever opened it before sees, once it has the
-        lock, that the name is gone. Windows removes no open file; there it stays.
+        The file is removed while it is locked, so a run that opened it before and then gets the
+        lock finds that the name is gone. Windows cannot remove an open file; there it stays.
         """
         if self.is_held:
             with contextlib.suppress(OSError):
@@ -140,14 +141,14 @@ class FileLock:
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock an open file at once; False if another one has it.
+    """Lock an open file without waiting; return False if another run has it.
 
     Args:
         descriptor: The file.
-        shared: Whether others may lock it so at the same time; not on Windows.
+        shared: Whether others can have a shared lock at the same time; ignored on Windows.
 
     Raises:
-        OSError: its file system has no locks.
+        OSError: the file system has no locks.
     """
     try:
         if sys.platform == "win32":
@@ -166,7 +167,7 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def unlock(descriptor: int) -> None:
-    """Let others have the lock of an open file."""
+    """Release the lock of an open file."""
     if sys.platform == "win32":
         import msvcrt
 
@@ -179,7 +180,7 @@ def unlock(descriptor: int) -> None:
 
 
 def leave_locks_to_parent() -> None:
-    """Close what a forked child has inherited: it would keep a lock beyond its owner's end."""
+    """Close inherited files in a forked child; they would keep the locks after the parent's end."""
     while _LOCKS:
         os.close(_LOCKS.pop().descriptor)
 

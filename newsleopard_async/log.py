@@ -1,7 +1,7 @@
-"""The log of the library: a variable switches it on, and a handler that fails breaks nothing.
+"""The log of the library: an environment variable enables it, and its errors stop no request.
 
-In the standard library an error of a handler, a filter or a factory of records goes to the code
-that logs. But a line about a campaign that was accepted must not hide that it was.
+In the standard library, the code that logs receives an error of a handler, a filter or a record
+factory. Here it must not: a failed log line would hide that a campaign was accepted.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ class Log(logging.LoggerAdapter[logging.Logger]):
         super().__init__(logging.getLogger(NAME))
 
     def log(self, level: int, msg: object, *args: object, **more: Any) -> None:
-        """Log a line; an error is printed to stderr, as `logging.Handler.handleError` does."""
+        """Log a line; print an error to stderr, as `logging.Handler.handleError` does."""
         if not self.isEnabledFor(level):
             return
         try:
-            # The record names the line that logs, and not this one.
+            # The record then names the caller's line, and not this one.
             self.logger.log(level, msg, *args, stacklevel=2, **more)
-        except Exception:  # noqa: BLE001 - of a handler, a filter or a factory of the program's
+        except Exception:  # noqa: BLE001 - of the program's handler, filter or factory
             if logging.raiseExceptions and sys.stderr is not None:
-                # It may be closed.
+                # stderr may be closed.
                 with contextlib.suppress(Exception):
                     traceback.print_exc()
 
 
 def read_log() -> None:
-    """Switch the log on if the environment asks for it; calling it again changes nothing.
+    """Enable the log if the environment variable is set; a second call changes nothing.
 
     Raises:
         ConfigurationError: the value is not a level.
@@ -63,16 +63,16 @@ def read_log() -> None:
         raise ConfigurationError(f"{_VARIABLE} must be one of {', '.join(_LEVELS)}")
     logger = logging.getLogger(NAME)
     logger.setLevel(_LEVELS[word])
-    # `logging.config` disables every logger that it does not name, unless it is told not to.
+    # By default, `logging.config` disables every logger that it does not name.
     logger.disabled = False
     logger.addHandler(_FALLBACK)
 
 
 class _Fallback(logging.Handler):
-    """Writes the records to stderr that no other handler takes.
+    """Writes records to stderr if no other handler writes them.
 
-    It looks for other handlers at each record: a program may configure logging later, and must not
-    see a line twice.
+    It searches for other handlers at each record, because a program that configures logging later
+    must not get a line twice.
     """
 
     def __init__(self) -> None:
@@ -100,4 +100,4 @@ class _Fallback(logging.Handler):
 
 
 _FALLBACK: Final = _Fallback()
-"""There is only one, since each of two would leave the records to the other."""
+"""There is only one, because each of two would leave the records to the other one."""

@@ -1,11 +1,11 @@
 """Spans and metrics, if the program uses OpenTelemetry.
 
-Only a program that has loaded ``opentelemetry`` can have set it up, so it is looked up among the
-loaded modules and never imported. An error of an exporter or a span processor goes no further: a
+Only a program that has imported ``opentelemetry`` can use it, so this module finds it among the
+imported modules and never imports it. Errors of exporters and span processors are suppressed: a
 campaign that was sent must not fail because of its trace.
 
 Names and units follow the semantic conventions for HTTP clients, version 1.23 and later (stable).
-No span and no metric has a query, a header, a message of an error, an address or a name.
+Spans and metrics contain no query, header, error message, e-mail address or name.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ Attributes: TypeAlias = Mapping[str, str | bool | int | float | None]
 """None leaves an attribute out."""
 
 _SCOPE: Final = "newsleopard_async"
-"""The name by which the spans and metrics of this library are known."""
+"""The instrumentation scope of the spans and metrics."""
 
 
 @attrs.frozen
 class _Instrument:
-    """A metric: how it is made, its unit, and what it measures."""
+    """A metric: the method that creates it, its unit and its description."""
 
     make: str
     unit: str
@@ -61,23 +61,23 @@ _INSTRUMENTS: Final[Mapping[str, _Instrument]] = {
         "create_histogram", "s", "Duration of an attempt at a request.", _SECONDS
     ),
     "newsleopard.client.queue.duration": _Instrument(
-        "create_histogram", "s", "Time that an attempt waited for its turn.", _SECONDS
+        "create_histogram", "s", "Time that an attempt waited for its slot.", _SECONDS
     ),
     "newsleopard.client.retries": _Instrument(
         "create_counter", "{retry}", "Attempts that followed a failed one."
     ),
     "newsleopard.client.day.used": _Instrument(
-        "create_gauge", "{request}", "Requests of this UTC day, as far as this process knows."
+        "create_gauge", "{request}", "Requests of this UTC day that this process knows of."
     ),
     "newsleopard.client.day.remaining": _Instrument(
-        "create_gauge", "{request}", "Requests that may still go on this UTC day."
+        "create_gauge", "{request}", "Requests that are left on this UTC day."
     ),
 }
 
 
 @attrs.define
 class _ProviderCache:
-    """What was made with a provider, and is of no use with another."""
+    """The tracer or the instruments of one provider."""
 
     provider: object = None
     tracer: Any = None
@@ -90,7 +90,7 @@ _measured: Final = _ProviderCache()
 
 
 class Span:
-    """A span that is open, or nothing at all."""
+    """An open span, or a placeholder that does nothing."""
 
     __slots__ = ("_span",)
 
@@ -104,13 +104,13 @@ class Span:
                 self._span.set_attributes(_given(attributes))
 
     def event(self, name: str, attributes: Attributes) -> None:
-        """Add an event, which happens now."""
+        """Add an event with the current time."""
         if self._span is not None:
             with contextlib.suppress(Exception):
                 self._span.add_event(name, _given(attributes))
 
     def failed(self, error_type: str) -> None:
-        """Note that what the span is about has failed, and how: a class, a status, a cause."""
+        """Mark the span as failed, with the type of the error: a class, a status or a cause."""
         if self._span is not None:
             with contextlib.suppress(Exception):
                 self._span.set_attribute("error.type", error_type)
@@ -128,14 +128,14 @@ _NONE: Final = Span()
 def span(
     name: str, *, client: bool = False, attributes: Attributes | None = None
 ) -> Iterator[Span]:
-    """Open a span that is the parent of those opened inside.
+    """Open a span, which becomes the parent of the spans that are opened inside.
 
-    If an error leaves, its class becomes ``error.type``. A cancellation is not an error.
+    The class of an error becomes ``error.type``. A cancellation is not an error.
 
     Args:
-        name: One of a small number of names, so that spans can be counted by them.
-        client: Whether it is about a request to a server.
-        attributes: What is known from the start.
+        name: One of few names, so that spans can be grouped by name.
+        client: Whether the span is about a request to a server.
+        attributes: The attributes that are known at the start.
     """
     opened = _start_span(name, attributes or {}, client=client)
     if opened is None:
@@ -174,7 +174,7 @@ def _tracer(trace: Any) -> Any:
 
 @contextlib.contextmanager
 def _current(opened: Span) -> Iterator[None]:
-    """Make a span the parent of others."""
+    """Make a span the parent of the spans that are opened inside."""
     trace, context = sys.modules["opentelemetry.trace"], sys.modules["opentelemetry.context"]
     token = context.attach(trace.set_span_in_context(opened._span))  # noqa: SLF001 - ours
     try:
@@ -185,9 +185,9 @@ def _current(opened: Span) -> Iterator[None]:
 
 @contextlib.contextmanager
 def suppress_errors(make: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
-    """Enter a context of OpenTelemetry's; that it cannot be entered or left changes nothing.
+    """Enter a context of OpenTelemetry, and ignore its errors.
 
-    Another thread may be importing its modules at this moment.
+    It can fail, for example, while another thread is importing the modules of OpenTelemetry.
     """
     stack = contextlib.ExitStack()
     with contextlib.suppress(Exception):
@@ -200,18 +200,18 @@ def suppress_errors(make: Callable[[], AbstractContextManager[object]]) -> Itera
 
 
 def is_traced() -> bool:
-    """Return whether spans may be wanted; if not, nothing is computed for them."""
+    """Return whether the program possibly uses spans; if not, nothing is computed for them."""
     return "opentelemetry.trace" in sys.modules and not _is_muted.get()
 
 
 def is_measured() -> bool:
-    """Return whether metrics may be wanted."""
+    """Return whether the program possibly uses metrics."""
     return "opentelemetry.metrics" in sys.modules and not _is_muted.get()
 
 
 @contextlib.contextmanager
 def muted() -> Iterator[None]:
-    """Write no span and no metric from this task and the tasks that it begins."""
+    """Record no span and no metric in this task and the tasks that it starts."""
     token = _is_muted.set(True)
     try:
         yield

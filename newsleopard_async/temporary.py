@@ -1,4 +1,4 @@
-"""Temporary folders of contacts: private, and gone with the run, also with one that was killed."""
+"""Private temporary folders for contacts, removed with the run, even if its process was killed."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ __all__ = ["append", "private_folder", "writing"]
 _PREFIX: Final = "newsleopard-"
 
 _OWNER: Final = ".owner"
-"""The file in a private folder that its process holds a lock on, for as long as it lives."""
+"""The file in a private folder that its process locks until it ends."""
 
 _SWEEP_S: Final = 0.1
-"""Chosen: so long nobody notices; what is left is left to the next run."""
+"""The longest search for abandoned folders. Chosen: a user does not notice a delay of 0.1 s, and
+the next run removes the remaining folders."""
 
 _SWEEP_EVERY_S: Final = 60.0
-"""How long other runs of this process do not look again. Chosen: a thousand that begin at once
-would look at each other's folders, which took more than half of what they begin with."""
+"""The pause between two searches of one process. Measured: a thousand runs that began together and
+each checked all folders spent more than half of their time on it."""
 
 _swept_at: Final = [-math.inf]
 
 _IN_USE: Final[set[str]] = set()
-"""The private folders of this process, and of those that it was forked from.
+"""The names of the private folders of this process and of the processes it was forked from.
 
-A process never meets its own locks, so that it must know its folders by name.
+A process can lock its own file again, so it recognises its own folders only by name.
 """
 
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """Make a folder that nobody else can look into, and remove it with all that is in it.
+    """Create a folder that only this user can read, and remove it with its content at the end.
 
-    Made and removed without an await, which is where asyncio's own cancellation could strike
-    whatever shields it: contacts must not stay on the disk. The folders of runs that were
-    killed are removed first.
+    Nothing is awaited here, because asyncio could raise a cancellation there and leave contacts on
+    the disk. The folders of killed runs are removed first.
     """
     process = os.getpid()
     name = f"{_PREFIX}{secrets.token_hex(8)}"
-    # Known before it is there, since another thread may be looking for abandoned ones.
+    # Listed before it exists, because another thread may be searching for abandoned folders.
     _IN_USE.add(name)
     try:
         with writing():
@@ -63,7 +63,7 @@ def private_folder() -> Iterator[Path]:
         try:
             yield folder
         finally:
-            # A forked child that comes past here leaves its parent's folder alone.
+            # A forked child that gets here must not remove the folder of its parent.
             if os.getpid() == process:
                 _remove(folder, owner)
     finally:
@@ -71,7 +71,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def _is_sweep_due() -> bool:
-    """Whether abandoned folders are to be looked for: not for each of many runs at once."""
+    """Return whether to search for abandoned folders; not for each of many parallel runs."""
     now = time.monotonic()
     if len(_IN_USE) > 1 and now - _swept_at[-1] < _SWEEP_EVERY_S:
         return False
@@ -80,10 +80,10 @@ def _is_sweep_due() -> bool:
 
 
 def _own(folder: Path) -> IO[bytes] | None:
-    """Put the locked file into a folder: under its name it was never without the lock.
+    """Create the locked file of a folder; it gets its name only after it is locked.
 
-    A folder without it, as on a file system without locks, is never taken for abandoned. Nor is
-    any on Windows, which renames no open file.
+    A folder without this file never counts as abandoned, for example on a file system without
+    locks, or on Windows, which cannot rename an open file.
     """
     part = folder / f"{_OWNER}.part"
     with contextlib.suppress(OSError):
@@ -95,7 +95,7 @@ def _own(folder: Path) -> IO[bytes] | None:
 
 
 def _is_locked_by_us(file: IO[bytes]) -> bool:
-    """Lock a file until this process ends; a forked child neither holds nor frees such a lock."""
+    """Lock a file until this process ends; a forked child neither has nor releases this lock."""
     if sys.platform == "win32":
         return False
     import fcntl
@@ -108,7 +108,7 @@ def _is_locked_by_us(file: IO[bytes]) -> bool:
 
 
 def _remove_abandoned(root: Path) -> None:
-    """Remove the private folders whose process is gone, for a short time."""
+    """Remove private folders of ended processes, for `_SWEEP_S` at most."""
     until_s = time.monotonic() + _SWEEP_S
     with contextlib.suppress(OSError), os.scandir(root) as entries:
         for entry in entries:
@@ -121,22 +121,22 @@ def _remove_abandoned(root: Path) -> None:
 
 def _remove_if_abandoned(folder: Path) -> None:
     status = folder.lstat()
-    # Neither a link nor somebody else's.
+    # Not a link, and not the folder of another user.
     if status.st_mode != stat.S_IFDIR | 0o700 or status.st_uid != _user():
         return
-    # It may be a link's or a pipe's name: neither is followed or waited for.
+    # The name can belong to a link or a pipe: do not follow the one or wait for the other.
     with os.fdopen(os.open(folder / _OWNER, os.O_RDWR | NO_FOLLOW | AT_ONCE), "r+b") as owner:
         if _is_locked_by_us(owner):
             _remove(folder, owner)
 
 
 def _user() -> int:
-    # Windows knows owners in another way; nothing is removed there.
+    # Windows has no user numbers; nothing is removed there.
     return -1 if sys.platform == "win32" else os.geteuid()
 
 
 def _remove(folder: Path, owner: IO[bytes] | None) -> None:
-    """Remove a folder; its owner's file goes last, so that a kill meanwhile leaves it findable."""
+    """Remove a folder; the owner's file last, so that another run can continue the removal."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -150,22 +150,22 @@ def _remove(folder: Path, owner: IO[bytes] | None) -> None:
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """Tell an error of the temporary folder from one of whoever gives the content."""
+    """Raise `ConfigurationError` for an error of the temporary folder."""
     try:
         yield
     except OSError as error:
         raise ConfigurationError(
-            f"nothing can be put into the temporary folder: {error.strerror}; free some of its "
-            "space, or name another folder in TMPDIR"
+            f"the temporary folder cannot be written: {error.strerror}; free some space there, "
+            "or name another folder in TMPDIR"
         ) from None
 
 
 def append(path: Path, content: bytes) -> None:
-    """Add to a file in a folder of ours, and make it if there is none.
+    """Append to a file in a private folder; create it if it is missing.
 
     Raises:
-        ConfigurationError: nothing can be written there.
+        ConfigurationError: the folder cannot be written.
     """
-    # What is written last may find the disk full only when the file is closed.
+    # A full disk can become known only when the file is closed.
     with writing(), path.open("ab") as file:
         file.write(content)
