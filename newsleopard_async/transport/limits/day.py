@@ -62,7 +62,7 @@ class _Day:
 class DayCount:
     """The requests of the current UTC day.
 
-    A request gets its slot before it is sent, and counts on the day on which it is sent. So requests
+    A request gets its slot before it is sent, and counts on the day on which it is sent. Requests
     with a slot are counted separately until then, even over midnight.
 
     Every method takes its time from the caller: ``now`` is monotonic, ``wall`` is UTC.
