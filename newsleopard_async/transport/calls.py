@@ -23,8 +23,8 @@ from newsleopard_async.log import Log
 from newsleopard_async.telemetry import is_traced
 from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.limits.limit_state import Hold
-from newsleopard_async.transport.listener import listener
 from newsleopard_async.transport.outcome import Answer, Outcome, throttle_text
+from newsleopard_async.transport.pace import listener
 from newsleopard_async.transport.spans import CallSpan
 
 __all__ = ["Call", "fields_of"]

@@ -1,7 +1,10 @@
-"""Whether enough bytes of an attempt move, and how many have moved.
+"""Whether enough bytes of an attempt move, and the listener that receives the progress.
 
-A transfer of any size ends if too few of its bytes move. A listener receives the number of bytes
-moved.
+A transfer of any size ends if too few of its bytes move.
+
+The step of a pipeline calls an endpoint, which returns a model. The id of the request and the
+progress of an upload are not part of the model, so a listener receives them. A context variable
+passes the listener through the endpoint, and into the task in which a request runs to its answer.
 """
 
 from __future__ import annotations
@@ -9,16 +12,16 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import AsyncGenerator
-from typing import Final
+from contextvars import ContextVar
+from typing import Final, Protocol
 
 import anyio.lowlevel
 import attrs
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.transport.body import Body
-from newsleopard_async.transport.listener import Listener, listener
 
-__all__ = ["Meter", "Pace", "Windows", "metered"]
+__all__ = ["Listener", "Meter", "Pace", "Windows", "listener", "metered"]
 
 _LEAST_BYTES_PER_S: Final = 2_048
 """Chosen: the least speed at which one piece of an upload is sent in the default write timeout."""
@@ -105,6 +108,29 @@ class Pace:
         if self._paused_s is not None:
             return self._windows.shortest_s
         return self._due_s - self._clock.monotonic()
+
+
+class Listener(Protocol):
+    """Receives the ids and the progress of the requests of one step."""
+
+    def answered(self, operation: str, request_id: str | None) -> None:
+        """The API or the storage has answered an attempt at a call, possibly with a refusal."""
+        ...
+
+    async def moved(self, moved_bytes: int, total_bytes: int | None) -> None:
+        """Part of an upload or a download has moved in this attempt.
+
+        Args:
+            moved_bytes: The number of bytes so far.
+            total_bytes: The size of the file, if it is known.
+        """
+        ...
+
+
+listener: Final[ContextVar[Listener | None]] = ContextVar(
+    "newsleopard_async_listener", default=None
+)
+"""The listener of the present step."""
 
 
 @attrs.define

@@ -25,8 +25,8 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.log import Log
 from newsleopard_async.plain import PlainData, from_plain, to_plain
-from newsleopard_async.transport.listener import listener
 from newsleopard_async.transport.observer import Observer
+from newsleopard_async.transport.pace import listener
 from newsleopard_async.workflows.checkpoint import Checkpoint, RunLocation
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import acquire_or_wait, holding, release

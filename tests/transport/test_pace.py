@@ -15,7 +15,7 @@ from newsleopard_async.errors import StorageError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.answer_body import PIECE_BYTES
 from newsleopard_async.transport.body import BytesBody
-from newsleopard_async.transport.listener import listener
+from newsleopard_async.transport.pace import listener
 from tests.transport.file_storage import URL, get, make_storage
 from tests.transport.scripted import Handler, Pieces, Scripted, answer
 

@@ -14,8 +14,8 @@ from newsleopard_async.errors import ConnectionFailed, DailyQuotaExhausted, News
 from newsleopard_async.models.options import RetryPolicy
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.body import BytesBody
-from newsleopard_async.transport.listener import listener
 from newsleopard_async.transport.outcome import Answer
+from newsleopard_async.transport.pace import listener
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.request import Request
 from tests.constants import KEY
