@@ -17,7 +17,7 @@ from tests.rehearsal.rehearsing import IN_A_YEAR, NOW
 
 @pytest.mark.slow
 @in_every_way
-def test_cancelled_rehearsal_leaves_nothing_behind(
+def test_cancelled_rehearsal_leaves_nothing(
     way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If it is cancelled at any point of the pipelines, no file and no task remains."""

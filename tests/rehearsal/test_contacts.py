@@ -121,7 +121,7 @@ async def test_rows_of_unusable_contacts_are_not_counted(contacts: str | bytes) 
 
 
 @pytest.mark.parametrize("contacts", UNUSABLE)
-async def test_unusable_contacts_are_said_and_nothing_is_tried(contacts: str | bytes) -> None:
+async def test_unusable_contacts_are_reported_and_nothing_runs(contacts: str | bytes) -> None:
     """A file without contacts is a finding, and the pipeline does not run."""
     shown = await rehearsed(CAMPAIGN, contacts)
 
@@ -170,14 +170,14 @@ class OnceOnly:
         lambda: io.BytesIO(book(_rows())),
     ],
 )
-async def test_contacts_may_be_anything(make: Callable[[], Any]) -> None:
+async def test_contacts_can_have_any_form(make: Callable[[], Any]) -> None:
     """Contacts that can be read only once are read once."""
     shown = await rehearsed(CAMPAIGN, make())
 
     assert (shown.ok, shown.recipients, len(shown.mails)) == (True, 4, 3)
 
 
-async def test_contacts_may_be_an_open_file(tmp_path: Path) -> None:
+async def test_contacts_can_be_an_open_file(tmp_path: Path) -> None:
     """An open file is read from its current position."""
     path = tmp_path / "members.csv"
     path.write_text(csv_of(4), encoding="utf-8")

@@ -96,7 +96,7 @@ async def test_nothing_is_done_for_a_wrong_argument(option: dict[str, Any], tmp_
     assert files_in(tmp_path) == []
 
 
-async def test_contacts_beside_which_nothing_can_be_written_are_rehearsed(tmp_path: Path) -> None:
+async def test_contacts_in_a_read_only_folder_are_rehearsed(tmp_path: Path) -> None:
     """A read-only folder does not prevent a rehearsal."""
     folder = tmp_path / "locked"
     folder.mkdir()
@@ -173,7 +173,7 @@ async def test_mails_of_an_earlier_rehearsal_are_removed(tmp_path: Path) -> None
     assert files_in(tmp_path) == ["mail-1.html"]
 
 
-async def test_mails_of_an_earlier_rehearsal_are_removed_where_none_goes_out(
+async def test_mails_of_an_earlier_rehearsal_are_removed_if_none_is_sent(
     tmp_path: Path,
 ) -> None:
     """A rehearsal without mails leaves no mails of an earlier one."""

@@ -142,7 +142,7 @@ CHANGES: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("changes", "label", "text"), CHANGES)
-def test_line_says_what_is_so(changes: dict[str, Any], label: str, text: str) -> None:
+def test_line_shows_the_fact(changes: dict[str, Any], label: str, text: str) -> None:
     """Each fact has its line."""
     assert lines_of(**changes)[label] == text
 
@@ -185,7 +185,7 @@ def test_findings_come_by_level() -> None:
     assert "error    contacts: rule-error: says so (line 7)" in text
 
 
-def test_columns_stand_below_each_other_whatever_the_script() -> None:
+def test_columns_are_aligned_in_any_script() -> None:
     """Chinese takes two columns of a terminal, a combining mark takes no column."""
     lines = list(aligned([("欄位", "a"), ("e\u0301", "b"), ("name", "c")]))
 
@@ -198,7 +198,7 @@ def test_width_is_that_of_a_terminal(text: str, columns: int) -> None:
     assert width_of(text) == columns
 
 
-def test_long_text_goes_on_below_itself() -> None:
+def test_long_text_continues_below_itself() -> None:
     """No line is wider than a terminal, unless a word is."""
     lines = list(aligned([("label", "word " * 60 + "中文" * 60)]))
 

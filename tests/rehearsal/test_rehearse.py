@@ -76,7 +76,7 @@ async def test_mails_are_filled_with_the_first_rows() -> None:
 
 
 @pytest.mark.parametrize("mails", [0, 1, 5])
-async def test_as_many_mails_are_rendered_as_are_asked_for(mails: int) -> None:
+async def test_requested_number_of_mails_is_rendered(mails: int) -> None:
     """The number of mails can be chosen, and is never more than there are."""
     shown = await rehearsed(CAMPAIGN, csv_of(3), mails=mails)
 
@@ -106,7 +106,7 @@ async def test_variants_show_what_is_tested() -> None:
     assert [mail.html for mail in shown.mails] == ["<p>甲</p>", "<p>乙</p>"]
 
 
-async def test_halves_may_be_smaller_than_what_is_asked_for() -> None:
+async def test_halves_can_be_smaller_than_requested() -> None:
     """Two mails of each variant are shown, under the right variant."""
     shown = await rehearsed(AB_TESTS[2], csv_of(8), mails=3)
 
@@ -234,7 +234,7 @@ async def test_warnings_of_both_checks_are_counted_for_the_strict() -> None:
     assert shown.problem == f"{count} warnings, which strict=True makes errors"
 
 
-async def test_strict_is_no_problem_without_a_warning() -> None:
+async def test_strict_without_a_warning_is_not_a_problem() -> None:
     """A note never prevents the send, even with ``strict``."""
     shown = await rehearsed(changed(html=PAGE), csv_of(3).encode("utf-8-sig"), strict=True)
 

@@ -23,7 +23,7 @@ from tests.telemetry import collected
 pytestmark = pytest.mark.anyio
 
 
-async def test_problem_of_the_pipeline_is_told() -> None:
+async def test_problem_of_the_pipeline_is_shown() -> None:
     """An error that the real call would raise becomes the problem of the rehearsal."""
     polling = Polling(first_s=0.1, max_s=0.1, deadline_s=1)
 
@@ -34,7 +34,7 @@ async def test_problem_of_the_pipeline_is_told() -> None:
     assert shown.problem.startswith("DeadlineExceeded: import ")
 
 
-async def test_progress_is_told() -> None:
+async def test_progress_is_emitted() -> None:
     """The caller receives the events of the real pipelines."""
     events: list[Event] = []
 

@@ -151,7 +151,7 @@ async def test_refused_addresses_are_in_the_result_and_in_a_private_file(tmp_pat
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_run_that_goes_on_adds_to_the_file_of_refused_addresses(tmp_path: Path) -> None:
+async def test_resumed_run_adds_to_the_file_of_refused_addresses(tmp_path: Path) -> None:
     """A file of another run is refused; a resumed run continues its own file."""
     path, run = tmp_path / "refused.csv", tmp_path / "run.json"
     replies = [REFUSED, Reply({"code": "40001"}, status=400), REFUSED]
@@ -199,7 +199,7 @@ async def test_lost_reply_leaves_the_file_of_refused_addresses_alone(tmp_path: P
     assert not path.exists()
 
 
-async def test_account_without_it_is_told() -> None:
+async def test_account_without_the_endpoint_is_reported() -> None:
     """There is no alternative to the missing endpoint."""
     async with connected() as bench:
         with pytest.raises(NotOffered):

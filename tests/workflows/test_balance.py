@@ -80,7 +80,7 @@ async def test_balance_that_is_too_low_is_a_warning(caplog: pytest.LogCaptureFix
     assert "the balance is 49 mails, and the campaign needs at least 50" in caplog.text
 
 
-async def test_lists_are_looked_at_only_if_they_matter() -> None:
+async def test_lists_are_read_only_if_they_matter() -> None:
     """A new list has only its contacts; other lists are counted if all are found."""
     steps: list[str] = []
     async with connected(profile="vendor-2026", balance=99) as bench:
@@ -127,7 +127,7 @@ async def test_what_cannot_be_read_stops_nothing(replies: list[Reply]) -> None:
     assert outcome.campaign_sn == "c1"
 
 
-async def test_no_balance_is_asked_for_if_none_is_wanted() -> None:
+async def test_balance_is_not_read_if_it_is_not_wanted() -> None:
     """None costs no request; another word is refused."""
     async with scripted(Reply({"sn": "c1"})) as script:
         await workflows.send_campaign(script.nl, with_lists(CAMPAIGN, [A]), balance=None)

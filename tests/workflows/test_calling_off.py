@@ -215,7 +215,7 @@ FAILURES: Final[dict[str, tuple[Sequence[Reply | Exception], type[NewsLeopardErr
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("case", FAILURES)
-async def test_what_cannot_be_stopped_is_said(case: str) -> None:
+async def test_campaign_that_cannot_be_stopped_is_reported(case: str) -> None:
     """Every error names the way out, and that the campaign is possibly still sending."""
     replies, error, says = FAILURES[case]
     retry = None if case == "refused after a loss" else ONCE
@@ -226,7 +226,7 @@ async def test_what_cannot_be_stopped_is_said(case: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_campaign_that_goes_on_after_the_pause_is_said() -> None:
+async def test_campaign_that_is_sent_after_the_pause_reaches_the_deadline() -> None:
     """An accepted pause is not mistaken for a stop."""
     polling = Polling(first_s=1, max_s=1, jitter=0, deadline_s=2)
     replies = [state("SENDING"), PAUSED, *[state("SENDING")] * 3]
@@ -239,7 +239,7 @@ async def test_campaign_that_goes_on_after_the_pause_is_said() -> None:
 
 
 @pytest.mark.anyio
-async def test_look_that_hangs_does_not_hold_the_pause_up() -> None:
+async def test_read_that_hangs_does_not_delay_the_pause() -> None:
     """The first read has ten seconds; then the campaign is paused without it."""
     clock = ManualClock()
     paused_at: list[float] = []
@@ -289,7 +289,7 @@ NONE_FINISHED: Final = Reply([])
 
 
 @pytest.mark.anyio
-async def test_what_was_submitted_is_stopped_while_its_run_goes_on(tmp_path: Path) -> None:
+async def test_submitted_campaign_is_stopped_while_its_run_continues(tmp_path: Path) -> None:
     """A run that waits until its campaign is sent keeps the checkpoint, and is called off."""
     path = tmp_path / "run.json"
     own = kept(submit=record(SN), store=OneFile(path))
@@ -355,7 +355,7 @@ async def test_run_that_has_not_submitted_is_to_be_stopped_first() -> None:
 
 
 @pytest.mark.anyio
-async def test_submit_of_a_run_that_goes_on_is_waited_for() -> None:
+async def test_submit_of_a_running_run_is_waited_for() -> None:
     """A reply that arrives in time decides; without one, the caller must stop the run."""
     own = kept(submit=record())
     events: list[Event] = []
@@ -377,7 +377,7 @@ async def test_submit_of_a_run_that_goes_on_is_waited_for() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("finished", [FINISHED, NONE_FINISHED, FAILED])
-async def test_what_may_have_been_submitted_is_looked_up(finished: Reply) -> None:
+async def test_submit_in_doubt_is_looked_up(finished: Reply) -> None:
     """It is found by its marker, or a person must check; it is never reported as stopped."""
     given = kept(submit=record())
 
@@ -402,7 +402,7 @@ async def test_what_may_have_been_submitted_is_looked_up(finished: Reply) -> Non
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("marker", ["a mark of mine", None])
-async def test_mark_that_is_not_in_the_name_is_not_looked_for(marker: str | None) -> None:
+async def test_marker_that_is_not_in_the_name_is_not_searched_for(marker: str | None) -> None:
     """The error must not name a marker that is in no campaign's name."""
     given = kept(submit=record())
     given.input_parts = dict(Fingerprint.of(marker=marker).parts)

@@ -19,7 +19,7 @@ from tests.transport.loopback import Loopback, Seen, http, serve
 
 
 @pytest.mark.anyio
-async def test_campaign_is_told_if_its_callback_is_cancelled(
+async def test_accepted_campaign_is_logged_if_its_callback_is_cancelled(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A slow callback runs between the submit's answer and the caller."""

@@ -167,7 +167,7 @@ async def test_warnings_are_logged_and_notes_too(caplog: pytest.LogCaptureFixtur
     assert any("semicolons" in note for note in notes)
 
 
-async def test_check_may_be_turned_off(caplog: pytest.LogCaptureFixture) -> None:
+async def test_check_can_be_turned_off(caplog: pytest.LogCaptureFixture) -> None:
     """Then rows and campaign are not checked, and unusable contacts are still refused."""
     wrong = attrs.evolve(CLEAN, subject="${會員等級}")
     async with connected() as bench:
@@ -200,7 +200,7 @@ async def test_campaign_that_was_submitted_is_not_judged_again(
     assert warnings_in(caplog) == []
 
 
-async def test_contacts_that_broke_since_are_said_to_be_broken(tmp_path: Path) -> None:
+async def test_contacts_that_became_unusable_are_reported(tmp_path: Path) -> None:
     """A run that resumes with unusable contacts names their problems."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
@@ -234,7 +234,7 @@ async def test_rows_are_put_right_though_they_are_not_checked(tmp_path: Path) ->
     assert outcome.import_report.result.inserted == 18
 
 
-async def test_encoding_may_be_said(caplog: pytest.LogCaptureFixture) -> None:
+async def test_encoding_can_be_passed(caplog: pytest.LogCaptureFixture) -> None:
     """A detected encoding is a warning; an encoding by the caller is not."""
     big5 = "EMAIL,NAME\nming@example.com,王小明\n".encode("big5")
     async with connected() as bench:
@@ -292,7 +292,7 @@ async def test_time_of_events_includes_the_check() -> None:
     assert times[:3] == [0, 10, 20]
 
 
-async def test_check_that_fails_is_told() -> None:
+async def test_check_that_fails_is_emitted() -> None:
     """Nothing follows it."""
     told: list[Event] = []
     async with connected() as bench:
@@ -305,7 +305,7 @@ async def test_check_that_fails_is_told() -> None:
     ]
 
 
-async def test_sender_is_told_of_values_that_html_may_read_otherwise(
+async def test_values_that_html_can_change_are_remarks(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """With their lines, only in columns that the mail has, and not twice (T84)."""

@@ -143,14 +143,14 @@ async def test_rows_are_left_out_beside_the_file(tmp_path: Path) -> None:
     assert {each.level for each in report.findings} == {"note"}
 
 
-async def test_addresses_may_be_judged_deeper() -> None:
+async def test_addresses_can_be_checked_deeper() -> None:
     """The package of the extra is needed only with ``deep``."""
     report = await check_contacts("EMAIL,NAME\nming@localhost,王小明\n", deep=True)
 
     assert [each.rule for each in report.errors] == ["invalid-email"]
 
 
-async def test_progress_is_told() -> None:
+async def test_progress_is_emitted() -> None:
     """Begin and end, and in between how far it is, in bytes and rows."""
     told: list[Event] = []
     content = csv_of(40_000).encode()
@@ -178,7 +178,7 @@ async def test_what_cannot_be_decoded_is_not_read_again() -> None:
     assert [each.state for each in told] == ["started", "waiting", "finished"]
 
 
-async def test_check_that_fails_is_told_as_failed() -> None:
+async def test_check_that_fails_is_emitted_as_failed() -> None:
     """The error's class is in the event."""
     told: list[Event] = []
     with pytest.raises(InvalidRequest):
@@ -190,7 +190,7 @@ async def test_check_that_fails_is_told_as_failed() -> None:
     ]
 
 
-async def test_full_disk_is_no_fault_of_the_contacts(
+async def test_full_disk_is_not_a_problem_of_the_contacts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the real cause."""

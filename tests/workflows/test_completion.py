@@ -54,7 +54,7 @@ def elapsed(script: Script) -> timedelta:
     return script.clock.now() - START
 
 
-async def test_campaign_is_watched_until_it_is_sent() -> None:
+async def test_campaign_is_polled_until_it_is_sent() -> None:
     """States that are not final are polled, including unknown ones."""
     replies = [state(word) for word in ("PREPARE", "TESTING", "SENDING", "RESTING", "SENT")]
     async with scripted(*replies, profile="vendor-2026") as script:
@@ -63,7 +63,7 @@ async def test_campaign_is_watched_until_it_is_sent() -> None:
     assert (status.sn, status.state, status.name) == (SN, CampaignState.COMPLETE, "週年慶")
 
 
-async def test_scheduled_campaign_is_looked_at_once_before_its_time() -> None:
+async def test_scheduled_campaign_is_polled_once_before_its_time() -> None:
     """It is polled again at its time, even if the time moves; the deadline counts from then."""
     first, moved = START + timedelta(hours=30), START + timedelta(hours=50)
     early = state("PREPARE", sendTimeType="SCHEDULED", scheduledDate=at(first))
@@ -89,7 +89,7 @@ async def test_scheduled_campaign_is_looked_at_once_before_its_time() -> None:
     assert timedelta(hours=50) < told[-1][1] < timedelta(hours=50) + MINUTE
 
 
-async def test_time_that_always_moves_is_not_watched_for_ever() -> None:
+async def test_time_that_always_moves_is_not_polled_without_end() -> None:
     """A platform that names a later time in every answer does not disable the deadline."""
 
     def later(number: int) -> Reply:
@@ -147,7 +147,7 @@ async def test_campaign_that_is_not_sent_is_an_error(word: str) -> None:
     assert "活動列表" in str(caught.value)
 
 
-async def test_campaign_that_goes_on_at_the_deadline_is_no_failure() -> None:
+async def test_campaign_that_is_sent_at_the_deadline_is_not_a_failure() -> None:
     """The error has the last state, and names it."""
     polling = Polling(first_s=30, jitter=0, factor=1, deadline_s=60)
     replies = [state(word) for word in ("PREPARE", "PREPARE", "SENDING", "SENDING")]
@@ -159,7 +159,7 @@ async def test_campaign_that_goes_on_at_the_deadline_is_no_failure() -> None:
     assert caught.value.last.state == CampaignState.SENDING
 
 
-async def test_campaign_may_be_unknown_for_a_while() -> None:
+async def test_campaign_can_be_unknown_for_a_while() -> None:
     """Soon after the submit, a refusal means that the platform does not know it yet."""
     async with scripted(UNKNOWN, UNKNOWN, state("COMPLETE"), profile="vendor-2026") as script:
         status = await workflows.wait_for_campaign(script.nl, SN)
@@ -197,7 +197,7 @@ async def test_answer_that_decides_nothing_is_raised(replies: list[Reply], error
 
 
 @pytest.mark.parametrize("missing", [NOT_THERE, Reply(b"", 405)])
-async def test_without_states_the_finished_campaigns_are_looked_at(
+async def test_without_states_the_finished_campaigns_are_searched(
     missing: Reply,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -226,7 +226,7 @@ async def test_without_states_a_deadline_says_that_a_failure_is_not_seen() -> No
     assert caught.value.last is None
 
 
-async def test_end_that_was_seen_is_not_asked_for_again() -> None:
+async def test_end_that_was_read_is_not_read_again() -> None:
     """A run that resumes a finished checkpoint returns the same."""
     async with scripted(Reply({"sn": "other", "status": "STOP"}), profile="vendor-2026") as script:
         with pytest.raises(UnexpectedResponse) as caught:
@@ -303,7 +303,7 @@ async def test_contacts_are_off_the_disk_while_a_campaign_is_waited_for(
     assert seen[-1] == []
 
 
-async def test_send_goes_on_waiting_and_never_submits_again(
+async def test_resumed_send_continues_to_wait_and_never_submits_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A run that ended in the wait has the campaign in its checkpoint and in the log."""

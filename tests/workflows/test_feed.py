@@ -229,7 +229,7 @@ async def test_error_of_the_pipeline_leaves_the_block_as_itself() -> None:
     assert "failed" in told
 
 
-async def test_error_of_the_block_cancels_the_pipeline_and_goes_on() -> None:
+async def test_error_of_the_block_cancels_the_pipeline_and_is_raised() -> None:
     """The block's own error is raised, independent of the pipeline."""
     async with connected() as bench:
         with pytest.raises(KeyError, match="page"):  # noqa: PT012 - the block is what is tested

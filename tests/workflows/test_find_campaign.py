@@ -32,7 +32,7 @@ def windows(requests: Any) -> list[tuple[datetime, datetime]]:
 @pytest.mark.parametrize(
     ("days", "ranges"), [(0, 1), (28, 1), (29, 2), (100, 4), (1_070, 36), (-5, 0)]
 )
-async def test_range_is_asked_for_month_by_month(days: int, ranges: int) -> None:
+async def test_range_is_requested_month_by_month(days: int, ranges: int) -> None:
     """From a day before to a day after now, overlapping by a day, at most 31 days each."""
     since = START - days * DAY
     async with scripted(*[Reply([])] * ranges) as script:
@@ -107,7 +107,7 @@ async def test_first_that_holds_the_marker_is_taken() -> None:
     assert found.sn == "c"
 
 
-async def test_campaign_is_looked_for_until_it_is_there() -> None:
+async def test_campaign_is_searched_for_until_it_is_found() -> None:
     """With ``polling`` the search is repeated."""
     there = Reply([{"sn": "c", "name": "週年慶 #7f3a"}])
     async with scripted(Reply([]), Reply([]), there) as script:

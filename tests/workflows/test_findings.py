@@ -96,7 +96,7 @@ async def test_blank_names_do_not_spoil_a_listing() -> None:
     assert [each.name for each in lists] == [" "]
 
 
-async def test_failed_look_is_not_called_a_look() -> None:
+async def test_failed_search_is_not_reported_as_a_search() -> None:
     """If the finished campaigns could not be read, the error must not say "not among them"."""
     async with connected(retry=RetryPolicy(max_attempts=1)) as bench:
         list_sn = await bench.make_list()
@@ -125,7 +125,7 @@ async def test_held_submit_names_its_request_when_resumed() -> None:
     assert second.value.request.startswith("POST /v1/campaign/")
 
 
-async def test_campaign_is_looked_for_until_it_is_listed() -> None:
+async def test_campaign_is_searched_for_until_it_is_listed() -> None:
     """With `polling`, a campaign that is still being sent is waited for."""
     async with connected() as bench:
         list_sn = await bench.make_list()

@@ -52,7 +52,7 @@ async def lose_submit(bench: Bench, kept: Path) -> None:
 
 
 @pytest.mark.parametrize("stricter", [{"max_rejected": 0}, {"strict": True}])
-async def test_held_submit_is_looked_up_whatever_may_be_rejected_now(
+async def test_submit_in_doubt_is_looked_up_under_a_stricter_limit(
     stricter: dict[str, Any], tmp_path: Path
 ) -> None:
     """The error never says "nothing was sent" while a campaign is in doubt."""
@@ -67,7 +67,7 @@ async def test_held_submit_is_looked_up_whatever_may_be_rejected_now(
     assert bench.emulator.submitted == 1
 
 
-async def test_finished_send_gives_its_outcome_whatever_may_be_rejected_now(tmp_path: Path) -> None:
+async def test_finished_send_returns_its_outcome_under_a_stricter_limit(tmp_path: Path) -> None:
     """A campaign that was sent stays sent, even with stricter arguments."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
@@ -98,7 +98,7 @@ async def test_refused_preheader_comes_and_goes_with_one_checkpoint(tmp_path: Pa
     assert [each.body.variants[0].preheader for each in bench.emulator.campaigns] == ["預覽"]
 
 
-async def test_other_input_of_a_held_submit_is_no_reason_to_begin_anew(tmp_path: Path) -> None:
+async def test_other_input_of_a_submit_in_doubt_cannot_start_a_new_run(tmp_path: Path) -> None:
     """Contacts that were mended since are other contacts; another checkpoint would send twice."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:
@@ -110,7 +110,7 @@ async def test_other_input_of_a_held_submit_is_no_reason_to_begin_anew(tmp_path:
     assert bench.emulator.submitted == 1
 
 
-async def test_other_input_before_a_submit_may_begin_anew(tmp_path: Path) -> None:
+async def test_other_input_before_a_submit_can_start_a_new_run(tmp_path: Path) -> None:
     """Before a submit, the way out is another checkpoint."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:

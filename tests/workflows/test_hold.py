@@ -41,7 +41,7 @@ async def test_campaign_goes_out_after_the_hold(mailing: Mailing) -> None:
         assert len(bench.emulator.outbox) > 0
 
 
-async def test_lost_reply_is_looked_for_after_the_hold(caplog: pytest.LogCaptureFixture) -> None:
+async def test_lost_reply_is_looked_up_after_the_hold(caplog: pytest.LogCaptureFixture) -> None:
     """A resumed run keeps the submitted time, and sends nothing."""
     caplog.set_level(logging.INFO, "newsleopard_async")
     async with connected() as bench:
@@ -64,7 +64,7 @@ async def test_lost_reply_is_looked_for_after_the_hold(caplog: pytest.LogCapture
         assert timedelta(0) <= error.look_again_at - due <= timedelta(minutes=1)
 
 
-async def test_hold_counts_anew_if_nothing_was_submitted() -> None:
+async def test_hold_begins_again_if_nothing_was_submitted() -> None:
     """A run that failed before the submit and resumes a day later holds from that time."""
     async with connected() as bench:
         bench.emulator.fail("submit_campaign", 400, body=b'{"code":40011,"message":"no"}')

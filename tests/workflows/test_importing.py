@@ -110,7 +110,7 @@ async def test_code_that_is_not_seen_is_imported_into_with_a_warning(
     assert f"{sn} was not found among your lists" in caplog.text
 
 
-async def test_code_is_not_looked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_search_for_a_code_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages without an end neither block an import nor use up the daily quota."""
     monkeypatch.setattr(steps, "_LONGEST_SEARCH_S", 1.0)
     pages = [Reply({"Lists": [{"sn": f"list-{number}"}]}) for number in range(10)]
@@ -147,7 +147,7 @@ async def test_list_that_is_listed_late_is_not_created_again() -> None:
     assert bench.emulator.count("create_list") == 1
 
 
-async def test_list_is_not_looked_at_once_its_import_has_begun(tmp_path: Path) -> None:
+async def test_list_is_not_read_after_its_import_has_begun(tmp_path: Path) -> None:
     """A resumed run requests no pages of lists."""
     store = tmp_path / "run.json"
     async with connected() as bench:
@@ -166,7 +166,7 @@ async def test_list_is_not_looked_at_once_its_import_has_begun(tmp_path: Path) -
     assert len(bench.emulator.lists[0].members) == 3
 
 
-async def test_lists_that_cannot_be_asked_for_end_the_import() -> None:
+async def test_lists_that_cannot_be_read_end_the_import() -> None:
     """A server error or an exhausted quota is raised as for any read."""
     async with connected() as bench:
         sn = await bench.make_list(0)
@@ -241,7 +241,7 @@ async def test_error_names_columns_that_may_have_to_be_set_up(header: str, said:
             await workflows.import_contacts(bench.nl, contacts, list_name="會員")
 
 
-async def test_strict_refuses_what_is_worth_a_look(tmp_path: Path) -> None:
+async def test_strict_refuses_warnings(tmp_path: Path) -> None:
     """Warnings, for example of a reserved name, and rows that the platform would reject (T41)."""
     contacts = "EMAIL,NAME,phone\nuser@example.com,會員,1\nabsent,會員,2\n"
     async with connected() as bench:
@@ -417,7 +417,7 @@ async def test_import_that_stays_refused_otherwise_is_the_refusal() -> None:
     assert 60 <= elapsed_s < 90
 
 
-async def test_other_refusals_of_the_look_are_no_state() -> None:
+async def test_other_refusals_of_the_poll_are_raised() -> None:
     """A refused key or a failing server says nothing about the import."""
     async with connected() as bench:
         import_sn = await bench.nl.contacts.import_text(csv_of(1))
@@ -441,7 +441,7 @@ async def test_import_that_never_ends_reaches_the_deadline() -> None:
     assert elapsed_s == pytest.approx(100)
 
 
-async def test_wait_for_import_goes_on_with_one_begun_elsewhere() -> None:
+async def test_wait_for_import_accepts_one_begun_elsewhere() -> None:
     """The code of an import is sufficient to wait for it."""
     async with connected() as bench:
         import_sn = await bench.nl.contacts.import_text(csv_of(7))
@@ -478,7 +478,7 @@ async def test_name_that_exists_is_refused() -> None:
     assert bench.emulator.contacts == {}
 
 
-async def test_name_that_exists_is_reused_if_asked_for() -> None:
+async def test_name_that_exists_is_reused_on_request() -> None:
     """The list with exactly that name is used, not one that only looks the same."""
     async with connected() as bench:
         await bench.make_list(0, "會員 ")
@@ -598,7 +598,7 @@ async def test_import_survives_a_fault_of_every_step(operation: str, fault: str)
     assert len(bench.emulator.lists) == 1
 
 
-async def test_dead_platform_is_said() -> None:
+async def test_unreachable_platform_is_reported() -> None:
     """A platform that cannot be reached is a failed connection, after the retries."""
     async with connected() as bench:
         bench.emulator.not_sent("list_lists", times=99)

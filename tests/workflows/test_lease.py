@@ -319,7 +319,7 @@ ENDS: dict[str, tuple[Exception, Mapping[str, StepRecord], str, datetime | None]
 
 
 @pytest.mark.parametrize("case", ENDS)
-async def test_end_says_what_is_to_be_done(case: str) -> None:
+async def test_end_names_the_next_action(case: str) -> None:
     """The state names the next action, and shows no foreign message."""
     error, records, state, look_again_at = ENDS[case]
     is_in_doubt = in_doubt(records) is not None

@@ -107,7 +107,7 @@ async def test_second_campaign_uploads_after_the_first_import_has_ended(contacts
     assert not list_lock._queues[bench.nl._api.limiter.queue]
 
 
-async def test_clients_of_one_key_share_the_turns() -> None:
+async def test_clients_of_one_key_share_the_lock() -> None:
     """The lock belongs to the list at the platform, not to a client."""
     async with connected() as bench, bench.unchecked() as other:
         watched, sn = Watched(bench), await bench.make_list(0)
@@ -151,7 +151,7 @@ async def test_parts_of_one_import_are_not_divided_by_another() -> None:
 
 
 @pytest.mark.quick
-async def test_cancelled_pipeline_gives_its_turn_away() -> None:
+async def test_cancelled_pipeline_releases_the_list() -> None:
     """The next import starts, in order, whether or not the cancelled one had the lock."""
     async with connected() as bench:
         watched, sn = Watched(bench), await bench.make_list(0)
@@ -179,7 +179,7 @@ async def test_cancelled_pipeline_gives_its_turn_away() -> None:
     assert not list_lock._queues[bench.nl._api.limiter.queue]
 
 
-async def test_failed_import_gives_its_turn_away() -> None:
+async def test_failed_import_releases_the_list() -> None:
     """A failed import does not block the next one."""
     async with connected() as bench:
         watched, sn = Watched(bench), await bench.make_list(0)
@@ -198,7 +198,7 @@ async def test_failed_import_gives_its_turn_away() -> None:
     assert [state for _, state in watched.seen] == ["started", "waiting", "started", "ended"]
 
 
-async def test_wait_for_the_turn_has_an_end(tmp_path: Path) -> None:
+async def test_wait_for_the_list_has_an_end(tmp_path: Path) -> None:
     """The error names the lock; the next run with the checkpoint resumes."""
     polling = Polling(deadline_s=60)
     async with connected() as bench:
@@ -228,7 +228,7 @@ async def test_wait_for_the_turn_has_an_end(tmp_path: Path) -> None:
         assert late[0].checkpoint is not None
 
 
-async def test_run_that_goes_on_has_the_turn_while_it_waits(tmp_path: Path) -> None:
+async def test_resumed_run_holds_the_list_while_it_waits(tmp_path: Path) -> None:
     """Its import is running at the platform: it is polled, and not repeated."""
     store = tmp_path / "run.json"
     async with connected() as bench:
@@ -361,7 +361,7 @@ def other_process(nl: NewsLeopard, what: str) -> Iterator[None]:
         lock.release()
 
 
-async def test_processes_of_a_host_take_turns_too() -> None:
+async def test_processes_of_a_host_also_exclude_each_other() -> None:
     """Each waits for the import of another process into the same list, and emits that it waits."""
     async with connected() as bench:
         watched, into = Watched(bench), await bench.make_list(0)
@@ -377,7 +377,7 @@ async def test_processes_of_a_host_take_turns_too() -> None:
     assert not list((state_folder() / "turns").iterdir())
 
 
-async def test_turn_of_a_process_that_does_not_end_has_a_deadline() -> None:
+async def test_wait_for_a_process_that_does_not_end_has_a_deadline() -> None:
     """A suspended process keeps the lock, and the wait has a deadline."""
     async with connected() as bench:
         into = await bench.make_list(0)
@@ -394,7 +394,9 @@ async def test_turn_of_a_process_that_does_not_end_has_a_deadline() -> None:
     assert bench.emulator.count("upload_file") == 0
 
 
-async def test_turns_need_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_list_lock_works_without_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """If no file can be created, the pipelines of an event loop still exclude each other."""
     async with connected() as bench:
         into = await bench.make_list(0)

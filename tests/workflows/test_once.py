@@ -186,7 +186,7 @@ async def test_preparation_whose_reply_is_lost_is_for_a_person_to_decide(is_made
     assert bench.emulator.mailings == 1
 
 
-async def test_refused_upload_is_made_anew_by_the_next_run() -> None:
+async def test_refused_upload_is_repeated_by_the_next_run() -> None:
     """The URL is lost with the process: the campaign is deleted, and another one is created."""
     async with connected(**VENDOR, retry=ALONE) as bench:
         bench.emulator.fail("upload_once", 403, body=b"<Error><Code>AccessDenied</Code></Error>")
@@ -254,7 +254,7 @@ MADE_ANEW: Final[dict[str, Sequence[Reply | Exception]]] = {
 
 
 @pytest.mark.parametrize("case", MADE_ANEW)
-async def test_campaign_without_its_upload_is_made_anew(case: str) -> None:
+async def test_campaign_without_its_upload_is_created_again(case: str) -> None:
     """It is created again only after it was deleted, or is known to be deleted."""
     left, seen = await left_behind(), MADE_ANEW[case]
     retry = ALONE if FAILED in seen else None
@@ -279,7 +279,7 @@ NOT_MADE_ANEW: Final[dict[str, tuple[Sequence[Reply | Exception], Any, str]]] = 
 
 
 @pytest.mark.parametrize("case", NOT_MADE_ANEW)
-async def test_campaign_that_stays_is_not_made_anew(case: str) -> None:
+async def test_campaign_that_cannot_be_deleted_is_not_created_again(case: str) -> None:
     """Two campaigns for the same contacts could become two mailings."""
     left = await left_behind()
     replies, error, says = NOT_MADE_ANEW[case]
@@ -291,7 +291,7 @@ async def test_campaign_that_stays_is_not_made_anew(case: str) -> None:
     assert left.records["submit_once"].result == SN
 
 
-async def test_campaign_that_is_sent_without_an_upload_of_ours_is_not_made_anew() -> None:
+async def test_campaign_that_is_sent_without_our_upload_is_not_created_again() -> None:
     """A campaign that is being sent is not deleted, even without an upload of this run."""
     left = await left_behind()
 
@@ -338,7 +338,7 @@ SEEN: Final[dict[str, tuple[Sequence[Reply], str]]] = {
 
 
 @pytest.mark.parametrize("case", SEEN)
-async def test_upload_that_may_have_landed_is_looked_for(case: str) -> None:
+async def test_upload_that_possibly_arrived_is_looked_up(case: str) -> None:
     """By its state, or among the finished campaigns; and nothing is uploaded again."""
     replies, says = SEEN[case]
     left = await left_behind()
@@ -392,7 +392,7 @@ async def test_end_is_waited_for_and_recipients_are_compared(
         (Reply(status=405), None),
     ],
 )
-async def test_missing_recipients_are_said(
+async def test_missing_recipients_are_logged(
     metrics: Reply, recipients: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An error of the comparison does not hide that the campaign was sent."""
@@ -409,7 +409,7 @@ async def test_missing_recipients_are_said(
 
 @pytest.mark.parametrize("balance", [7, 8])
 @pytest.mark.parametrize("choice", ["warn", "refuse", None])
-async def test_balance_that_does_not_cover_the_addresses_is_said(
+async def test_balance_that_does_not_cover_the_addresses_is_reported(
     balance: int, choice: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It warns, or refuses before anything is prepared; the platform decides."""

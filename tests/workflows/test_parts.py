@@ -144,7 +144,7 @@ async def test_other_parts_are_refused_once_one_was_begun(
     assert len(report.parts) == 3
 
 
-async def test_file_that_was_too_large_goes_on_in_parts(tmp_path: Path) -> None:
+async def test_file_that_was_too_large_resumes_in_parts(tmp_path: Path) -> None:
     """The list that was created for it is used; the error names the way out."""
     kept = tmp_path / "checkpoint.json"
     async with connected() as bench:

@@ -96,7 +96,7 @@ async def test_span_of_a_failed_pipeline_has_the_class_of_its_error(seen: Teleme
     assert "me@example.com" not in str(seen)
 
 
-async def test_cancelled_pipeline_is_no_error(seen: Telemetry) -> None:
+async def test_cancelled_pipeline_is_not_an_error(seen: Telemetry) -> None:
     """It is marked as cancelled, with the code that it was about."""
     async with connected(profile="vendor-2026") as bench:
         sn = await bench.send(then_s=0)

@@ -91,7 +91,7 @@ async def looks_of(bench: Bench, polling: Polling) -> list[float]:
     return [time - times[0] for time in times]
 
 
-async def test_last_look_is_at_the_deadline() -> None:
+async def test_last_poll_is_at_the_deadline() -> None:
     """The last wait is shortened, so a job that is ready at the deadline is noticed."""
     polling = Polling(first_s=10, factor=2, jitter=0, deadline_s=100)
     async with connected() as bench:
@@ -105,7 +105,7 @@ async def test_hour_of_waiting_costs_few_requests() -> None:
 
 
 @pytest.mark.parametrize(("used", "second_look_s"), [(80, 5), (92, 60)])
-async def test_looks_are_rare_when_the_quota_is_low(used: int, second_look_s: float) -> None:
+async def test_polls_are_rare_when_the_quota_is_low(used: int, second_look_s: float) -> None:
     """In the last tenth of the daily quota, every wait is the longest."""
     limits = RateLimits(windows=[(10, 1), (100, 86_400)])
     polling = Polling(jitter=0, deadline_s=120)
@@ -238,7 +238,7 @@ async def look_for_a_campaign(nl: NewsLeopard, polling: Polling) -> object:
 
 @pytest.mark.parametrize("stuck", STUCK.values(), ids=STUCK)
 @pytest.mark.parametrize("look", [look_for_an_import, look_for_a_report, look_for_a_campaign])
-async def test_deadline_strikes_while_a_look_is_on_its_way(
+async def test_deadline_ends_a_poll_that_is_being_answered(
     stuck: Stuck, look: Callable[[NewsLeopard, Polling], Awaitable[object]]
 ) -> None:
     """Any kind of poll ends at the deadline, and leaves the limiter unchanged."""
@@ -259,7 +259,7 @@ async def test_deadline_strikes_while_a_look_is_on_its_way(
     assert log.is_idle(bench.clock.monotonic() + 60)
 
 
-async def test_last_look_has_a_bound_of_its_own() -> None:
+async def test_last_poll_has_its_own_limit() -> None:
     """A poll at the deadline can take a little longer, but has a limit."""
     async with connected() as bench:
         bench.emulator.stick_import()
@@ -280,7 +280,7 @@ async def test_last_look_has_a_bound_of_its_own() -> None:
     assert isinstance(caught.value.last, ImportResult)
 
 
-async def test_step_that_must_not_happen_twice_is_kept_within_a_watch() -> None:
+async def test_step_that_must_not_happen_twice_is_stored_during_polling() -> None:
     """Results of polls are not stored; any other step between them has its record."""
     async with connected() as bench:
         events = Events("send_campaign", None, bench.nl.clock, ())

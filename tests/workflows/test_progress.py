@@ -101,7 +101,7 @@ async def test_export_tells_its_steps(tmp_path: Path) -> None:
     assert {event.pipeline for event in recorder.events} == {"export_report"}
 
 
-async def test_looks_at_a_job_are_one_step_with_a_wait_after_each() -> None:
+async def test_polls_of_a_job_are_one_step_with_a_wait_after_each() -> None:
     """A job of 13 polls has 14 events: a start, twelve waits with their results, and an end."""
     recorder = Recorder()
     words = [*["PROCESSING"] * 12, "COMPLETE"]
@@ -115,7 +115,7 @@ async def test_looks_at_a_job_are_one_step_with_a_wait_after_each() -> None:
     assert seen == words
 
 
-async def test_watch_that_ends_with_an_error_is_told_as_failed() -> None:
+async def test_polling_that_ends_with_an_error_is_emitted_as_failed() -> None:
     """A deadline fails the step of the polls; a refused poll has no result."""
     recorder = Recorder()
     replies = [Reply({"code": 40007, "message": "無效的SN"}, 400)] * 2
@@ -145,7 +145,7 @@ async def test_time_of_events_counts_from_the_beginning() -> None:
     assert (times[0], times[-1]) == (0, elapsed_s)
 
 
-async def test_waits_are_told_by_their_pipelines() -> None:
+async def test_waits_are_emitted_by_their_pipelines() -> None:
     """The two that only wait have names of their own."""
     recorder = Recorder()
     async with connected() as bench:
@@ -159,7 +159,7 @@ async def test_waits_are_told_by_their_pipelines() -> None:
     assert recorder.events[-1].pipeline == "wait_for_report"
 
 
-async def test_failed_step_is_told_with_its_error() -> None:
+async def test_failed_step_is_emitted_with_its_error() -> None:
     """A step that raises is shown by the error's class; the handling comes after it."""
     recorder = Recorder()
     async with connected() as bench:
@@ -174,7 +174,7 @@ async def test_failed_step_is_told_with_its_error() -> None:
     assert recorder.story[-4:] == ["submit started", "submit failed", *steps("find_sent")]
 
 
-async def test_step_of_an_earlier_run_is_told_as_resumed(
+async def test_step_of_an_earlier_run_is_emitted_as_resumed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A step in the checkpoint is emitted with its result, logged, and not repeated."""
@@ -195,7 +195,7 @@ async def test_step_of_an_earlier_run_is_told_as_resumed(
     assert caplog.messages[-1].endswith(f" UTC: {campaign.sn}")
 
 
-async def test_failed_import_is_told_by_its_last_look() -> None:
+async def test_failed_import_is_emitted_by_its_last_poll() -> None:
     """The poll itself succeeds: its result is the failure."""
     recorder = Recorder()
     async with connected() as bench:
@@ -246,7 +246,7 @@ async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
         assert secret not in told
 
 
-async def test_callback_may_be_async() -> None:
+async def test_callback_can_be_async() -> None:
     """An async callback is awaited before the pipeline continues."""
     told: list[str] = []
     async with connected() as bench:
@@ -309,7 +309,7 @@ async def test_callback_that_hangs_does_not_hold_the_pipeline(
     ]
 
 
-async def test_what_the_callback_returns_means_nothing() -> None:
+async def test_return_value_of_the_callback_is_ignored() -> None:
     """Anything that cannot be awaited is ignored."""
 
     def count(event: Event) -> Any:
@@ -326,7 +326,7 @@ def events_of(progress: Progress | None, clock: Clock) -> Events:
     return Events("import_contacts", progress, clock, (("upload_file",),))
 
 
-async def test_bytes_of_files_are_told_while_they_move(tmp_path: Path) -> None:
+async def test_transfer_emits_its_bytes(tmp_path: Path) -> None:
     """For an upload with the total; the last event of a transfer has all bytes."""
     recorder = Recorder()
     async with connected() as bench:

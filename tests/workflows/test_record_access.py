@@ -160,7 +160,7 @@ async def test_save_that_failed_is_an_error() -> None:
     assert run.store.now["records"] == {}
 
 
-async def test_save_of_which_nothing_can_be_seen_is_an_error_and_is_looked_for_later() -> None:
+async def test_save_that_cannot_be_read_is_an_error_and_is_looked_up_later() -> None:
     """The error of the save is raised; the next save begins by reading."""
     run = Run(Script(after=lost))
 
@@ -179,7 +179,7 @@ async def test_save_of_which_nothing_can_be_seen_is_an_error_and_is_looked_for_l
     assert list(run.store.now["records"]) == ["create_list", "submit"]
 
 
-async def test_cancelled_save_that_landed_is_gone_on_from() -> None:
+async def test_run_continues_from_a_cancelled_save_that_was_stored() -> None:
     """After a cancellation it is unknown whether it was saved; reading finds out."""
     run = Run(Script())
     await run.begin()
@@ -195,7 +195,7 @@ async def test_cancelled_save_that_landed_is_gone_on_from() -> None:
     assert list(run.store.now["records"]) == ["create_list", "submit"]
 
 
-async def test_own_save_that_arrives_late_is_no_other_run() -> None:
+async def test_own_save_that_arrives_late_is_not_another_run() -> None:
     """It conflicts with the next save, which repeats on top of it."""
     run = Run(Script())
     await run.begin()
@@ -228,7 +228,7 @@ async def test_run_that_was_taken_over_saves_nothing_more() -> None:
     assert run.store.now["records"] == {}
 
 
-async def test_record_that_was_removed_is_not_made_anew() -> None:
+async def test_record_that_was_removed_is_not_created_again() -> None:
     """The process that removed it possibly began a new run."""
     run = Run(Script())
     await run.begin()
@@ -299,7 +299,7 @@ async def overtaken(store: Script) -> tuple[Run, Run]:
 
 
 @pytest.mark.parametrize("result", [DONE, None])
-async def test_result_of_a_request_passes_the_fence_and_is_taken_over(
+async def test_outcome_of_a_request_is_added_and_accepted(
     result: StepRecord | None,
 ) -> None:
     """A suspended run continues: its answer is the outcome for both runs."""
@@ -316,7 +316,7 @@ async def test_result_of_a_request_passes_the_fence_and_is_taken_over(
     assert second.store.now["records"].keys() == known.keys()
 
 
-async def test_result_that_came_meanwhile_is_seen_by_a_look() -> None:
+async def test_result_of_another_run_is_found_by_a_refresh() -> None:
     """The other run reads this record after its own lookups fail."""
     first, second = await overtaken(Script())
 
@@ -328,7 +328,7 @@ async def test_result_that_came_meanwhile_is_seen_by_a_look() -> None:
     assert second.records["submit"] == DONE
 
 
-async def test_look_of_a_run_that_was_taken_over_says_so() -> None:
+async def test_refresh_of_a_run_that_was_taken_over_raises() -> None:
     """This run must not report it."""
     first, _ = await overtaken(Script())
 
@@ -350,7 +350,7 @@ async def test_second_report_finds_the_first() -> None:
 @pytest.mark.parametrize(
     "there", [None, intent("a third"), DONE], ids=["gone", "another's", "done"]
 )
-async def test_report_never_replaces_what_others_have_found(there: StepRecord | None) -> None:
+async def test_report_never_replaces_the_outcome_of_another_run(there: StepRecord | None) -> None:
     """A person possibly decided, or a lookup found the outcome."""
     first, second = await overtaken(Script())
     second.records.pop("submit")

@@ -120,7 +120,7 @@ async def test_lines_are_those_of_the_contacts_as_they_were_given(
     assert [(row.line, row.email) for row in rows] == [(3, "absent"), (5, "x")]
 
 
-async def test_encoding_of_the_contacts_is_the_one_that_was_said(tmp_path: Path) -> None:
+async def test_encoding_of_the_contacts_is_the_one_that_was_passed(tmp_path: Path) -> None:
     """An encoding that could not be detected before the import cannot be detected after it."""
     contacts = CSV.encode("utf-16-le")
     async with rejecting() as (bench, report):
@@ -145,7 +145,7 @@ async def test_lines_are_found_under_the_names_that_were_given_to_columns() -> N
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-async def test_file_may_be_of_any_encoding(encoding: str, end: str) -> None:
+async def test_file_can_have_any_encoding(encoding: str, end: str) -> None:
     """The platform's file is not documented (T49)."""
     lines = ("EMAIL,NAME,POINTS,原因", '"absent","乙",2,"信箱, 不對"', "")
 
@@ -155,7 +155,7 @@ async def test_file_may_be_of_any_encoding(encoding: str, end: str) -> None:
     assert row.values == {"EMAIL": "absent", "NAME": "乙", "POINTS": "2"}
 
 
-async def test_encoding_of_the_file_can_be_said() -> None:
+async def test_encoding_of_the_file_can_be_passed() -> None:
     """If it cannot be detected, the error says so, and shows no contact."""
     content = "EMAIL,NAME,原因\nming@example.com,甲,不對\n".encode("utf-16-le")
 
@@ -254,7 +254,7 @@ async def test_reason_ends_a_row_of_any_length(row: str, expected: tuple[str, st
     assert (found.email, found.reason) == expected
 
 
-async def test_reason_in_front_may_be_missing() -> None:
+async def test_reason_in_front_can_be_missing() -> None:
     """A row that ends before its reason has no reason."""
     (found,) = await served("EMAIL,REASON,NAME,POINTS\nx\n", CSV)
 
@@ -283,7 +283,7 @@ ONE = "EMAIL,NAME,POINTS\na@example.com,甲,1\nabsent,乙,2\n"
         ("ADDRESS,REASON\nabsent,bad\n", ("absent", "bad")),
     ],
 )
-async def test_only_row_is_no_header(
+async def test_only_row_is_not_a_header(
     file: str, expected: tuple[str, str | None], contacts: str | None
 ) -> None:
     """A file without a header has no address column; columns are found by names or counts."""
@@ -422,7 +422,7 @@ async def test_rows_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     assert [each for each in caplog.records if each.levelno == logging.WARNING] == []
 
 
-async def test_row_of_a_repeated_address_is_told_by_its_cells() -> None:
+async def test_row_of_a_repeated_address_is_found_by_its_cells() -> None:
     """Of two rows with one address, one can be good; the platform can write it differently."""
     contacts = "EMAIL,NAME,POINTS\nA@x.tw,A,1\na@x.tw,A,one\nb@x.tw,B,1.50\nc@x.tw,C,1\n"
     file = "EMAIL,NAME,POINTS,REASON\na@x.tw,A,one,n\na@x.tw,A,?,n\nb@x.tw,B,1.5,n\nd@x.tw,D,1,n\n"
@@ -433,7 +433,7 @@ async def test_row_of_a_repeated_address_is_told_by_its_cells() -> None:
 
 
 @pytest.mark.parametrize(("most", "with_lines"), [(5, True), (4, False)])
-async def test_lines_of_very_many_rows_are_not_looked_for(
+async def test_lines_of_very_many_rows_are_not_searched_for(
     most: int, with_lines: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All rows come, and memory has a bound."""
@@ -463,7 +463,7 @@ async def test_row_shows_no_contact() -> None:
     assert "None" in repr(RejectedRow())
 
 
-async def test_name_that_is_also_a_word_of_headers_is_no_header() -> None:
+async def test_name_that_is_also_a_word_of_headers_is_not_a_header() -> None:
     """It can be a family name, for example To: the platform's count of rows decides."""
     file = "wang.gmail.com,To,invalid email\nli.gmail.com,Li,invalid email\n"
     sent = "EMAIL,NAME\nwang.gmail.com,To\nli.gmail.com,Li\n"

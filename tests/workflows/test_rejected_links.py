@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 
 
-async def test_link_that_expired_is_fetched_anew() -> None:
+async def test_link_that_expired_is_replaced() -> None:
     """A report can be read long after the import; its link is valid for an hour."""
     async with rejecting() as (bench, report):
         await bench.clock.sleep(7_200)
@@ -40,7 +40,7 @@ async def test_link_that_expired_is_fetched_anew() -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-async def test_link_that_is_refused_is_fetched_anew(status: int) -> None:
+async def test_link_that_is_refused_is_replaced(status: int) -> None:
     """If the storage refuses an old link in any way, a fresh one is tried."""
     async with rejecting() as (bench, report):
         bench.emulator.fail("download", status=status, times=1 if status < 500 else 3)
@@ -91,7 +91,7 @@ async def test_download_that_is_cut_off_is_repeated() -> None:
     assert facts(rows) == TRUTH
 
 
-async def test_report_may_be_a_stored_one_or_the_result_alone() -> None:
+async def test_report_can_be_a_stored_one_or_the_result_alone() -> None:
     """The link is shortened in plain data, so a fresh one is fetched."""
     async with rejecting() as (bench, report):
         again = from_plain(ImportReport, report.to_dict())
@@ -142,7 +142,7 @@ async def test_count_without_a_file_is_an_error() -> None:
             await rows_of(script.nl, report)
 
 
-async def test_import_that_is_too_old_is_said() -> None:
+async def test_import_that_is_too_old_is_reported() -> None:
     """The platform forgets it after 30 days (T50)."""
     async with rejecting() as (bench, report):
         await bench.clock.sleep(31 * 86_400)

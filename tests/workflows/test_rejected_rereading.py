@@ -82,7 +82,7 @@ RAISING: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("contacts", RAISING)
-async def test_whatever_the_contacts_raise_costs_no_row(
+async def test_error_of_the_contacts_costs_no_row(
     contacts: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The rows have no lines, and the log says so without a contact."""
@@ -102,7 +102,7 @@ async def test_contacts_that_cannot_be_read_again_are_not_taken_for_empty() -> N
     assert (row.email, row.reason) == ("x", "bad")
 
 
-async def test_file_that_cannot_be_read_is_an_error_before_the_contacts_are_looked_at() -> None:
+async def test_unreadable_file_is_an_error_before_the_contacts_are_read() -> None:
     """An error of the platform's file is never hidden, even during the search for its lines."""
     with pytest.raises(InvalidRequest) as caught:
         await served(b"PK\x03\x04" + bytes(range(256)) * 9, CSV)

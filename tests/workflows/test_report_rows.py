@@ -63,7 +63,7 @@ async def exported(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
-async def test_rows_are_what_happened(encoding: str, tmp_path: Path) -> None:
+async def test_rows_are_the_events(encoding: str, tmp_path: Path) -> None:
     """Who, when, what and why, for every type, in every usual encoding (T119)."""
     async with exported(tmp_path, report_encoding=encoding, **LIVELY) as (bench, report):
         (campaign,) = bench.emulator.campaigns
@@ -85,7 +85,7 @@ async def test_rows_are_what_happened(encoding: str, tmp_path: Path) -> None:
             assert all((row.reason is not None) == (kind == "bounce") for row in found)
 
 
-async def test_summary_is_what_happened(tmp_path: Path) -> None:
+async def test_summary_counts_the_events(tmp_path: Path) -> None:
     """Each number is the emulator's own, and each rate has its base."""
     async with exported(tmp_path, rows=200, **LIVELY) as (bench, report):
         (campaign,) = bench.emulator.campaigns
@@ -172,7 +172,7 @@ async def test_file_without_a_header_loses_no_row(tmp_path: Path) -> None:
     assert list(rows[0].values) == ["column 1", "column 2"]
 
 
-async def test_zone_of_times_can_be_said(tmp_path: Path) -> None:
+async def test_zone_of_times_can_be_passed(tmp_path: Path) -> None:
     """The zone is not documented; UTC is assumed unless the caller sets it."""
     report = report_of(tmp_path, open="EMAIL,TIME\na@x.tw,2026-01-05 10:00\n")
 
@@ -312,7 +312,7 @@ def test_bad_arguments_are_refused_at_once(
     assert [(each.field, each.rule) for each in caught.value.problems] == [problem]
 
 
-async def test_file_that_is_gone_is_said(tmp_path: Path) -> None:
+async def test_file_that_was_deleted_is_reported(tmp_path: Path) -> None:
     """A downloaded file can have been moved."""
     report = report_of(tmp_path, open="EMAIL\n")
     (tmp_path / "open.csv").unlink()
@@ -324,7 +324,7 @@ async def test_file_that_is_gone_is_said(tmp_path: Path) -> None:
         assert caught.value.__cause__ is None
 
 
-async def test_encoding_can_be_said(tmp_path: Path) -> None:
+async def test_encoding_can_be_passed(tmp_path: Path) -> None:
     """If it cannot be detected, the error says so, and the caller can pass it."""
     report = report_of(tmp_path, open="EMAIL,NAME\na@x.tw,王小明\n".encode("utf-16-le"))
 

@@ -147,7 +147,7 @@ async def test_export_within_the_hour_that_is_on_its_way_is_waited_for(
 
 
 @pytest.mark.parametrize("fault", ["lose_reply_to", "cut_body", "fail"])
-async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None:
+async def test_lost_reply_to_the_export_is_decided_by_the_links(fault: str) -> None:
     """One export is sent, and the links show its outcome."""
     async with sent() as (bench, sn):
         if fault == "fail":
@@ -198,7 +198,7 @@ async def test_export_that_never_began_reaches_the_deadline() -> None:
     assert bench.emulator.count("export_report") == 1
 
 
-async def test_deadline_names_what_was_answered_to_the_export() -> None:
+async def test_deadline_names_the_answer_to_the_export() -> None:
     """The answer of a proxy, which says nothing about the export, is the reason in the error."""
     async with sent() as (bench, sn):
         bench.emulator.fail("export_report", status=403, body=b"<html>Blocked by WAF</html>")
@@ -253,7 +253,7 @@ async def test_files_that_appear_one_by_one_are_all_waited_for() -> None:
     assert {state.type for state in report.available} == ReportType.known
 
 
-async def test_links_that_expire_are_fetched_anew(tmp_path: Path) -> None:
+async def test_links_that_expire_are_replaced(tmp_path: Path) -> None:
     """A downloaded file is not downloaded again (T118)."""
     async with sent() as (bench, sn):
         bench.emulator.delay("download", seconds=1)  # the first one arrives
@@ -366,7 +366,7 @@ async def test_bad_code_is_refused() -> None:
             await workflows.wait_for_report(script.nl, CampaignSn(""))
 
 
-async def test_unknown_campaign_is_said() -> None:
+async def test_unknown_campaign_is_reported() -> None:
     """The export reports that the campaign is unknown, and the links are not polled."""
     async with connected() as bench:
         with pytest.raises(CampaignNotReportable):
@@ -416,7 +416,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
-async def test_refused_look_before_and_after_the_export_is_no_link_yet(
+async def test_refused_links_before_and_after_the_export_are_no_files_yet(
     refusal: Reply, tmp_path: Path
 ) -> None:
     """The export decides; then the links are polled until they appear (T04, T117)."""
@@ -441,7 +441,7 @@ async def test_links_that_stay_refused_after_the_export_are_the_refusal() -> Non
     assert 300 <= elapsed_s < 500
 
 
-async def test_deadline_names_the_refusal_of_the_last_look() -> None:
+async def test_deadline_names_the_refusal_of_the_last_poll() -> None:
     """If the deadline is shorter than `settle_s`, the error contains the refusal."""
     async with sent() as (bench, sn):
         bench.emulator.fail("get_links", status=404, times=99)
@@ -460,7 +460,7 @@ NO_LOOK = {
 
 
 @pytest.mark.parametrize(("status", "body", "error"), NO_LOOK.values(), ids=NO_LOOK)
-async def test_failed_look_that_is_no_refusal_exports_nothing(
+async def test_failed_read_that_is_not_a_refusal_exports_nothing(
     status: int, body: bytes, error: type[Exception]
 ) -> None:
     """An error of the key, a proxy or a broken answer says nothing about links."""
@@ -472,7 +472,7 @@ async def test_failed_look_that_is_no_refusal_exports_nothing(
     assert bench.emulator.count("export_report") == 0
 
 
-async def test_look_before_a_refused_export_is_not_kept(tmp_path: Path) -> None:
+async def test_files_before_a_refused_export_are_not_stored(tmp_path: Path) -> None:
     """Files from before the delayed export do not count as new."""
     store = tmp_path / "run.json"
     async with sent(**QUIET) as (bench, sn):
@@ -487,7 +487,7 @@ async def test_look_before_a_refused_export_is_not_kept(tmp_path: Path) -> None:
     assert bench.emulator.count("export_report") == 3
 
 
-async def test_refused_look_is_kept_as_no_file(tmp_path: Path) -> None:
+async def test_refused_links_are_stored_as_no_files(tmp_path: Path) -> None:
     """A run that resumes after the export compares with the files before it."""
     store = tmp_path / "run.json"
     async with sent(**QUIET) as (bench, sn):
@@ -514,7 +514,7 @@ async def test_links_that_are_refused_at_the_download_are_an_error(tmp_path: Pat
             await workflows.export_report(bench.nl, sn, download_to=tmp_path, progress=refuse_links)
 
 
-async def test_day_that_is_used_up_is_no_reason_to_wait() -> None:
+async def test_exhausted_daily_quota_ends_the_wait() -> None:
     """Unlike the hourly limit, the end of the daily quota ends the pipeline."""
     limits = RateLimits(windows=[(10, 1), (3, 86_400)])
     events: list[workflows.Event] = []
@@ -529,7 +529,7 @@ async def test_day_that_is_used_up_is_no_reason_to_wait() -> None:
     assert bench.emulator.count("export_report") == 0
 
 
-async def test_wait_for_report_goes_on_with_one_begun_elsewhere() -> None:
+async def test_wait_for_report_accepts_one_begun_elsewhere() -> None:
     """With the earlier links, a report is new if one of them is new."""
     async with sent(**QUIET) as (bench, sn):
         await bench.nl.reports.export(sn)
@@ -571,7 +571,7 @@ NEW = (state("delivery", 1), state("open", 1))
         (OLD, [OLD[:1]] * 9, 5, False),
     ],
 )
-def test_report_is_judged_by_its_looks(
+def test_report_is_complete_by_its_polls(
     before: Any, looks: list[Any], done_at: int | None, changed: bool
 ) -> None:
     """New files and two equal polls are complete; so are five minutes without new files."""

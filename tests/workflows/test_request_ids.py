@@ -90,7 +90,7 @@ async def test_parts_have_the_id_of_the_last_upload() -> None:
     assert len(set(ids)) == len(ids)
 
 
-async def test_checkpoint_without_ids_is_gone_on_with(tmp_path: Path) -> None:
+async def test_checkpoint_without_ids_resumes(tmp_path: Path) -> None:
     """A checkpoint of version 2 has no id, and its outcome has none either."""
     kept = tmp_path / "kept.json"
     async with connected() as bench:
@@ -266,7 +266,7 @@ async def test_ambiguous_list_has_the_id_of_the_creation() -> None:
     assert caught.value.request_id == first
 
 
-async def test_deadline_without_a_refused_look_has_no_id() -> None:
+async def test_deadline_without_a_refused_poll_has_no_id() -> None:
     """No answer was wrong; the checkpoint and the events have the other ids."""
     events: list[Event] = []
     async with connected() as bench:

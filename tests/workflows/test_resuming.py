@@ -44,7 +44,7 @@ def store(request: Any, tmp_path: Path) -> Store:
     return MemoryStore() if request.param == "memory" else FileStore(tmp_path)
 
 
-async def test_run_that_was_interrupted_is_gone_on_with(store: Store) -> None:
+async def test_run_that_was_interrupted_is_resumed(store: Store) -> None:
     """Finished steps are not repeated, and a second call finds no due run."""
     async with connected() as bench:
         await interrupt(bench, store)
@@ -84,7 +84,7 @@ async def test_submit_in_doubt_is_looked_up_when_it_is_time(store: Store) -> Non
     assert found.outcome is not None
 
 
-async def test_run_that_fails_does_not_keep_the_others_from_their_turn(
+async def test_run_that_fails_does_not_stop_the_others(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its error is returned and logged, without any contact."""
@@ -228,7 +228,7 @@ async def test_cancelled_worker_stops_and_keeps_the_truth(store: Store) -> None:
 
 
 @pytest.mark.parametrize("pipeline", ["send_once", "trigger_automation"])
-async def test_each_pipeline_with_a_send_key_is_gone_on_with(pipeline: str) -> None:
+async def test_each_pipeline_with_a_send_key_is_resumed(pipeline: str) -> None:
     """The pipeline is the one that the record names."""
     store = MemoryStore()
     work: Any = {

@@ -126,7 +126,7 @@ def test_run_that_has_a_lock_is_running() -> None:
     assert (run.state, run.look_again_at, run.is_due(NOW)) == ("running", None, False)
 
 
-def test_state_has_the_codes_and_what_the_last_run_ended_with() -> None:
+def test_state_has_the_codes_and_the_end_of_the_last_run() -> None:
     """A worker can show the states, also as plain data."""
     last = ended("held", error="OutcomeUnknown", message="lost", look_again_at=at(30))
     run = state_of("k", stored(HELD, ended=last), NOW)
@@ -242,7 +242,7 @@ async def test_run_that_goes_away_meanwhile_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("given", [None, Path("runs"), MemoryStore])
-def test_what_is_no_store_is_refused(given: Any) -> None:
+def test_value_that_is_not_a_store_is_refused(given: Any) -> None:
     """At once, and not when the listing is used."""
     with pytest.raises(InvalidRequest, match="store"):
         _ = runs(given)

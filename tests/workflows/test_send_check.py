@@ -64,7 +64,7 @@ def remarks(*given: Any, **tolerance: Any) -> list[str]:
     return [each.rule for each in checked(*given, **tolerance).remarks]
 
 
-def test_nothing_is_said_of_what_is_good() -> None:
+def test_clean_contacts_have_no_findings() -> None:
     """A campaign gets its list later."""
     assert checked() == SendCheckResult(problems=(), remarks=())
     assert refused(GOOD, None, None) == [("lists", "required")]
@@ -181,7 +181,7 @@ def test_contacts_and_campaign_come_at_once() -> None:
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_time_of_sending_is_said_once(check: bool) -> None:
+def test_time_of_sending_is_reported_once(check: bool) -> None:
     """Both checks find it."""
     late = attrs.evolve(GOOD, schedule=SendAt(NOW - timedelta(hours=1)))
 
@@ -189,7 +189,7 @@ def test_time_of_sending_is_said_once(check: bool) -> None:
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_excluded_list_is_no_target(check: bool) -> None:
+def test_excluded_list_cannot_be_the_target(check: bool) -> None:
     """A list cannot be sent to and left out."""
     without = attrs.evolve(GOOD, exclude_lists=[LIST])
 

@@ -98,7 +98,7 @@ async def test_key_and_checkpoint_are_one_too_many(tmp_path: Path) -> None:
         await send(bench, checkpoint=tmp_path / "kept.json")
 
 
-async def test_store_is_no_checkpoint() -> None:
+async def test_store_is_not_a_checkpoint() -> None:
     """Over a store without keys and revisions two runs send two campaigns."""
 
     class Plain:
@@ -140,7 +140,7 @@ async def test_other_input_pipeline_or_account_is_refused_by_name() -> None:
         assert len(bench.emulator.requests) == count
 
 
-async def test_key_that_may_be_begun_anew_says_so() -> None:
+async def test_key_without_a_submit_can_start_a_new_run() -> None:
     """After the import the contacts are fixed, and nothing was sent."""
     async with connected(store=RunStore()) as bench:
         bench.emulator.not_sent("submit_campaign", times=9)
@@ -151,7 +151,7 @@ async def test_key_that_may_be_begun_anew_says_so() -> None:
             await send(bench, contacts=csv_of(4))
 
 
-async def test_error_of_a_run_goes_on_in_the_same_store() -> None:
+async def test_error_of_a_run_resolves_in_the_same_store() -> None:
     """The checkpoint of an error has its store and its key."""
     store = RunStore()
     async with connected(store=store) as bench:
@@ -213,7 +213,7 @@ PIPELINES: dict[str, Callable[..., Any]] = {"campaign": send, "once": send_once}
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
 @pytest.mark.parametrize("wait", ["accepted", "sent"])
-async def test_run_without_a_record_finds_what_was_sent(
+async def test_run_without_a_record_finds_the_sent_campaign(
     pipeline: str, wait: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is imported or sent; the log says so, and the key is stored."""
@@ -250,7 +250,7 @@ async def test_run_without_a_record_finds_what_was_sent(
     ],
     ids=["in time", "long ago", "own mark", "no mark"],
 )
-async def test_what_is_looked_for_before_the_first_write(
+async def test_reads_before_the_first_write(
     options: dict[str, Any], age_days: int, looks: int, *, is_found: bool
 ) -> None:
     """One request covers 28 days; a campaign without a marker needs none."""
@@ -266,7 +266,7 @@ async def test_what_is_looked_for_before_the_first_write(
     assert bench.emulator.submitted == (1 if is_found else 2)
 
 
-async def test_look_that_fails_keeps_from_sending() -> None:
+async def test_search_that_fails_prevents_the_send() -> None:
     """It possibly exists; the same call searches again, and only then sends."""
     async with connected(store=RunStore()) as bench:
         bench.emulator.not_sent("list_campaigns", times=9)
@@ -280,7 +280,7 @@ async def test_look_that_fails_keeps_from_sending() -> None:
     assert bench.emulator.submitted == 1
 
 
-async def test_other_mark_is_looked_for_anew() -> None:
+async def test_other_marker_is_searched_for_again() -> None:
     """A campaign that was not found by one marker can exist under another."""
     store = RunStore()
     async with connected(store=store) as bench:

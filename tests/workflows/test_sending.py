@@ -110,7 +110,7 @@ async def test_refused_preheader_has_its_way_out(mailing: Mailing) -> None:
 
 
 @pytest.mark.parametrize("preheader", ["預覽", None])
-async def test_refusal_that_names_no_field_may_be_for_the_preheader(preheader: str | None) -> None:
+async def test_refusal_without_a_field_names_the_preheader(preheader: str | None) -> None:
     """The platform can answer only "fields" (T89); then a preheader is the likely reason."""
     async with connected(switches=Switches(invalid_fields_as_text=True)) as bench:
         ready = attrs.evolve(CAMPAIGN, lists=[await bench.make_list(3)], preheader=preheader)
@@ -319,14 +319,14 @@ async def test_schedule_that_passes_during_the_import_is_refused() -> None:
     assert submits(bench) == 0
 
 
-async def test_excluded_list_is_no_target() -> None:
+async def test_excluded_list_cannot_be_the_target() -> None:
     """Importing into a list that the campaign leaves out is refused before the import."""
     without = attrs.evolve(CAMPAIGN, exclude_lists=[LIST])
     async with scripted() as script, refused(script.wire, ("exclude_lists", "overlap")):
         await workflows.send_campaign(script.nl, without, contacts=csv_of(3), list_sn=LIST)
 
 
-async def test_excluded_list_of_the_name_is_no_target() -> None:
+async def test_excluded_list_of_the_name_cannot_be_the_target() -> None:
     """A list that is reused by name can be an excluded list: nothing is imported then."""
     async with connected() as bench:
         without = attrs.evolve(CAMPAIGN, exclude_lists=[await bench.make_list(0, "a")])
@@ -368,7 +368,7 @@ async def test_submit_that_was_not_sent_is_sent() -> None:
     assert bench.emulator.submitted == 1
 
 
-async def test_submit_that_stays_refused_is_said() -> None:
+async def test_submit_that_stays_refused_is_reported() -> None:
     """A refusal at the gateway means that nothing was sent."""
     async with connected(retry=RetryPolicy(max_attempts=2)) as bench:
         ready = with_lists(CAMPAIGN, [await bench.make_list()])

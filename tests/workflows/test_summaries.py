@@ -30,7 +30,7 @@ def row(sn: str, part: str | None = "TOTAL", **fields: Any) -> dict[str, Any]:
     return found if part is None else {**found, "reportType": part}
 
 
-async def test_campaigns_are_summarized_in_the_order_asked() -> None:
+async def test_campaigns_are_summarized_in_the_requested_order() -> None:
     """One request returns fifty campaigns, each once, in the order of the codes."""
     codes = [CampaignSn(f"c{number}") for number in range(60)]
     first, second = ([row(sn) for sn in reversed(some)] for some in (codes[:50], codes[50:]))

@@ -96,7 +96,7 @@ async def hooked(*, secret: str | None = None, **switches: Any) -> AsyncIterator
 @pytest.mark.anyio
 @pytest.mark.quick
 @pytest.mark.parametrize("copies", [1, 100])
-async def test_import_costs_one_look(copies: int) -> None:
+async def test_import_costs_one_poll(copies: int) -> None:
     """It is polled after the platform's call, even if that is repeated."""
     async with hooked(webhook_copies=copies) as hook:
         report = await hook.import_file()
@@ -109,7 +109,7 @@ async def test_import_costs_one_look(copies: int) -> None:
 
 
 @pytest.mark.anyio
-async def test_campaign_with_contacts_costs_one_look() -> None:
+async def test_campaign_with_contacts_costs_one_poll() -> None:
     """`send_campaign` imports in the same way."""
     async with hooked() as hook:
         await workflows.send_campaign(
@@ -130,7 +130,7 @@ async def test_each_part_has_a_url_of_its_own() -> None:
 
 
 @pytest.mark.anyio
-async def test_text_import_has_no_webhook_and_is_looked_at_as_ever() -> None:
+async def test_text_import_has_no_webhook_and_is_polled_as_usual() -> None:
     """Only files have one (T25)."""
     async with hooked() as hook:
         report = await hook.import_file(csv_of(100))
@@ -141,7 +141,7 @@ async def test_text_import_has_no_webhook_and_is_looked_at_as_ever() -> None:
 
 
 @pytest.mark.anyio
-async def test_export_is_looked_at_twice_once_it_was_called() -> None:
+async def test_export_is_polled_twice_after_its_webhook() -> None:
     """Before the export, at the call, and once more: two polls must show the same files."""
     async with hooked() as hook:
         sn = await hook.bench.send(then_s=60)
@@ -181,7 +181,7 @@ async def test_lost_webhook_only_makes_it_slower(caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.anyio
 @pytest.mark.quick
-async def test_forged_webhook_is_not_believed_and_costs_one_look() -> None:
+async def test_forged_webhook_decides_nothing_and_costs_one_poll() -> None:
     """A call that comes too early triggers one poll; then it is polled as usual."""
     async with hooked(import_base_s=20) as hook:
 
@@ -207,7 +207,7 @@ async def test_deadline_holds_without_a_webhook() -> None:
 
 
 @pytest.mark.anyio
-async def test_shorter_deadline_than_the_longest_wait_ends_in_a_look() -> None:
+async def test_shorter_deadline_than_the_longest_wait_ends_in_a_poll() -> None:
     """A job that has ended by the deadline is noticed."""
     async with hooked(webhook_copies=0) as hook:
         await hook.import_file(polling=Polling(jitter=0, deadline_s=30))
@@ -233,7 +233,7 @@ async def _stop_after_upload(hook: HookedAttempt, **options: Any) -> None:
     [(SECRET, [0, 5, 12.5, 21]), (None, [0, 5, 12.5, 23.8])],
     ids=["secret", "none"],
 )
-async def test_run_that_goes_on_elsewhere_is_woken_if_it_has_the_secret(
+async def test_run_that_resumes_elsewhere_is_woken_if_it_has_the_secret(
     secret: str | None, looks: list[float], tmp_path: Path
 ) -> None:
     """It has the URL that the first run registered; without a secret it polls as usual."""
@@ -249,7 +249,7 @@ async def test_run_that_goes_on_elsewhere_is_woken_if_it_has_the_secret(
 
 
 @pytest.mark.anyio
-async def test_checkpoint_goes_on_with_or_without_a_webhook(tmp_path: Path) -> None:
+async def test_checkpoint_resumes_with_or_without_a_webhook(tmp_path: Path) -> None:
     """The webhook is not part of the stored input."""
     store = tmp_path / "run.json"
     async with hooked() as hook:
@@ -309,7 +309,7 @@ PIPELINES: dict[str, Callable[..., Awaitable[object]]] = {
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("pipeline", PIPELINES)
-async def test_url_alone_is_no_receiver(pipeline: str) -> None:
+async def test_url_alone_is_not_a_receiver(pipeline: str) -> None:
     """A value that cannot receive a call is refused before the first request."""
     async with connected() as bench, refused(bench.wire, ("webhook", "type")):
         await PIPELINES[pipeline](bench.nl, f"{HOST}/hook")
@@ -318,7 +318,7 @@ async def test_url_alone_is_no_receiver(pipeline: str) -> None:
 @pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("framework", SERVERS)
-async def test_on_real_servers_an_import_costs_one_look_and_an_export_three(
+async def test_on_real_servers_an_import_costs_one_poll_and_an_export_three(
     framework: str,
 ) -> None:
     """The emulator calls the route of a web application, which wakes the pipeline."""
