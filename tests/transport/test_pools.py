@@ -221,28 +221,20 @@ async def hello(seen: Seen) -> bytes:
 
 
 @pytest.mark.anyio
-async def test_submit_has_a_new_connection_each_time() -> None:
+@pytest.mark.parametrize(
+    ("asked", "connections"), [((SUBMIT, LIST), [1, 2, 3, 4, 5, 6]), ((READ,), [1, 1, 1])]
+)
+async def test_submit_has_a_new_connection_and_reads_share_one(
+    asked: Any, connections: list[int]
+) -> None:
     """A stale connection would make an honest failure look like a lost reply."""
     async with serve(hello) as server:
         api = make_api(None, base_url=server.url, clock=SystemClock())
-        for _ in range(3):
-            await api.call(SUBMIT)
-            await api.call(LIST)
+        for request in asked * 3:
+            await api.call(request)
         await api.pools.aclose()
 
-    assert [seen.connection for seen in server.seen] == [1, 2, 3, 4, 5, 6]
-
-
-@pytest.mark.anyio
-async def test_reads_share_a_connection() -> None:
-    """What may be repeated keeps its connection alive."""
-    async with serve(hello) as server:
-        api = make_api(None, base_url=server.url, clock=SystemClock())
-        for _ in range(3):
-            await api.call(READ)
-        await api.pools.aclose()
-
-    assert [seen.connection for seen in server.seen] == [1, 1, 1]
+    assert [seen.connection for seen in server.seen] == connections
 
 
 @pytest.mark.anyio

@@ -402,51 +402,28 @@ async def test_acquire_is_a_checkpoint() -> None:
 
 
 @pytest.mark.anyio
-async def test_only_the_first_end_of_a_slot_counts() -> None:
-    """What comes after a slot's end, as a body that breaks off, changes nothing."""
-    clock = ManualClock()
-    limiter = make_limiter(clock, (1, 1), (10, 86_400))
-    slot = await exchange(limiter)
-
-    await clock.sleep(0.5)
-    slot.sent()
-    slot.lost()
-    slot.answered()
-    slot.give_back()
-    await limiter.acquire()
-
-    assert clock.monotonic() == pytest.approx(PERIOD_S)
-    assert limiter.usage.used == 2
-
-
-@pytest.mark.anyio
-async def test_slot_of_an_untraced_request_ends_once_too() -> None:
-    """Where no one says when a request was sent, giving it back after its answer is no use."""
-    clock = ManualClock()
-    limiter = make_limiter(clock, (1, 1), (10, 86_400))
-    slot = await limiter.acquire()
-    slot.answered()
-
-    slot.give_back()
-    await limiter.acquire()
-
-    assert clock.monotonic() == pytest.approx(PERIOD_S)
-    assert limiter.usage.used == 2
-
-
-@pytest.mark.anyio
-async def test_last_byte_counts_when_sending_is_told_twice() -> None:
-    """A second word about the sending moves its instant, and the request counts once."""
+@pytest.mark.parametrize(
+    ("ends", "next_at"),
+    [
+        # What comes after a slot's end, as a body that breaks off, changes nothing.
+        ("sent answered wait sent lost answered give_back", PERIOD_S),
+        # Where no one says when a request was sent, giving it back after its answer is no use.
+        ("answered give_back", PERIOD_S),
+        # A second word about the sending moves its instant, and the request counts once.
+        ("sent wait sent", 0.5 + PERIOD_S + UPLINK_S),
+    ],
+)
+async def test_only_the_first_end_of_a_slot_counts(ends: str, next_at: float) -> None:
+    """And the last word about its sending before that."""
     clock = ManualClock()
     limiter = make_limiter(clock, (1, 1), (10, 86_400))
     slot = await limiter.acquire()
 
-    slot.sent()
-    await clock.sleep(0.5)
-    slot.sent()
+    for end in ends.split():
+        await clock.sleep(0.5) if end == "wait" else getattr(slot, end)()
     await limiter.acquire()
 
-    assert clock.monotonic() == pytest.approx(0.5 + PERIOD_S + UPLINK_S)
+    assert clock.monotonic() == pytest.approx(next_at)
     assert limiter.usage.used == 2
 
 
