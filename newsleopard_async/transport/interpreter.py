@@ -74,7 +74,7 @@ class CallResult(Generic[T]):
     Attributes:
         outcome: The outcome of the last attempt.
         error: The error, or None if the request took effect; it has the id of the answer.
-        unread: The unreadable parts of the answer, which decide nothing; empty if there are none.
+        unread: The unreadable parts of the answer, which decide nothing; empty if all was read.
         after_loss: Whether an earlier attempt of the same call has possibly taken effect.
     """
 

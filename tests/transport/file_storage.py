@@ -29,7 +29,7 @@ TARGETS = [
     '/bucket/"<>^`{|}\\?"<>^`{|}\\',
     "/",
 ]
-"""What a signature may be made over; a client that tidies any of them breaks it."""
+"""The parts that a signature can cover; a client that normalises any of them breaks it."""
 
 
 def make_storage(

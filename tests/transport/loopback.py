@@ -65,8 +65,8 @@ class Loopback:
 
     Attributes:
         url: Where it is.
-        seen: Every request whose body came whole.
-        heads: The request lines of all, also of those whose body did not.
+        seen: Every request with a complete body.
+        heads: The request lines of all requests, including those with an incomplete body.
         connections: How many were opened.
     """
 

@@ -129,7 +129,7 @@ async def test_export_cancelled_in_flight_keeps_its_hour() -> None:
 
 
 async def test_waiting_for_a_slot_costs_no_attempts() -> None:
-    """A long line is no reason to give up at the first hiccup."""
+    """After a long wait in the queue, a first failure is still retried."""
     clock = ManualClock()
     good = json_answer(200, [])
     transport = Scripted(good, answer(503), good)
@@ -144,7 +144,7 @@ async def test_waiting_for_a_slot_costs_no_attempts() -> None:
 async def test_read_ends_within_the_sum_of_the_timeouts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Waiting for a connection included, whatever the server does meanwhile."""
+    """Including the wait for a connection, with any behaviour of the server."""
     monkeypatch.setattr("newsleopard_async.transport.pools._CONNECTIONS", 1)
     clock = ManualClock()
 

@@ -1,4 +1,4 @@
-"""The table of what may be repeated, held against what happens."""
+"""The table of repeatable requests, compared with the behaviour."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ async def test_empty_500_of_a_grouped_import(
 @pytest.mark.parametrize("cut_by", [httpx.ReadError("x"), httpx.ReadTimeout("x"), OSError()])
 @pytest.mark.parametrize("request_", [LIST, EXPORT, SUBMIT], ids=str)
 async def test_cut_body_is_a_lost_reply(request_: Request[Any], cut_by: Exception) -> None:
-    """A success whose body is cut off says nothing about its code."""
+    """A success with an incomplete body has no readable code."""
 
     async def handle(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=Pieces(b'{"sn":', cut_by))
@@ -263,7 +263,7 @@ async def test_retry_after_is_honoured(value: str) -> None:
 @pytest.mark.parametrize("value", ["3600", "Mon, 05 Jan 2026 03:00:00 GMT"])
 @pytest.mark.parametrize("request_", [READ, SUBMIT], ids=str)
 async def test_retry_after_above_the_cap_is_the_callers(request_: Request[Any], value: str) -> None:
-    """The caller hears at once when to come back."""
+    """The caller gets the time of the next attempt immediately."""
     clock = ManualClock(START)
     transport = Scripted(answer(429, headers={"Retry-After": value}))
 
@@ -344,7 +344,7 @@ class Hasty(httpx.AsyncBaseTransport):
 
 
 async def test_import_answered_before_it_has_left_is_repeated() -> None:
-    """Contacts that did not leave are not imported, whatever the answer says."""
+    """A body that has not left was not imported, even if the answer is a success."""
     transport = Hasty(2)
 
     assert await make_api(transport).call(IMPORT) == "i"

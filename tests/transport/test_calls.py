@@ -106,7 +106,7 @@ async def test_attempt_is_one_line_at_debug(caplog: pytest.LogCaptureFixture) ->
 async def test_path_is_shown_as_far_as_it_tells_nothing(
     path: str, raw: bool, shown: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A code that is none may be an address, or the key; a path of one's own may be anything."""
+    """An odd code can be an address or the key, and the caller's own path can be anything."""
     request = attrs.evolve(READ, path=path, raw=raw)
 
     await make_api(Scripted(json_answer(200, []))).call(request)
@@ -205,7 +205,7 @@ async def test_storage_is_named_by_its_host_alone(
 async def test_attempt_that_was_cancelled_is_a_line_too(
     request_: Request[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What must not be repeated goes on, so that its line tells of its answer."""
+    """A request that must not be repeated continues, so its line contains its answer."""
     clock = ManualClock()
 
     async def slow(request: httpx.Request) -> httpx.Response:

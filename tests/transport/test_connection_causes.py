@@ -71,7 +71,7 @@ def test_cause_is_found_below_httpx(error: Exception, expected: Cause) -> None:
 
 
 def test_chain_without_end_ends() -> None:
-    """An exception may be its own cause, by way of others."""
+    """An exception can be its own cause, through other exceptions."""
     error = RuntimeError("x")
     error.__cause__ = OSError("y")
     error.__cause__.__cause__ = error
@@ -125,14 +125,14 @@ async def failure_at(url: str) -> ConnectionFailed:
 
 
 def a_free_port() -> int:
-    """Return a port on which no one listens."""
+    """Return a port without a server."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
 async def test_refused_connection_says_so() -> None:
-    """Nobody listens there."""
+    """There is no server on the port."""
     error = await failure_at(f"http://127.0.0.1:{a_free_port()}")
 
     assert (error.reason, error.host) == ("refused", "127.0.0.1")
@@ -180,7 +180,7 @@ async def test_plain_http_where_tls_is_asked_for_says_so() -> None:
 
 
 async def test_dead_proxy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host is the server's, since that is what the caller knows."""
+    """The error names the server's host, because the caller knows that one."""
     monkeypatch.setenv("https_proxy", f"http://user:pa55@127.0.0.1:{a_free_port()}")
 
     error = await failure_at("https://api.example.com")
@@ -193,7 +193,7 @@ async def test_dead_proxy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_proxy_that_fails_to_connect_has_sent_nothing(
     said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is said to it is no request, so that even a submit may be called again."""
+    """The request to the proxy does not count, so even a submit can be called again."""
 
     async def answer(stream: anyio.abc.SocketStream) -> None:
         await stream.receive()
@@ -232,10 +232,10 @@ async def test_proxy_that_wants_a_password_is_the_set_ups_fault(
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate that nobody has signed, with its key in the same file."""
+    """Make a self-signed certificate, with its key in the same file."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("there is no openssl")
+        pytest.skip("openssl is not installed")
     path = tmp_path_factory.mktemp("tls") / "server.pem"
     what = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]

@@ -190,7 +190,7 @@ async def test_what_is_no_attempt_keeps_from_sending(given: Any, field: str) -> 
 
 
 async def test_headers_that_are_sent_are_those_that_were_checked() -> None:
-    """A mapping of the hook's own may give others the next time."""
+    """The hook's own mapping can return other headers at the next read."""
 
     class Changing(dict[str, str]):
         looks = 0
@@ -321,7 +321,7 @@ async def test_refused_result_stands_too() -> None:
 
 
 async def test_observer_that_keeps_from_sending_is_heard_in_spite_of_it() -> None:
-    """The hook may swallow what it raises; nothing was sent all the same."""
+    """The hook can hide the exception of call_next; nevertheless nothing was sent."""
 
     async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
         with pytest.raises(Oops):
@@ -370,7 +370,7 @@ async def test_second_call_sends_nothing(
 
 @BOTH
 async def test_call_in_another_task_sends_nothing(request_: Request[Any]) -> None:
-    """Its end would be nobody's."""
+    """No one would wait for the end of that task."""
 
     async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
         async def call() -> None:
@@ -402,7 +402,7 @@ async def test_call_after_the_end_sends_nothing() -> None:
 
 
 async def test_hook_that_awaits_a_call_of_the_same_key_is_refused_at_once() -> None:
-    """It holds a turn; where all turns are held so, none would be given back for a minute."""
+    """The attempt holds a slot. If all slots were held like this, all would wait for a minute."""
     clock = ManualClock()
     transport = Scripted(GOOD)
     refused: list[Any] = []
@@ -428,7 +428,7 @@ async def test_hook_that_awaits_a_call_of_the_same_key_is_refused_at_once() -> N
 
 @BOTH
 async def test_hook_that_hangs_before_is_bounded(request_: Request[Any]) -> None:
-    """Nothing was sent, and its connection and its turn go to others."""
+    """Nothing was sent, and its connection and its slot are free again."""
     clock = ManualClock()
     transport, observer = Scripted(GOOD), RecordingObserver()
     api = make_api(
@@ -508,7 +508,7 @@ async def test_cancelled_before_it_sends(request_: Request[Any], swallows: bool)
 async def test_cancelled_in_flight_the_observer_hears_the_truth(
     swallows: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What must not be repeated runs to its answer, whatever the hook does."""
+    """A request that must not be repeated runs to its answer, whichever way the hook ends."""
     clock = ManualClock()
 
     async def handle(request: httpx.Request) -> httpx.Response:
@@ -536,7 +536,7 @@ async def test_cancelled_in_flight_the_observer_hears_the_truth(
 async def test_cancelled_after_the_answer(
     request_: Request[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The caller will not see it, so that the log says what was done that must not be repeated."""
+    """The caller will not see the result, so the log contains it."""
     clock = ManualClock()
     api = make_api(Scripted(GOOD), clock=clock, on_attempt=Seen(after=forever))
 

@@ -1,4 +1,4 @@
-"""One attempt: whatever httpx does, an outcome comes out of it."""
+"""One attempt: any behaviour of httpx results in an outcome."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ EVERYTHING = [
 
 
 def one(cls: type[Exception]) -> Exception:
-    """Make an exception of a class, whatever its constructor wants."""
+    """Make an exception of a class, with any constructor."""
     build = cast("Any", cls)
     if cls is httpx.HTTPStatusError:
         request = httpx.Request("GET", "https://x")
@@ -156,7 +156,7 @@ async def test_every_exception_in_a_body_is_a_lost_reply(cls: type[Exception]) -
 
 @pytest.mark.parametrize("cls", [*OTHERS, httpx.ReadError, httpcore.ReadError, httpx.InvalidURL])
 async def test_exception_at_closing_changes_nothing(cls: type[Exception]) -> None:
-    """The answer was read; that its connection does not close well is no news."""
+    """The answer was read, so a connection that fails to close changes nothing."""
     body = Pieces(b"all", error_at_close=one(cls))
 
     outcome = await perform(exchange(Scripted(stream_of(body))))
@@ -197,7 +197,7 @@ def coded(content: bytes, encoding: str, *, pieces: int = 1) -> Scripted:
 @pytest.mark.parametrize("pieces", [1, 2, 7, len(ZIPPED)])
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP", "identity, gzip"])
 async def test_gzip_is_decoded(encoding: str, pieces: int) -> None:
-    """A server may compress what nobody asked it to."""
+    """A server can compress an answer without a request for that."""
     outcome = await perform(exchange(coded(ZIPPED, encoding, pieces=pieces)))
 
     assert outcome == Answer(200, PLAIN)
@@ -209,7 +209,7 @@ async def test_members_of_a_gzip_stream_are_one_body() -> None:
 
 
 async def test_nothing_is_not_damaged() -> None:
-    """Some answers have no content, whatever they say of it (T14)."""
+    """Some answers have no content, although their headers describe some (T14)."""
     assert await perform(exchange(coded(b"", "gzip"))) == Answer(200, b"")
 
 
@@ -296,7 +296,7 @@ async def test_stream_that_is_flushed_often_is_decoded() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,identity,gzip", "br", "zstd", "deflate"])
 async def test_other_compression_is_passed_on_as_it_came(encoding: str) -> None:
-    """Nobody asked for it; and what is compressed twice may be terabytes."""
+    """It was not requested, and content that is compressed twice can be terabytes."""
     assert await perform(exchange(coded(ZIPPED, encoding))) == Answer(200, ZIPPED)
 
 
@@ -416,7 +416,7 @@ WINDOWS = Windows(begin_s=20, write_s=10, read_s=5)
 
 @attrs.frozen
 class Slow(httpx.AsyncByteStream):
-    """A body whose pieces each take a while; the last one is never followed by the end."""
+    """A body with slow pieces and without an end."""
 
     clock: ManualClock
     pause_s: float
@@ -485,7 +485,7 @@ async def test_each_part_of_a_transfer_must_move(
     ends: bool,
     ended_s: float,
 ) -> None:
-    """A storage that keeps a connection barely alive holds nobody for ever."""
+    """A storage that sends almost nothing does not block an upload for ever."""
     clock = ManualClock()
     transport = Paced(clock, waits_s, Slow(clock, answer_s, pieces, ends))
     request = httpx.Request("PUT", "https://x", stream=Bytes(b"x" * 300_000))
@@ -585,7 +585,7 @@ class Gone(BaseException):
 
 
 async def test_end_of_the_process_is_in_no_group() -> None:
-    """What stops everything passes the watch over a transfer as it is."""
+    """An exception that ends the program passes the task group unchanged."""
 
     async def end(_: httpx.Request) -> httpx.Response:
         raise Gone
@@ -607,7 +607,7 @@ async def test_our_own_error_passes_without_its_frames() -> None:
 
 
 async def test_our_own_error_in_reading_passes() -> None:
-    """What the reader of a body refuses is no lost reply."""
+    """An error of the body's reader is not a lost reply."""
 
     async def refuse(_: AnswerBody) -> bytes:
         raise NewsLeopardError("refused")
@@ -695,7 +695,7 @@ STARTED = "http11.send_request_headers.started"
 async def test_own_connection_knows_whether_a_request_left(
     events: list[str], *, is_ours: bool, is_unsent: bool
 ) -> None:
-    """Only if its events say that nothing left is that certain, whatever the exception."""
+    """If its events report that nothing left, that is certain, with any exception."""
 
     async def handle(request: httpx.Request) -> httpx.Response:
         for event in events:
@@ -823,7 +823,7 @@ class NotInMemory(httpx.AsyncByteStream):
 
 @pytest.mark.parametrize("pieces", [0, 1, 2])
 async def test_success_before_the_whole_body_is_a_lost_reply(pieces: int) -> None:
-    """What did not leave was accepted by nobody."""
+    """A body that has not left was not accepted."""
     request = httpx.Request("PUT", "https://x", stream=NotInMemory())
 
     outcome = await perform(exchange(Impatient(200, pieces), request=request))
@@ -876,7 +876,7 @@ async def perform_at(url: str, **changes: Any) -> Outcome:
     "interim", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102 X\r\nA: b\r\n\r\n" * 2]
 )
 async def test_success_on_the_wire_before_the_whole_body_is_a_lost_reply(interim: bytes) -> None:
-    """Also if the server goes on to take the rest, so that no write ever fails."""
+    """Also if the server continues to read the rest, so that no write fails."""
     early = interim + wire(200, b"{}")
 
     async with raw_server(answers_early(early)) as url:

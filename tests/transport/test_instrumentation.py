@@ -78,7 +78,7 @@ async def test_no_logger_shows_a_broken_answer(caplog: pytest.LogCaptureFixture)
 
 
 async def test_transport_of_the_callers_logs_no_header(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever carries our requests, nobody asked for them in a log."""
+    """The logs of any transport show no header of our requests."""
     caplog.set_level(1)
     told = RuntimeError(KEY)
 

@@ -165,7 +165,7 @@ def test_forbidden_is_the_key(request_: Request[Any]) -> None:
 
 @REPEATABLE
 def test_forbidden_without_content_is_the_key_to_a_read(request_: Request[Any]) -> None:
-    """A gateway may say nothing; a read changes nothing, so that the guess costs nothing."""
+    """A gateway can send no content. A read has no effect, so the guess does no harm."""
     assert isinstance(error_for(request_, Answer(403)), AuthenticationError)
 
 
@@ -209,7 +209,7 @@ def test_forbidden_with_a_code_is_the_campaign() -> None:
 
 @ALL
 def test_throttled_request_says_when_to_come_back(request_: Request[Any]) -> None:
-    """A refusal at the gateway is clear, whatever the request."""
+    """A refusal at the gateway is definite for any request."""
     error = refusal(request_, 429, message="Limit Exceeded")
 
     assert isinstance(error, RateLimited)
@@ -218,7 +218,7 @@ def test_throttled_request_says_when_to_come_back(request_: Request[Any]) -> Non
 
 @ALL
 def test_request_that_was_not_sent_may_be_called_again(request_: Request[Any]) -> None:
-    """No byte reached the server, whatever the request; the error says why and where."""
+    """No byte reached the server, for any request; the error has the reason and the host."""
     error = error_for(request_, NotSent("ConnectError", "dns"))
 
     assert isinstance(error, ConnectionFailed)
@@ -228,7 +228,7 @@ def test_request_that_was_not_sent_may_be_called_again(request_: Request[Any]) -
 
 @ALL
 def test_set_up_that_keeps_from_sending_is_named(request_: Request[Any]) -> None:
-    """Calling again is in vain, so that it is no failure of the connection."""
+    """Calling again cannot help, so it is not a failure of the connection."""
     error = error_for(request_, NotSent("ConnectError", "tls", "trust the certificate"))
 
     assert isinstance(error, ConfigurationError)
@@ -337,7 +337,7 @@ def test_unknown_outcome_has_what_was_answered(request_: Request[Any]) -> None:
 
 @AT_MOST_ONCE
 def test_unknown_outcome_without_an_answer_has_none(request_: Request[Any]) -> None:
-    """Where no answer came, there is nothing to show."""
+    """Without an answer, the error has no excerpt."""
     error = error_for(request_, ReplyLost("ReadTimeout"))
 
     assert isinstance(error, OutcomeUnknown)
@@ -345,7 +345,7 @@ def test_unknown_outcome_without_an_answer_has_none(request_: Request[Any]) -> N
 
 
 def test_unknown_outcome_says_what_is_wrong_with_a_success() -> None:
-    """The code may be there, in a shape that nobody has seen: the excerpt and the place help."""
+    """The code can be there in an unknown shape; the error has the excerpt and the path."""
     error = error_for(SUBMIT, Answer(201, b'{"sn":"x","data":{"sn":"y"}}'))
 
     assert isinstance(error, OutcomeUnknown)
@@ -363,7 +363,7 @@ def test_unknown_outcome_says_what_to_look_for() -> None:
 
 @pytest.mark.parametrize("request_", [LIST, SUBMIT], ids=str)
 def test_success_without_its_code_is_unknown(request_: Request[Any]) -> None:
-    """Without the code, nobody can tell what was made."""
+    """Without the code, the created object is unknown."""
     for outcome in UNREADABLE:
         with case(outcome):
             assert isinstance(error_for(request_, outcome), OutcomeUnknown)
@@ -418,7 +418,7 @@ def test_name_of_a_field_that_is_the_key_is_not_noted() -> None:
 
 
 def test_content_of_white_space_alone_is_none() -> None:
-    """It is read as null, which may mean that there is nothing yet (T117)."""
+    """It is read as null, which can mean that there is no content yet (T117)."""
     links: Request[Any] = Request(
         name="get_links", method="GET", path="/x", kind=Kind.READ, decode=answers.decode_links
     )
@@ -534,7 +534,7 @@ def test_no_body_crashes_the_reading(request_: Request[Any], status: int, body: 
 def test_definite_is_only_a_4xx_or_a_readable_2xx(
     request_: Request[Any], status: int, body: bytes
 ) -> None:
-    """Whatever else comes, the outcome is unknown."""
+    """After any other outcome, the effect is unknown."""
     try:
         read(request_, Answer(status, body))
     except NewsLeopardError as error:

@@ -246,7 +246,7 @@ async def test_error_says_that_nothing_was_sent_and_why() -> None:
 async def test_turn_that_is_over_is_not_used(
     request_: Request[Any], ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever shares the limits may have given it to another request: this one asks anew."""
+    """Another process has possibly used the slot, so the request asks for a new one."""
     asked: list[Slot] = []
 
     def is_good(slot: Slot) -> bool:
@@ -293,7 +293,7 @@ anyio.run(main, backend=sys.argv[2])
 def test_process_that_was_stopped_before_the_first_byte_sends_nothing_when_it_wakes(
     backend: str,
 ) -> None:
-    """It takes its intent back, and asks for a new one, which others can refuse."""
+    """It removes its intent and stores a new one, which other processes can refuse."""
     emulator = Emulator(api_keys=(KEY,))
     with running(emulator) as url:
         process = subprocess.Popen(

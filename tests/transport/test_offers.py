@@ -113,7 +113,7 @@ async def test_method_or_route_that_is_unknown_is_not_about_the_code(
 
 
 async def test_message_says_what_to_do_without() -> None:
-    """What stops a campaign has another way, and some others; the rest has none."""
+    """There are alternatives for stopping a campaign and some others, but not for the rest."""
     without = str(await error_of(get_balance, answer(404)))
     instead = str(await error_of(delete, answer(404)))
 
@@ -194,7 +194,7 @@ async def test_first_forbidden_is_decided_by_one_cheap_request(
 
 @pytest.mark.parametrize("step", [FORBIDDEN, answer(403)])
 async def test_forbidden_that_the_gateway_did_not_sign_is_the_key_of_an_event(step: Step) -> None:
-    """For what must not be repeated the bare text is no proof, and no request is spent on it."""
+    """For a request that must not be repeated, the text proves nothing; no key check is sent."""
     client, transport = make_client(LISTS, step)
     await client.contacts.list_lists()
 
@@ -235,7 +235,7 @@ async def test_endpoint_that_has_answered_is_asked_again(step: Step) -> None:
 
 
 async def test_event_that_is_not_found_after_others_were_taken_is_unknown() -> None:
-    """The endpoint is there, so that the 404 is of something in between."""
+    """The endpoint exists, so the 404 is from a proxy or firewall."""
     client, _ = make_client(
         json_answer(200, {"success": ["may@example.com"], "failure": {}}), answer(404)
     )

@@ -47,7 +47,7 @@ def test_throttle_text_counts_on_any_failure(status: int) -> None:
 
 @pytest.mark.parametrize("status", [100, 200, 201, 202, 299, 301, 302, 307, 399, 600])
 def test_throttle_text_counts_in_no_other_answer(status: int) -> None:
-    """A success says that the request took effect, whatever text comes with it."""
+    """A success means that the request took effect, with any text in it."""
     assert Answer(status, b'{"message":"Limit Exceeded"}').failure is not Failure.REFUSED
 
 
@@ -90,7 +90,7 @@ def test_text_that_is_not_the_whole_message_is_no_throttle(body: bytes) -> None:
 
 @given(st.binary(max_size=300))
 def test_no_body_crashes_the_search_for_the_text(body: bytes) -> None:
-    """Whatever a proxy puts into a body is read or passed over."""
+    """Any body of a proxy is read or ignored."""
     assert throttle_text(body) in {None, "limit exceeded", "too many requests"}
 
 
@@ -147,7 +147,7 @@ WEEK_S = 7 * 86_400.0
     ],
 )
 def test_retry_after_is_read_within_bounds(value: str | None, expected: float | None) -> None:
-    """What makes no sense says nothing; no number or date is too large to be read."""
+    """An unreadable header counts as none; numbers and dates of any size are read."""
     assert retry_after_s(Answer(429, retry_after=value), NOW) == expected
     assert retry_after_s(ReplyLost("ReadTimeout"), NOW) is None
 

@@ -1,4 +1,4 @@
-"""How many bytes have moved: a listener hears of it, and neither holds nor breaks a transfer."""
+"""The number of bytes moved: a listener receives it, and neither delays nor breaks a transfer."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Heard:
 
 @contextmanager
 def hearing(heard: Heard) -> Iterator[Heard]:
-    """Let it hear what is done inside."""
+    """Set the listener for the requests inside."""
     token = listener.set(heard)
     try:
         yield heard

@@ -211,12 +211,12 @@ def test_wrong_transport_is_refused_at_construction(transport: Any, expected: st
     ],
 )
 def test_transport_of_httpx_is_taken(transport: Any) -> None:
-    """Whatever it does with requests."""
+    """With any implementation."""
     NewsLeopard(KEY, http_transport=transport)
 
 
 async def hello(seen: Seen) -> bytes:
-    """Answer as whatever was asked wants it."""
+    """Answer with the content that the client requested."""
     return http(200, b'{"sn":"x"}' if seen.line.startswith("POST") else b"[]")
 
 
@@ -308,7 +308,7 @@ async def test_closed_client_is_refused() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("is_custom", [True, False])
 async def test_client_closed_meanwhile_is_not_opened_again(*, is_custom: bool) -> None:
-    """Whoever stood in line while it closed must leave no connection behind."""
+    """A request that waits in the queue while the client is closed opens no connection."""
     pools = Pools(Scripted() if is_custom else None)
     pools.check_usable()
     await pools.aclose()
@@ -505,7 +505,7 @@ CALLS = (READ, IMPORT, LIST, SUBMIT)
 
 @pytest.mark.anyio
 async def test_client_closed_under_calls_leaves_no_connection() -> None:
-    """They end at once; only of what may not be repeated it is unknown what it did."""
+    """They end immediately; only the outcome of requests that must not be repeated is unknown."""
     server = Silent()
     failures: list[type[Exception]] = []
 
@@ -528,7 +528,7 @@ async def test_client_closed_under_calls_leaves_no_connection() -> None:
 async def test_client_closed_while_it_connects_leaves_no_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A connection that came up afterwards would belong to nobody. Nothing was sent."""
+    """A later connection would never be closed. Nothing was sent."""
     from httpcore._backends.auto import AutoBackend
 
     server = Silent()

@@ -142,7 +142,7 @@ URLS = [
 
 @pytest.mark.parametrize("around", ["{}", "row {} was rejected", '{{"message":"{}"}}', "({}),x"])
 def test_addresses_and_urls_are_hidden(around: str) -> None:
-    """In whatever notation a server echoes them."""
+    """In any notation in which a server echoes them."""
     for text in ADDRESSES + URLS:
         with case(text):
             said = redact(around.format(text), SECRET).casefold()
@@ -217,7 +217,7 @@ def test_echoed_key_is_hidden_whatever_it_is(secret: str, before: str, after: st
 
 @pytest.mark.parametrize("fill_bytes", range(1_255, 1_285))
 def test_key_at_the_cut_is_not_half_shown(fill_bytes: int) -> None:
-    """What is looked at of a body may end in the middle of the key."""
+    """The inspected part of a body can end in the middle of the key."""
     body = b"a " * (fill_bytes // 2) + b"k3yTh4tNobodyMaySee" + b" end" * 400
 
     assert "k3y" not in excerpt(body, Secret("k3yTh4tNobodyMaySee"))
@@ -234,14 +234,14 @@ def test_key_of_few_characters_is_hidden() -> None:
 
 
 def test_host_of_a_url_is_shown() -> None:
-    """It says whose answer it is; path and query may grant access."""
+    """The host shows which server answered; path and query can grant access."""
     said = redact("see https://s3.example/a/b.csv?X-Amz-Signature=1&b=2.", SECRET)
 
     assert said == "see https://s3.example/•••"
 
 
 def test_text_without_an_end_of_notations_is_withheld() -> None:
-    """Nobody writes a message so; what is in it cannot be known."""
+    """No real message is encoded so often, and its content is unknown."""
     assert "withheld" in redact("%25" * 5 + "25" * 20 + "40", SECRET)
 
 
@@ -254,7 +254,7 @@ def test_steering_characters_are_not_shown() -> None:
 
 
 def test_long_text_is_cut() -> None:
-    """A message of a page is no message; no word is as long as a page."""
+    """A message has less than a page, and a word as long as a page is hidden."""
     assert redact("many words " * 100, SECRET) == ("many words " * 100)[:500] + "…"
     assert redact("x" * 501, SECRET) == "•••"
 
@@ -269,7 +269,7 @@ def test_excerpt_is_short_and_on_one_line() -> None:
 
 @given(st.binary(max_size=2_000))
 def test_excerpt_of_garbage_is_printable(body: bytes) -> None:
-    """Whatever comes, what is shown cannot move a terminal's cursor."""
+    """No text can move the cursor of a terminal."""
     said = excerpt(body, Secret("k3y"))
 
     assert not any(character < " " or "\x7f" <= character <= "\x9f" for character in said)
@@ -310,7 +310,7 @@ class _Holder:
 
 @pytest.mark.parametrize("name", WALKERS)
 def test_secret_shows_itself_to_nobody(name: str) -> None:
-    """Neither to those who print nor to those who walk by fields, slots or properties."""
+    """Neither a repr nor a walk through fields, slots and properties shows it."""
     try:
         said = WALKERS[name](SECRET)
     except (TypeError, ValueError):
@@ -319,7 +319,7 @@ def test_secret_shows_itself_to_nobody(name: str) -> None:
 
 
 def test_secret_is_copied_and_not_pickled() -> None:
-    """A copy of what holds it works; a pickle would be the text on its way elsewhere."""
+    """A copy of its owner works; a pickle would contain the text."""
     assert copy.copy(SECRET).reveal() == copy.deepcopy([SECRET])[0].reveal() == KEY
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(SECRET)

@@ -38,7 +38,7 @@ def test_published_table_is_the_table_of_the_code() -> None:
         for kind, row in WHAT_MAY_BE_REPEATED.items()
         for failure, action in row.items()
     }
-    # The storage has no gateway; should it say 429 all the same, the upload is repeated.
+    # The storage has no gateway. If it answers 429 nevertheless, the upload is repeated.
     del ours["PUT to storage", "refused at the gateway"]
     assert published == ours
 
@@ -50,7 +50,7 @@ def test_table_has_every_kind_and_every_failure() -> None:
 
 
 def test_request_is_not_repeatable_unless_said() -> None:
-    """Whoever forgets to say what a request is has one that goes out once."""
+    """A request without a kind is sent at most once."""
     assert A_REQUEST.kind is Kind.SUBMIT
     assert not A_REQUEST.kind.repeatable
 

@@ -68,12 +68,12 @@ SHOWN = {"x-amzn-requestid": ID, "x-cache": "Error from cloudfront"}
     ],
 )
 def test_id_is_found_and_clean(headers: Mapping[str, str], expected: str | None) -> None:
-    """The gateway's own comes first; what is no id, or shows the key, is none."""
+    """The gateway's own id comes first; odd texts and those with the key do not count."""
     assert Answer(200, headers=headers, secret=Secret(KEY)).request_id == expected
 
 
 def test_selected_headers_say_where_an_answer_comes_from() -> None:
-    """Others may hold anything; so may these, and then they are left out."""
+    """Other headers can contain anything. So can these, and then they are left out."""
     given = {
         "via": "1.1 a1b2.cloudfront.net (CloudFront)",
         "date": "Mon, 30 Nov 2026 03:45:09 GMT",
@@ -89,7 +89,7 @@ def test_selected_headers_say_where_an_answer_comes_from() -> None:
 @pytest.mark.parametrize("request_", [READ, STOP, LIST, EXPORT, SUBMIT], ids=str)
 @pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 408, 418, 429, 500])
 async def test_every_error_of_an_answer_has_its_id(request_: Request[Any], status: int) -> None:
-    """Whatever it says."""
+    """For any answer."""
     if status == 200 and request_.ignores_answer:
         return
     transport = Scripted(answer(status, b"oops", headers=HEADERS))

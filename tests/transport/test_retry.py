@@ -56,7 +56,7 @@ async def test_no_attempt_begins_after_the_total_time() -> None:
 
 
 async def test_total_time_runs_from_the_first_attempt_that_begins() -> None:
-    """Standing in line for a slot is no reason to give up."""
+    """The wait in the queue for a slot does not count."""
     clock = ManualClock()
     retrying = Retrying(RetryPolicy(max_attempts=3, max_total_s=100), clock)
     count = 0
@@ -128,7 +128,7 @@ async def test_very_late_attempt_still_has_a_finite_wait() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_above_the_cap_ends_the_attempts(status: int) -> None:
-    """Nobody sleeps for an hour without having been asked to."""
+    """A client does not sleep for an hour unless the caller has allowed that."""
     clock = ManualClock(START)
     attempts = Attempts(clock, Answer(status, retry_after="61"))
 
@@ -139,7 +139,7 @@ async def test_retry_after_above_the_cap_ends_the_attempts(status: int) -> None:
 
 
 async def test_retry_after_beyond_the_total_time_ends_the_attempts() -> None:
-    """The bound on the whole holds for the server's wish, too."""
+    """The bound on the whole also holds for the server's Retry-After."""
     clock = ManualClock(START)
     attempts = Attempts(clock, Answer(429, retry_after="50"))
 

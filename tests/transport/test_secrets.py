@@ -138,7 +138,7 @@ async def test_key_is_in_no_error_of_the_limiter() -> None:
 
 
 async def test_key_is_in_no_repr() -> None:
-    """Whoever prints a client shows nothing."""
+    """Printing a client shows nothing of the key."""
     api = make_api(Scripted(answer(200)))
 
     assert KEY not in f"{api!r} {api} {api.limiter!r} {vars(api.limiter)}"
@@ -195,7 +195,7 @@ async def test_presigned_query_is_in_no_other_error(
 async def test_presigned_query_is_in_no_log(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Whatever library logs, at whatever level."""
+    """With any library that logs, at any level."""
     caplog.set_level(0)
 
     async with serve(answering(http(500), http(200, CSV))) as server:
@@ -210,7 +210,7 @@ async def test_presigned_query_is_in_no_log(
 
 
 def test_repr_shows_no_url() -> None:
-    """Neither of the storage, nor of a URL taken apart."""
+    """Neither of the storage, nor of a parsed URL."""
     assert "s3cr3t" not in repr(make_storage())
     assert "s3cr3t" not in repr(Presigned.parse(URL))
 

@@ -1,4 +1,4 @@
-"""Where the API is and what opens it."""
+"""The base URL and the key of the API."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_missing_key_is_refused(given_: Secret | None) -> None:
 
 
 def test_empty_key_does_not_fall_back_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever passes an empty key meant to pass one."""
+    """A caller that passes an empty key intended to pass one."""
     monkeypatch.setenv("NEWSLEOPARD_API_KEY", "other")
 
     with pytest.raises(ConfigurationError):
@@ -85,7 +85,7 @@ def test_base_url_is_the_platform_unless_said() -> None:
 
 
 def test_base_url_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line break at its end is nobody's intention."""
+    """A line break at its end is a mistake."""
     monkeypatch.setenv("NEWSLEOPARD_BASE_URL", "https://api.example.com/\n")
 
     assert read_base_url(None, allow_http=False) == "https://api.example.com"
@@ -172,7 +172,7 @@ def test_plain_http_is_refused_unless_it_is_allowed(
 
 
 def test_unknown_word_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever writes yes would otherwise wonder."""
+    """Otherwise a user who sets "yes" would get https without a reason."""
     monkeypatch.setenv("NEWSLEOPARD_ALLOW_HTTP", "yes")
 
     with pytest.raises(ConfigurationError, match="NEWSLEOPARD_ALLOW_HTTP is 'yes'"):

@@ -28,7 +28,7 @@ CALL = "newsleopard.call.list_lists"
 async def test_call_is_a_client_span_with_an_event_for_each_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The stable names of HTTP; the query, which may hold an address, is nowhere."""
+    """Names follow the conventions for HTTP; the query, possibly an address, is left out."""
     script = Scripted(answer(503), httpx.ConnectTimeout("late"), answer(200, b"[]", ID))
     with collected(monkeypatch) as seen:
         api = make_api(script, clock=ManualClock())
@@ -72,7 +72,7 @@ async def test_failed_call_names_the_error_that_its_caller_gets(
     status: int | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The class says what to do; the answer's status is beside it."""
+    """It has the class of the error, and the status of the answer."""
     with collected(monkeypatch) as seen:
         api = make_api(Scripted(reply), clock=ManualClock(), retry=RetryPolicy(max_attempts=1))
         with pytest.raises(NewsLeopardError):
@@ -86,7 +86,7 @@ async def test_failed_call_names_the_error_that_its_caller_gets(
 
 
 async def test_cancelled_call_ends_its_span(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cancellation is no error of the call; its attempt was cut off."""
+    """A cancellation is not an error of the call; its attempt was cut off."""
     with collected(monkeypatch) as seen, anyio.CancelScope() as scope:
 
         async def never(request: httpx.Request) -> httpx.Response:

@@ -116,7 +116,7 @@ async def test_bad_url_is_refused_before_anything_is_sent(url: str, tmp_path: Pa
 
 @pytest.mark.parametrize("failure", [http(500), http(503), http(408), http(429), None])
 async def test_upload_is_repeated_from_its_start(failure: bytes | None, tmp_path: Path) -> None:
-    """The whole body goes again, on whatever connection."""
+    """The whole body is sent again, on any connection."""
     source = tmp_path / "members.csv"
     source.write_bytes(CSV * 50_000)
     storage = make_storage()
@@ -232,7 +232,7 @@ class Watched:
 
 
 async def test_early_refusal_ends_the_reading() -> None:
-    """The storage need not take what it does not want; the file is closed all the same."""
+    """The storage can refuse a body before its end; the file is closed nevertheless."""
     body = Watched()
 
     class Impatient(httpx.AsyncBaseTransport):

@@ -126,7 +126,7 @@ async def test_report_does_not_follow_links(
 
 
 async def test_empty_report_is_a_file() -> None:
-    """Nobody opened, and that is a report too."""
+    """A report without rows, for example of a mail without opens, is a report too."""
     async with serve(answering(http(200))) as server, anyio.TemporaryDirectory() as folder:
         assert await get(make_storage(), f"{server.url}/r", Path(folder) / "report.csv") == 0
         assert contents(Path(folder)) == {"report.csv": b""}
@@ -162,7 +162,7 @@ async def test_cut_download_leaves_nothing(folder: Path) -> None:
 
 
 async def test_connection_cut_on_the_wire_is_noticed(folder: Path) -> None:
-    """Fewer bytes than were announced are no report."""
+    """A file with fewer bytes than announced is not a report."""
 
     async def cut(stream: anyio.abc.SocketStream) -> None:
         async with stream:
@@ -194,7 +194,7 @@ async def test_cut_download_is_repeated_from_its_start(folder: Path) -> None:
     ],
 )
 async def test_refused_download_leaves_nothing(status: int, attempts: int, folder: Path) -> None:
-    """The storage's XML is no report."""
+    """The storage's XML is not a report."""
     async with serve(answering(http(status, b"<Error>s3cr3t</Error>"))) as server:
         with pytest.raises(StorageError, match=f"HTTP {status}$") as caught:
             await get(make_storage(), f"{server.url}/r", folder / "report.csv")
@@ -284,7 +284,7 @@ class Trickle(httpx.AsyncByteStream):
 
 
 async def test_cancelled_download_leaves_nothing(folder: Path) -> None:
-    """The temporary file goes, whatever ends the download."""
+    """The temporary file is removed after any end of the download."""
     clock = ManualClock(START)
 
     async def handle(request: httpx.Request) -> httpx.Response:
@@ -300,7 +300,7 @@ async def test_cancelled_download_leaves_nothing(folder: Path) -> None:
 async def test_download_cancelled_while_writing_leaves_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A piece on its way to the disk is no exception; the body is closed, too."""
+    """Also while a piece is being written to disk; the body is closed as well."""
     body = Pieces(*[b"piece"] * 10)
 
     async def handle(request: httpx.Request) -> httpx.Response:

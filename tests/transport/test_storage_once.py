@@ -67,7 +67,7 @@ async def test_each_upload_has_a_connection_of_its_own() -> None:
 
 @pytest.mark.parametrize("not_sent", [httpx.ConnectError("x"), httpx.ConnectTimeout("x")])
 async def test_what_was_not_sent_is_repeated(not_sent: Exception) -> None:
-    """Nothing left, so that nothing was made of it; the observer hears of each attempt."""
+    """Nothing left, so nothing was sent to contacts; the observer is notified of each attempt."""
     transport, observer = Scripted(not_sent, not_sent, answer(200)), RecordingObserver()
 
     await make_storage(transport).put_once(URL, BODY, observer=observer)
@@ -171,7 +171,7 @@ async def test_doubt_has_status_and_code() -> None:
 
 
 async def test_success_before_all_has_left_is_unknown() -> None:
-    """Nobody has accepted what did not leave."""
+    """A body that has not left was not accepted."""
 
     class Hasty(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -216,7 +216,7 @@ async def test_url_whose_time_ends_between_two_attempts_is_not_sent_again() -> N
 
 @pytest.mark.parametrize("url", ["http://s3.example.com/key", "https://s3.example.com/key?…"])
 async def test_bad_url_is_refused_before_anything_is_sent(url: str) -> None:
-    """Contacts go over https, or not off this machine; a ticket from plain data has no URL."""
+    """Contacts are sent over https, or to this machine; a ticket from plain data has no URL."""
     transport = Scripted(answer())
 
     with pytest.raises(StorageError, match=r"read back from plain data"):
@@ -303,7 +303,7 @@ async def test_cancelled_upload_runs_to_its_answer(caplog: pytest.LogCaptureFixt
 
 
 async def test_cancelled_upload_ends_at_its_bound() -> None:
-    """However well it goes on, nobody who was cancelled waits for longer than submit_s."""
+    """A cancelled caller waits for submit_s at most, even if the upload makes progress."""
     clock, observer = ManualClock(START), RecordingObserver()
     storage = attrs.evolve(
         make_storage(Scripted(answered_after(clock, 500)), clock=clock),

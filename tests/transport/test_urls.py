@@ -75,7 +75,7 @@ ELSEWHERE = [
 @pytest.mark.parametrize("host", HERE)
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_this_machine_is_no_storage(scheme: str, host: str) -> None:
-    """In whatever way it is written; it is one if the API is here, too."""
+    """In any notation; but it is allowed if the API is on this machine, too."""
     url = urlsplit(f"{scheme}://{host}:9000/key?x=1")
 
     assert "this machine" in (problem_of_storage_url(url, API) or "")
@@ -91,7 +91,7 @@ def test_other_hosts_are(host: str) -> None:
 
 @pytest.mark.parametrize("user", ["user@", "user:pass@", "@"])
 def test_user_in_a_url_is_refused(user: str) -> None:
-    """It may be made to look like the host."""
+    """The user can look like the host."""
     url = urlsplit(f"https://{user}s3.example.com/key")
 
     assert "user" in (problem_of_storage_url(url, API) or "")

@@ -37,8 +37,8 @@ Fate = Literal[
 """The possible fates of a request."""
 
 RefusalReason = Literal["used", "gone", "given-up", "hold"]
-"""Why no request is sent: the daily quota is used up by our count, or exhausted by the server's
-answers; the server has refused all requests for long; or it asks for a long hold."""
+"""Why no request is sent: our daily count is used up ("used"), the server refuses all requests of
+the day ("gone"), it refuses all requests for long ("given-up"), or it asks for a long hold."""
 
 
 @attrs.frozen

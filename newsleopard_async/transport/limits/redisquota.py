@@ -25,8 +25,8 @@ from newsleopard_async.transport.limits.quota import QuotaReply, QuotaUpdate
 __all__ = ["RedisQuota", "script"]
 
 _WITHIN_S: Final = 5.0
-"""How long to try while the server is unreachable. Chosen: the same as for a file that another
-process has locked; a restart takes a second."""
+"""How long to try while the server is unreachable. Chosen: five times the time of a restart, and
+the same as for a locked file."""
 
 
 class RedisQuota:

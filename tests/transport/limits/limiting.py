@@ -15,7 +15,7 @@ __all__ = ["exchange", "lists_are_empty", "make_limiter"]
 
 
 def make_limiter(clock: ManualClock, *windows: tuple[int, float], **limits: Any) -> Limiter:
-    """Build the only client of a new state; its windows are those of a key if none are given."""
+    """Return the only client of a new state; by default it has the windows of a key."""
     if windows:
         limits["windows"] = windows
     return Limiter(RateLimits(**limits), RequestQueue(clock), clock)

@@ -95,7 +95,7 @@ def fullest_window(arrivals: list[float], period_s: float) -> int:
 async def test_no_window_at_the_server_holds_more_than_the_limit(
     trips: list[Trip], count: int
 ) -> None:
-    """Whatever the pauses, the jitter up to the uplink's bound and the server's time."""
+    """With any pauses, and any jitter up to the uplink's bound and the server's time."""
     limits = RateLimits(windows=((count, 1), (count + 2, 3)), uplink_s=UPLINK_S)
 
     arrivals = await arrive(limits, trips)

@@ -70,7 +70,7 @@ async def test_used_up_day_is_an_error_at_once() -> None:
 
 
 async def test_used_up_day_is_told_to_everybody_in_line() -> None:
-    """Those who wait for a slot learn of the day's end when it comes, not when it is their turn."""
+    """Waiting requests fail when the day is used up, not when they become first in the queue."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock, (1, 60), (2, DAY_S))
     await exchange(limiter)
@@ -153,7 +153,7 @@ async def test_polls_are_denied_the_last_hundredth() -> None:
 
 
 async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
-    """A poll behind others is told when the last hundredth begins, not when it is its turn."""
+    """A waiting poll fails when the last hundredth begins, not when it becomes first."""
     clock = ManualClock()
     queue = RequestQueue(clock, LimitState(DayCount(97)))
     limiter = Limiter(RateLimits(windows=((1, 60), (100, DAY_S))), queue, clock)
@@ -176,7 +176,7 @@ async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
 
 
 async def test_usage_is_the_days_estimate() -> None:
-    """Usage says what is used, what may still go, and when it begins anew; JSON-safe."""
+    """Usage has the used and the remaining requests, and the reset time, JSON-safe."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock, (1_000, DAY_S))
     await exchange(limiter)
@@ -191,7 +191,7 @@ async def test_usage_is_the_days_estimate() -> None:
 
 
 async def test_usage_without_a_daily_limit_has_no_remainder() -> None:
-    """Where the client has no limit a day, there is nothing to be left."""
+    """If the client has no daily limit, the remainder is unknown."""
     clock = ManualClock()
     limiter = make_limiter(clock, (10, 1))
     await exchange(limiter)

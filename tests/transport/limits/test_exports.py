@@ -122,7 +122,7 @@ async def test_refusal_that_is_known_after_the_answers_head_gives_the_hour_back(
 
 @pytest.mark.anyio
 async def test_refused_export_lets_the_next_one_in_line_go_at_once() -> None:
-    """The distance that a refused export kept from others is given back, too."""
+    """Another export no longer waits for its distance from a refused one."""
     clock = ManualClock()
     limiter = make_limiter(clock, (10, 1), export_every_s=10.0)
     slot = await exchange(limiter, export_of="c1")
@@ -237,7 +237,7 @@ async def test_export_distance_counts_exports_of_other_clients() -> None:
 
 @pytest.mark.anyio
 async def test_each_claim_of_a_chain_is_given_back_by_itself() -> None:
-    """An export that was given back does not come back with the end of the one after it."""
+    """The end of a later export does not restore a claim that was given back."""
     clock = ManualClock()
     limits = RateLimits(windows=(), export_per_campaign_s=1e-9)
     queue = RequestQueue(clock)
@@ -277,7 +277,7 @@ async def test_export_whose_task_is_destroyed_gives_its_hour_back() -> None:
 
 
 def test_past_exports_are_forgotten() -> None:
-    """What no longer keeps anybody out takes no memory."""
+    """Claims that delay no export any more take no memory."""
     exports = Exports()
 
     for number in range(1_000):

@@ -61,7 +61,7 @@ def test_day_is_gone_after_two_minutes_of_refused_probes(every_s: float, probes:
 
 
 def test_two_minutes_are_counted_anew_from_the_text_of_the_second() -> None:
-    """Whatever was refused before it says nothing about the day."""
+    """Earlier refusals say nothing about the day."""
     ends = judge(steady_gate(), [*[None] * 20, False, *[None] * 12], every_s=5)
     later = judge(steady_gate(), [False, *[None] * 12], every_s=10)
 
@@ -70,7 +70,7 @@ def test_two_minutes_are_counted_anew_from_the_text_of_the_second() -> None:
 
 
 def test_gate_is_given_up_after_two_minutes_until_a_probe_is_accepted() -> None:
-    """Whatever the texts, no one waits for ever for a server that refuses everything."""
+    """With any texts, no request waits without limit for a server that refuses everything."""
     gate = steady_gate()
     judge(gate, [False] * 11, every_s=10)
     before = gate.is_given_up
@@ -120,7 +120,7 @@ def test_verdicts_of_others_do_not_count_as_the_probes() -> None:
 
 
 def refuse_probes(gate: Gate, count: int, *, from_s: float = 0.0) -> list[bool]:
-    """Send probes 60 s apart that are refused; return after which of them the day is gone."""
+    """Refuse probes 60 s apart; return the number after which the day is exhausted."""
     ends = []
     for number in range(1, count + 1):
         now = from_s + number * 60
@@ -131,7 +131,7 @@ def refuse_probes(gate: Gate, count: int, *, from_s: float = 0.0) -> list[bool]:
 
 
 def test_refused_probe_is_counted_once() -> None:
-    """What others bring after a probe's refusal is no second verdict on it."""
+    """Later refusals of other requests do not count as a second refusal of the probe."""
     gate = steady_gate()
     gate.refused(0.0, daily=None, retry_after_s=None)
     refuse_probes(gate, 1)
@@ -171,7 +171,7 @@ def test_day_after_a_lost_one_takes_three_probes_again() -> None:
 
 
 def test_longer_retry_after_of_another_prolongs_the_hold() -> None:
-    """Whoever brings it, a Retry-After is kept."""
+    """A Retry-After is observed, whichever request receives it."""
     gate = steady_gate()
     gate.refused(0.0, daily=None, retry_after_s=None)
 
@@ -217,7 +217,7 @@ def test_pace_slows_after_three_refusals(refusals: int, factors: list[float]) ->
 
 
 def test_pace_halves_with_each_further_three_refusals() -> None:
-    """A server that goes on throttling is asked ever more slowly, down to a bound."""
+    """If a server continues to throttle, the requests slow down, up to a bound."""
     spacing = Spacing()
     factors = []
 

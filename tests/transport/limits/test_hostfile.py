@@ -1,4 +1,4 @@
-"""The limits of a key in a file: what may become of it, and of those who use it."""
+"""The limits of a key in a file: faults of the file, and of the processes that use it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.quick
 
 NAME = "limits"
 LOST_S = 1.2
-"""When to ask again after what was kept is lost; nobody goes for a window more, either."""
+"""The time of the next request after the value was lost: one window later."""
 DAYS_S = 86_400
 
 
@@ -96,7 +96,7 @@ def locked(path: Path) -> Iterator[None]:
 async def test_first_processes_go_at_once_and_count_together(
     host: Host, order: tuple[int, ...]
 ) -> None:
-    """Nobody can have sent anything before the file was used, whoever has made it."""
+    """Before its first use, no process can have sent anything, so no request waits."""
     processes = host.process(), host.process()
     other = processes[1]
 
@@ -165,7 +165,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("soon")
 async def test_file_that_is_never_let_go_is_left_to_its_holder(host: Host) -> None:
-    """After a while all others go on with a new one, together, once every window is empty."""
+    """After a while all others continue with a new file, after every window is empty."""
     processes = [host.process() for _ in range(3)]
     used = []
 
@@ -187,7 +187,7 @@ async def test_file_that_is_never_let_go_is_left_to_its_holder(host: Host) -> No
 @pytest.mark.anyio
 @pytest.mark.usefixtures("soon")
 async def test_new_file_of_another_is_never_removed(host: Host) -> None:
-    """Of all who wait for a holder only one at a time looks whether it is still its file."""
+    """Only one waiting process at a time checks whether the locked file is still in place."""
     process = host.process()
     before = host.path.stat().st_ino
 
@@ -207,7 +207,7 @@ async def test_new_file_of_another_is_never_removed(host: Host) -> None:
 async def test_file_that_another_has_just_replaced_stays(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has become the one that may remove it looks again whether it is the same."""
+    """The process that can remove the file checks again whether it is the same one."""
     process = host.process()
     taken: list[int] = []
 
@@ -252,7 +252,7 @@ class Stopping(ManualClock):
 
 @pytest.mark.anyio
 async def test_holder_that_wakes_up_goes_on_with_the_others(host: Host) -> None:
-    """What it was about to keep was kept by nobody; so it asks again."""
+    """The update of the stopped process was lost, so it asks again."""
     process = host.process(Stopping(host.path.unlink))
 
     assert await host.wait_s(process) == pytest.approx(LOST_S)
@@ -260,7 +260,7 @@ async def test_holder_that_wakes_up_goes_on_with_the_others(host: Host) -> None:
 
 @pytest.mark.anyio
 async def test_process_that_was_stopped_itself_takes_no_file_away(host: Host) -> None:
-    """To it, others seem to have had the lock for long; in truth it has tried twice."""
+    """This process finds the lock held for long, but it has tried only twice."""
     process = host.process()
     before = host.path.stat().st_ino
 
@@ -382,7 +382,7 @@ def link(path: Path) -> None:
 async def test_what_is_no_file_is_an_error_until_it_is_gone(
     host: Host, put: Callable[[Path], None], take: Callable[[Path], None]
 ) -> None:
-    """The error says how to go on without; and once a file can be kept again, it is."""
+    """The error names the way out, and the file is used again as soon as that is possible."""
     process = host.process()
     host.path.unlink()
     put(host.path)
@@ -411,7 +411,7 @@ def room(size_bytes: int) -> Iterator[None]:
 
 @pytest.mark.anyio
 async def test_full_disk_is_an_error_and_no_permit(host: Host) -> None:
-    """A permit that nobody else knows of must not be used."""
+    """A permit that no other process can find must not be used."""
     process = host.process()
     await host.ask(process)
 
@@ -484,7 +484,7 @@ def test_many_event_loops_leave_no_file_open(
 
 @pytest.mark.anyio
 async def test_files_that_nobody_has_used_for_two_days_are_removed(host: Host) -> None:
-    """Others stay; and who has kept one open for so long goes on with a new one."""
+    """Other files stay. A process with such an old file open continues with a new one."""
     host.process()
     sleeper = HostFile(host.folder, "sleeper", host.clock)
     await host.ask(sleeper)

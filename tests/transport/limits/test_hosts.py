@@ -128,7 +128,7 @@ async def test_server_that_is_away_stops_all_and_loses_no_count(
 async def test_server_that_is_away_for_a_moment_is_waited_for(
     emulator: Emulator, url: str, redis: Server, redis_url: str
 ) -> None:
-    """A restart of less than 5 s is no error; and nobody bursts over what was lost."""
+    """A restart of less than 5 s is not an error, and the lost value causes no burst."""
     async with NewsLeopard(KEY, base_url=url, quota=redis_url) as nl:
         await nl.contacts.list_lists()
         async with anyio.create_task_group() as tasks:
@@ -145,7 +145,7 @@ async def test_server_that_is_away_for_a_moment_is_waited_for(
 async def test_cancelled_while_the_server_hangs_keeps_no_place(
     emulator: Emulator, url: str, redis: Server, redis_url: str
 ) -> None:
-    """What was asked for, and is not wanted any more, is given back; so the count is right."""
+    """A request for a permit that is cancelled is given back, so the count is correct."""
     async with NewsLeopard(KEY, base_url=url, quota=redis_url) as nl:
         await nl.contacts.list_lists()
         with redis.frozen(), anyio.move_on_after(0.05):
@@ -232,7 +232,7 @@ def test_urls_of_redis_and_valkey_are_taken(scheme: str) -> None:
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks for Redis is told at once what to install."""
+    """With a Redis URL, the client's error names the package to install."""
     monkeypatch.setitem(sys.modules, "redis", None)
 
     with pytest.raises(ConfigurationError, match=re.escape("newsleopard-async[redis]")):
@@ -240,7 +240,7 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_server_that_refuses_us_is_a_wrong_setting(emulator: Emulator, url: str) -> None:
-    """A missing password is no outage; it is said when the client is opened."""
+    """A missing password is not an outage; opening the client fails."""
     with start_redis("--requirepass", "hush") as server:
         quota = f"redis://127.0.0.1:{server.port}/0"
         with pytest.raises(ConfigurationError, match=r"Redis at 127\.0\.0\.1 cannot be used"):

@@ -118,7 +118,7 @@ async def test_word_of_the_sending_sets_the_alarm_of_those_in_line() -> None:
 
 @pytest.mark.anyio
 async def test_slot_is_held_until_its_fate_is_known() -> None:
-    """While a request was neither sent nor answered, nobody takes its place."""
+    """While a request was neither sent nor answered, no other request uses its slot."""
     clock = ManualClock(auto_advance=False)
     limiter = make_limiter(clock, (1, 1))
     slot = await limiter.acquire()
@@ -204,7 +204,7 @@ async def test_polls_let_others_go_first() -> None:
 
 @pytest.mark.anyio
 async def test_poll_that_has_waited_long_goes_in_the_order_of_its_coming() -> None:
-    """After 3 s a poll is as good as others: before those that came later, after the earlier."""
+    """After 3 s a poll counts by its time of arrival, like any other request."""
     clock = ManualClock(auto_advance=False)
     limiter = make_limiter(clock, (1, 1))
     slot = await limiter.acquire()
@@ -255,7 +255,7 @@ async def test_poll_with_a_deadline_goes_first_in_time() -> None:
 
 @pytest.mark.anyio
 async def test_polls_go_while_the_line_is_never_empty() -> None:
-    """Callers that come back at once and for ever do not keep a poll out."""
+    """Callers that call again immediately, without end, do not prevent a poll."""
     clock = ManualClock()
     limiter = make_limiter(clock, (10, 1))
 
@@ -277,7 +277,7 @@ async def test_polls_go_while_the_line_is_never_empty() -> None:
 
 @pytest.mark.anyio
 async def test_request_that_was_refused_keeps_its_place() -> None:
-    """It goes before those that have had no turn, so that none is refused until it gives up."""
+    """It has priority over requests without an attempt, so that it never waits too long."""
     clock = ManualClock(auto_advance=False)
     limiter = make_limiter(clock, (1, 1))
     slot = await limiter.acquire()
@@ -296,7 +296,7 @@ async def test_request_that_was_refused_keeps_its_place() -> None:
 
 @pytest.mark.anyio
 async def test_client_with_other_limits_does_not_wait_for_those_behind_which_it_stands() -> None:
-    """Whoever comes with limits that allow less learns of it at once, wherever it stands."""
+    """A client with lower limits fails immediately, at any position in the queue."""
     clock = ManualClock()
     queue = RequestQueue(clock)
     wide = Limiter(RateLimits(windows=((1, 60), (10, 86_400))), queue, clock)
@@ -316,7 +316,7 @@ async def test_client_with_other_limits_does_not_wait_for_those_behind_which_it_
 @pytest.mark.anyio
 @pytest.mark.parametrize("leaving", ["a", "b", "c"])
 async def test_cancelled_waiter_leaves_its_place_to_the_next(leaving: str) -> None:
-    """Whoever leaves the line, the others go in order and no later than without it."""
+    """After a waiter has left, the others are sent in order, and not later than without it."""
     clock = ManualClock(auto_advance=False)
     limiter = make_limiter(clock, (1, 1))
     await exchange(limiter)
@@ -405,16 +405,16 @@ async def test_acquire_is_a_checkpoint() -> None:
 @pytest.mark.parametrize(
     ("ends", "next_at"),
     [
-        # What comes after a slot's end, as a body that breaks off, changes nothing.
+        # Events after the end of a slot, for example a body that breaks off, change nothing.
         ("sent answered wait sent lost answered give_back", PERIOD_S),
-        # Where no one says when a request was sent, giving it back after its answer is no use.
+        # If the departure of a request is not reported, returning it after its answer does nothing.
         ("answered give_back", PERIOD_S),
-        # A second word about the sending moves its instant, and the request counts once.
+        # A second report of the departure moves its instant, and the request counts once.
         ("sent wait sent", 0.5 + PERIOD_S + UPLINK_S),
     ],
 )
 async def test_only_the_first_end_of_a_slot_counts(ends: str, next_at: float) -> None:
-    """And the last word about its sending before that."""
+    """The last report of its departure before that counts, too."""
     clock = ManualClock()
     limiter = make_limiter(clock, (1, 1), (10, 86_400))
     slot = await limiter.acquire()
@@ -465,7 +465,7 @@ async def test_each_key_origin_and_clock_has_its_own_state() -> None:
 
 
 def test_each_event_loop_has_its_own_state() -> None:
-    """A state is never shared by two event loops, whose primitives would hang."""
+    """Two event loops never share a state, because its primitives would hang."""
     clock = ManualClock()
 
     async def get() -> RequestQueue:
@@ -579,7 +579,7 @@ async def test_closed_client_still_says_what_was_used() -> None:
 
 
 def test_client_that_is_closed_on_another_event_loop_says_so_to_no_one() -> None:
-    """There are no states there; those of its own loop went with that loop."""
+    """Another event loop has no states; those of the client's own loop ended with it."""
     clock = ManualClock()
 
     async def begin() -> Limiter:

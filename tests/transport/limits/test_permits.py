@@ -1,4 +1,4 @@
-"""The limits that processes share, as a function of what is kept, a change, and the time."""
+"""The limits that processes share, as a function of the value, an update, and the time."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Shared:
 
 
 def heard(key: str, *whats: Fate, daily: bool | None = None) -> tuple[RequestReport, ...]:
-    """Report what became of a request just now."""
+    """Report the outcome of a request that ended just now."""
     return tuple(RequestReport(key, what, 0.0, daily=daily) for what in whats)
 
 
@@ -97,7 +97,7 @@ def test_refusals_of_their_own_count_each() -> None:
 
 
 def test_who_left_the_line_keeps_nobody_waiting() -> None:
-    """What is not asked for any more gives its turn to the next one at once."""
+    """The next request gets the position of a withdrawn one immediately."""
     shared = Shared()
     for name in ("a", "b"):
         assert shared.ask(name).go_s == 0
@@ -112,7 +112,7 @@ def test_who_left_the_line_keeps_nobody_waiting() -> None:
 
 
 def test_permit_that_is_asked_for_again_says_when_it_was_for() -> None:
-    """One whose reply was lost for long is known to be too late to be used."""
+    """If the reply was lost for long, the process finds that the permit is too late."""
     shared = Shared()
     shared.ask("a")
     shared.now += 0.7
@@ -147,7 +147,7 @@ ODD: Final[tuple[Any, ...]] = (
 
 @pytest.mark.parametrize("kept", [*ODD, {"form": 0, "anything": []}, {"form": FORM}])
 def test_what_is_nothing_of_ours_is_as_good_as_nothing(kept: Any) -> None:
-    """It was lost; so nobody goes before each permit is used, and each window would be empty."""
+    """The value counts as lost, so no request is sent before all permits and windows are over."""
     shared = Shared(kept=[] if kept is None else kept)
 
     assert shared.ask("a").later_s == 1.2
@@ -174,7 +174,7 @@ def test_odd_value_anywhere_fails_no_request(field: str) -> None:
 
 
 def odd_values(value: Any) -> Iterator[Any]:
-    """Yield what may be in the place of a value, or anywhere within it."""
+    """Yield odd values, in place of the whole value or nested in it."""
     yield from ODD
     if isinstance(value, list):
         yield [*value, *value]
@@ -218,7 +218,7 @@ def test_request_counts_until_it_has_arrived_for_certain(
 
 
 def test_only_one_probe_goes_while_it_is_unanswered() -> None:
-    """A server that takes its time to answer is not asked by others meanwhile."""
+    """While a slow server has not answered a probe, no other request is sent."""
     shared = Shared()
     send_probe(shared)
 
@@ -301,7 +301,7 @@ def test_probe_whose_verdict_never_came_is_followed_by_another(daily: bool | Non
 
 
 def test_count_of_the_day_outlives_what_is_kept() -> None:
-    """Who has seen a higher count of the day says so to those who have lost it."""
+    """A process with a higher count of the day reports it to a store that has lost it."""
     shared = Shared()
     shared.ask("a")
     shared.kept = None
@@ -312,7 +312,7 @@ def test_count_of_the_day_outlives_what_is_kept() -> None:
 
 
 def test_long_window_of_one_process_keeps_few_requests_of_others() -> None:
-    """What is kept stays small, whatever goes by limits without that window."""
+    """The value stays small, even if other requests have limits without that window."""
     hourly = Shared(windows=((2, 1.0), (100, 3_600.0)))
     hourly.ask("first")
     shared = Shared(kept=hourly.kept)
@@ -326,7 +326,7 @@ def test_long_window_of_one_process_keeps_few_requests_of_others() -> None:
 
 
 def test_turn_is_kept_however_long_the_way_to_the_store_takes() -> None:
-    """Who was told to come after another one does not come before it the next time."""
+    """A request that must wait for another one does not overtake it with its next call."""
     shared = Shared(windows=((1, 1.0),))
     shared.ask("before")
     first = shared.ask("first").later_s

@@ -1,4 +1,4 @@
-"""Real processes that share a file, one of which is killed, and one stopped."""
+"""Real processes that share a file; one is killed, and one is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limits of a key in Redis: as in a file, change for change, and what may befall the server."""
+"""The limits of a key in Redis: the same changes as in a file, and faults of the server."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ EVERYTHING: Final = {
     *("gate OPEN", "gate SHUT", "gate PROBING", "gate JUDGING", "early True", "given up True"),
     *("is_gone True", "is_gone False", "interval_s True", "recovering True", "3 days"),
 }
-"""What must have come to pass in the histories, so that they prove something."""
+"""The events that the histories must contain to prove something."""
 
 MOMENTS_S: Final = (0, 0, 1e-6, 0.001, 0.01, 0.05, 0.1, 0.3, 1, 1.005, 1.2, 3, 10, 31, 130, 301)
 LEAPS_S: Final = (3_600, 40_000, 50_000, 86_400, 200_000, -0.5, -4, -700, -90_000, -90_000)
@@ -71,14 +71,14 @@ def as_json(change: QuotaUpdate) -> str:
 
 @attrs.define
 class History:
-    """What may befall the limits of a key, at random; each change is applied by both.
+    """A random history of the limits of a key; both implementations apply each change.
 
     Attributes:
         server: A real one.
         time: Since the beginning of 2026.
         ids: Those that were used lately.
         mood: What the platform answers at present.
-        seen: What has come to pass, so that a test can say whether enough has.
+        seen: The events so far, so that a test can check whether there were enough.
     """
 
     server: Any
@@ -110,7 +110,7 @@ class History:
             self._one_request() if self.dice.random() < 0.6 else self._anything()
 
     def _new_traffic(self) -> None:
-        """Change who asks, and by which limits."""
+        """Change the requesting clients and their limits."""
         self.traffic = QuotaUpdate(
             windows=self.dice.choice(WINDOWS),
             uplink_s=0.15,
@@ -128,7 +128,7 @@ class History:
         return self.dice.choice(LEAPS_S if self.dice.random() < 0.03 else MOMENTS_S)
 
     def _harm(self) -> None:
-        """Lose what is kept, or find what nobody can read."""
+        """Delete the value, or replace it by one that cannot be read."""
         lost = self.dice.choice((None, "", "no JSON", "[]", "7", '{"form": 1, "now": 1}', "null"))
         if lost is None:
             self.server.delete(self.key)
@@ -161,13 +161,13 @@ class History:
         )
 
     def _crowd(self) -> None:
-        """Let many ask at once."""
+        """Request many permits at the same time."""
         for _ in range(10):
             self.apply(permit_request=self._wish())
             self.time += timedelta(seconds=self.dice.choice((0, 0.001, 0.03)))
 
     def _one_request(self) -> None:
-        """Ask for a permit until it is given, and answer what goes as the platform is in mood."""
+        """Request a permit until it is given, and answer the request at random."""
         permit_request = self._wish()
         for _ in range(3):
             verdict = self.apply(permit_request=permit_request)
@@ -220,7 +220,7 @@ class History:
         permit_request: PermitRequest | None = None,
         claim: ExportClaim | None = None,
     ) -> QuotaReply:
-        """Apply a change by both, to the same; they must agree on what is kept and said."""
+        """Apply a change by both; the values and the replies must be equal."""
         wall = BEGINNING + self.time
         change = attrs.evolve(
             self.traffic,
@@ -290,7 +290,7 @@ def test_numbers_of_the_script_are_those_of_the_library() -> None:
 
 
 def test_script_does_as_the_host_file(server: Any) -> None:
-    """Whatever befalls them, both give the same verdict, and keep the same, to the microsecond."""
+    """After any event, both have the same replies and values, to the microsecond."""
     History(server, random.Random(6)).run(60)
 
 

@@ -1,4 +1,4 @@
-"""Who shares the limits of a key: what may be asked for, and what comes of it."""
+"""The scope of a key's limits: the accepted values, and the store of each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ORIGIN = "https://api.newsleopard.com"
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let a client share what it shares by default, by files of its own."""
+    """Give the default scope a state folder of its own."""
     monkeypatch.delenv("NEWSLEOPARD_QUOTA", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
@@ -59,7 +59,7 @@ def test_what_shares_no_limits_is_refused(quota: Any) -> None:
 
 @pytest.mark.parametrize("word", ["host", "none", "PROCESS", "redis://127.0.0.1"])
 def test_environment_has_one_word_to_say(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anything else is an error, with whatever the client was given."""
+    """Any other value is an error, with any argument of the client."""
     monkeypatch.setenv("NEWSLEOPARD_QUOTA", word)
 
     for quota in ("auto", None):
@@ -82,7 +82,7 @@ def test_environment_has_one_word_to_say(word: str, monkeypatch: pytest.MonkeyPa
 async def test_environment_changes_the_default_alone(
     word: str, quota: str | None, shares: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a client was given itself holds."""
+    """The client's own argument has priority."""
     monkeypatch.setenv("NEWSLEOPARD_QUOTA", word)
 
     nl = NewsLeopard(KEY, quota=quota)
@@ -175,7 +175,7 @@ async def test_one_origin_has_one_limit(origin: str, same: str) -> None:
 
 
 def test_files_name_no_key(state: Path) -> None:
-    """Each origin and key has one of its own, by a hash."""
+    """Each origin and key has its own file, named by a hash."""
     names = {
         Scope.of("host", origin, key).digest
         for origin in (ORIGIN, "http://127.0.0.1")
@@ -194,7 +194,7 @@ def block(state: Path) -> None:
 def test_warning_that_no_file_can_be_kept_comes_once(
     state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It says why, and how to be rid of it; each event loop goes by limits of its own."""
+    """It contains the reason and the way out; each event loop has separate limits."""
     block(state)
 
     async def use() -> None:
@@ -242,7 +242,7 @@ async def test_host_that_was_asked_for_must_be_shared(state: Path) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_client_is_closed_on_another_event_loop_than_it_was_used_on(backend: str) -> None:
-    """What was to be reported there is over with that loop, and keeps nobody here waiting."""
+    """Its pending reports ended with that loop, and closing does not wait for them."""
     transport = httpx.MockTransport(lists_are_empty)
     nl = NewsLeopard(KEY, quota="host", http_transport=transport)
 

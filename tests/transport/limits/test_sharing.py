@@ -46,7 +46,7 @@ UPLINK_S = 0.150
 
 @attrs.define
 class MemoryQuota:
-    """Keeps what is shared in memory; each way to it and back takes up to 2 ms."""
+    """Stores the value in memory; each way to it and back takes up to 2 ms."""
 
     clock: Clock
     kept: dict[str, Any] | None = None
@@ -193,7 +193,7 @@ async def test_permit_that_is_given_back_is_no_request_of_the_day() -> None:
 async def test_report_that_fails_beside_all_calls_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A client of the caller's may raise anything, and nobody awaits what reports."""
+    """The caller's Redis client can raise anything, and no task awaits the report."""
     fleet = Fleet(0.0, 0.0)
     limiter = fleet.process()
     slot = await limiter.acquire()
@@ -209,7 +209,7 @@ async def test_report_that_fails_beside_all_calls_is_logged(
 
 
 async def test_small_demands_are_met_early() -> None:
-    """Who has much to send keeps nobody waiting who has little."""
+    """A client with many requests does not delay a client with few."""
     random.seed(1)
     fleet = Fleet(0.0, 0.0)
 
@@ -263,7 +263,7 @@ async def test_cancelled_at_any_moment_one_neither_loses_nor_keeps_a_place(leavi
         went = [number for _, number in fleet.arrivals]
         last_s = fleet.arrivals[-1][0]
         assert sorted({*went, leaving}) == [0, 1, 2, 9]
-        # Who was told to come after the one that left comes when it was told to.
+        # The request that must wait for the withdrawn one is sent at its own time.
         assert last_s < 1.05 * len(went)
         assert fleet.violations == 0
         await process.report()
@@ -284,7 +284,7 @@ async def send_within(
     ids=["away", "unusable"],
 )
 async def test_store_that_fails_gives_each_who_waits_an_error(error: NewsLeopardError) -> None:
-    """Each gets its own, also what stops a campaign; and then all goes on, with all reports."""
+    """Each waiter gets its own error, even a stop. Later all requests and reports work."""
     fleet = Fleet(0.0, 0.0)
     process = fleet.process()
     await fleet.send(process, 0)
@@ -333,7 +333,7 @@ async def test_what_the_store_did_not_take_is_reported_later() -> None:
 
 @pytest.mark.parametrize("is_known", [False, True])
 async def test_what_stops_a_campaign_goes_before_all_others(is_known: bool) -> None:
-    """Before those of its own process, and of others, that wait already."""
+    """Before waiting requests of its own process and of others."""
     random.seed(0)
     fleet = Fleet(0.0, 0.0)
     busy, other = fleet.process(), fleet.process()
@@ -393,7 +393,7 @@ NOTHING = QuotaUpdate(
 async def test_what_stops_a_campaign_is_held_by_no_trouble_of_others(
     trouble: Callable[[Fleet], Awaitable[None]],
 ) -> None:
-    """It goes at once, where each other request is told that there are none today."""
+    """It is sent immediately, while each other request fails for today."""
     fleet = Fleet(0.0, 0.0)
     await trouble(fleet)
     process = fleet.process()
@@ -422,7 +422,7 @@ async def test_what_stops_a_campaign_is_held_by_no_trouble_of_others(
 
 
 async def test_hold_is_kept_by_all_and_opened_for_all() -> None:
-    """One refusal holds every process; one accepted probe lets all go, at once for its own."""
+    """One refusal shuts the gate of all processes, and one accepted probe opens it for all."""
     random.seed(0)
     fleet = Fleet(0.0, 0.5)
     await shut(fleet)
@@ -479,7 +479,7 @@ async def test_limits_of_one_who_waits_are_no_error_for_another() -> None:
 async def test_refusal_is_not_forgotten_by_what_was_asked_before(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What the store says of the time before a refusal opens no gate, and no log says so."""
+    """A reply from before a refusal opens no gate, and writes no log line."""
     fleet = Fleet(0.0, 0.0)
     process = fleet.process()
     slot = await process.acquire()
@@ -528,7 +528,7 @@ async def test_each_process_says_once_what_the_server_does(
 
 
 async def test_permit_that_is_late_is_not_used() -> None:
-    """A process that was busy, or stopped, asks anew; others have gone meanwhile."""
+    """A process that was busy or stopped asks again, because others have sent meanwhile."""
     fleet = Fleet(0.0, 0.0)
     process = fleet.process()
     async with anyio.create_task_group() as tasks:
@@ -549,7 +549,7 @@ ANY = Demand(RateLimits(), False, 60.0)
 
 
 def test_slot_whose_event_loop_has_ended_ends_quietly() -> None:
-    """What is left of a task may be destroyed later, by whoever collects the garbage."""
+    """The garbage collector can close the rest of a task later."""
 
     async def leave() -> Slot:
         return await Fleet(0.0, 0.0).process().acquire()
@@ -558,7 +558,7 @@ def test_slot_whose_event_loop_has_ended_ends_quietly() -> None:
 
 
 async def test_permit_that_comes_when_all_have_left_is_given_back() -> None:
-    """The day may end for those in line while the store is asked for the first of them."""
+    """The day can end for waiting requests while the store is asked for the first one."""
     fleet = Fleet(0.0, 0.0)
     limits = RateLimits(windows=((10, 1.0), (3, 86_400.0)))
     process = fleet.process(limits)
@@ -584,7 +584,7 @@ HOUR_S = 3_600.0
 
 
 async def export(limiter: Limiter, campaign: str, end: Callable[[Slot], None] | None) -> None:
-    """Export a campaign; ``end`` is what becomes of the request after it was sent, if it was."""
+    """Export a campaign; ``end`` is the outcome of the request, if it was sent."""
     slot = await limiter.acquire(export_of=campaign)
     if end is not None:
         slot.sent()

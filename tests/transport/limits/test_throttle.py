@@ -60,7 +60,7 @@ async def _be_refused_for_ever(limiter: Limiter, *, daily: bool | None = None) -
 
 
 async def test_refusal_holds_everybody_until_a_probe_is_accepted() -> None:
-    """After a refusal one request goes alone; accepted, it lets all others go."""
+    """After a refusal one request is sent alone. If it is accepted, all others are sent."""
     clock = ManualClock()
     limiter = make_limiter(clock)
     await be_refused(limiter)
@@ -84,7 +84,7 @@ async def test_refusal_holds_everybody_until_a_probe_is_accepted() -> None:
 
 
 async def test_two_minutes_of_refused_probes_end_the_day_for_everybody() -> None:
-    """All who wait, and all who come, learn that the day is gone."""
+    """All waiting and all new requests fail with the exhausted day."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
     gone_at: list[float] = []
@@ -108,7 +108,7 @@ async def test_two_minutes_of_refused_probes_end_the_day_for_everybody() -> None
 
 @pytest.mark.parametrize("daily", [None, False], ids=["either text", "the second's text"])
 async def test_day_that_is_gone_is_probed_by_one_every_five_minutes(daily: bool | None) -> None:
-    """One caller asks again, the others get their error; refused, it stays so for as long."""
+    """One caller sends a probe, and the others get their error for as long as it is refused."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
     await lose_the_day(limiter)
@@ -132,7 +132,7 @@ async def test_day_that_is_gone_is_probed_by_one_every_five_minutes(daily: bool 
 
 @pytest.mark.parametrize("daily", [None, False], ids=["the day is gone", "given up"])
 async def test_lost_verdict_keeps_nobody_out_for_ever(daily: bool | None) -> None:
-    """A caller may go away between the head of the probe's answer and the rest of it."""
+    """A caller can be cancelled between the head of the probe's answer and the rest of it."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
     with pytest.raises(RateLimited):
@@ -161,7 +161,7 @@ async def test_wrong_conclusion_about_the_day_heals_by_itself() -> None:
 
 
 async def test_server_that_refuses_everything_keeps_no_one_waiting() -> None:
-    """After two minutes all who wait are told, whatever the text; one at a time still tries."""
+    """After two minutes all waiting requests fail, with any text; probes continue."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
     told: list[float] = []
@@ -223,7 +223,7 @@ async def test_longer_retry_after_is_waited_for() -> None:
 
 
 async def test_very_long_retry_after_is_an_error_for_everybody() -> None:
-    """Nobody waits silently for minutes: those in line and those who come are told."""
+    """Waiting and new requests fail immediately instead of waiting for minutes."""
     clock = ManualClock()
     limiter = make_limiter(clock, (1, 60))
     slot = await limiter.acquire()
@@ -274,7 +274,7 @@ async def test_no_header_keeps_other_callers_out_for_longer_than_five_minutes(he
 
 
 class OneKeyOfMany(httpx.AsyncBaseTransport):
-    """A server that takes 10 requests in any second, whoever sends them."""
+    """A server that accepts 10 requests in any second, from all clients together."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
@@ -299,7 +299,7 @@ class OneKeyOfMany(httpx.AsyncBaseTransport):
 @pytest.mark.matrix
 @pytest.mark.parametrize("at_once", [1, 40])
 async def test_ten_processes_with_one_key_are_all_served_in_the_end(at_once: int) -> None:
-    """Each knows nothing of the others; no one concludes that the day is gone, or gives up."""
+    """The processes do not know each other. No one finds the day exhausted, or gives up."""
     clock = ManualClock(NOON)
     server = OneKeyOfMany(clock)
 
@@ -367,7 +367,7 @@ async def test_acceptance_that_is_known_late_lets_all_go_at_once() -> None:
 
 
 async def test_lost_probe_is_followed_by_another() -> None:
-    """A probe whose answer is lost says nothing; after the same delay another one goes."""
+    """A probe with a lost answer changes nothing; after the same delay another one is sent."""
     clock = ManualClock()
     limiter = make_limiter(clock)
     await be_refused(limiter)
@@ -382,7 +382,7 @@ async def test_lost_probe_is_followed_by_another() -> None:
 
 
 async def test_probe_without_a_verdict_is_followed_by_another() -> None:
-    """Nobody waits for ever for the verdict of a probe whose caller went away."""
+    """A probe whose caller was cancelled is followed by another one."""
     clock = ManualClock()
     limiter = make_limiter(clock)
     await be_refused(limiter)

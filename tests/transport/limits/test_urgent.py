@@ -1,4 +1,4 @@
-"""What is urgent: it goes first, and once where others do not go at all."""
+"""Urgent requests: they have priority, and are sent once even if no other request is."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_urgent_goes_before_everybody_else() -> None:
 @pytest.mark.anyio
 @TROUBLES
 async def test_urgent_one_goes_at_once_until_it_is_refused(trouble: Trouble) -> None:
-    """Where others are refused at once, what is urgent is tried, once."""
+    """If other requests fail immediately, an urgent one is tried once."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
     await trouble(limiter, clock)
@@ -161,7 +161,7 @@ async def test_accepted_one_is_news_for_everybody(trouble: Trouble) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("ending", [Slot.refused, Slot.lost, Slot.give_back])
 async def test_early_probe_shortens_no_hold(ending: Callable[[Slot], None]) -> None:
-    """What the server asked for holds for all others as long as before."""
+    """The server's hold stays as long as before for all other requests."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
     await be_held(limiter, clock)
@@ -225,7 +225,7 @@ async def test_urgent_one_goes_beside_a_probe_that_is_on_its_way() -> None:
 
 @pytest.mark.anyio
 async def test_urgent_one_does_not_wait_for_a_probe_that_hangs() -> None:
-    """Its answer may take a minute, in which a thousand mails go out."""
+    """The answer can take a minute, in which a thousand mails are sent."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
     settle(limiter, await limiter.acquire(), refused=True)
@@ -287,7 +287,7 @@ URGENT = attrs.evolve(STOP, urgent=True)
 async def test_call_that_stops_goes_on_a_day_that_is_used_up_until_it_is_refused(
     then: list[Step], error: type[NewsLeopardError] | None
 ) -> None:
-    """What was not sent was not tried, and a lost attempt may have come to nothing."""
+    """An attempt that was not sent does not count, and a lost one had possibly no effect."""
     transport = Scripted(json_answer(200, []), *then)
     api = make_api(
         transport,
@@ -308,7 +308,7 @@ async def test_call_that_stops_goes_on_a_day_that_is_used_up_until_it_is_refused
 
 @pytest.mark.anyio
 async def test_everything_in_a_context_may_be_urgent() -> None:
-    """The reads that a stop needs go as it does, also those of other modules."""
+    """The reads for a stop are urgent too, including those of other modules."""
     api = make_api(Scripted(json_answer(200, [])), clock=ManualClock(NOON), limits=DAY_IS_USED_UP)
     await api.call(READ)
 

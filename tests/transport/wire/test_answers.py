@@ -70,7 +70,7 @@ def test_state_is_the_bare_word(status: str, expected: str) -> None:
 
 
 def test_report_link_loses_its_leading_colon() -> None:
-    """Type and address come from their own fields, whatever the file's name says (T115, T116)."""
+    """Type and address come from their own fields, not from the name of the file (T115, T116)."""
     links = read(
         answers.decode_links,
         {
@@ -120,7 +120,7 @@ OPEN = {"reportType": "open", "link": "https://x.example/y"}
     ],
 )
 def test_rows_are_known_by_their_code(answer: object) -> None:
-    """Any one array of objects with `sn` is that of the lists, whatever its name (T54)."""
+    """Any one array of objects with `sn` contains the lists, under any name (T54)."""
     assert [each.sn for each in read(answers.decode_lists, answer)] == [SN]
 
 
@@ -170,7 +170,7 @@ def test_sent_campaigns_are_known_by_their_code(answer: object) -> None:
     ],
 )
 def test_links_are_known_by_their_link(answer: object, types: list[str] | None) -> None:
-    """One object, or the link alone; each file without a type is one of its own (T114)."""
+    """One object, or only the link; each file without a type gets its own type (T114)."""
     found = answers.decode_links(answer, Unread())
 
     assert [each.type for each in found] == (types or ["open", "unknown", "unknown-2"])
@@ -186,7 +186,7 @@ def test_links_are_known_by_their_link(answer: object, types: list[str] | None) 
     ],
 )
 def test_link_that_is_not_there_is_not_ready(answer: object) -> None:
-    """Before the first export there is none, however that is said (T117)."""
+    """Before the first export there is no link, in any notation (T117)."""
     assert answers.decode_links(answer, Unread()) == ()
 
 
@@ -289,7 +289,7 @@ def test_field_that_decides_nothing_fails_no_import(fields: dict[str, object]) -
 def test_result_says_which_import_it_is_about(
     fields: dict[str, object], named: str, path: str
 ) -> None:
-    """Whoever waits for an import can see that the answer is about another one (T42)."""
+    """A caller that waits for an import can find that the answer names another one (T42)."""
     unread = Unread()
 
     found = decode_import({"status": "COMPLETE", **fields}, unread)
@@ -299,7 +299,7 @@ def test_result_says_which_import_it_is_about(
 
 
 def test_link_that_alone_tells_of_rejected_rows_is_needed() -> None:
-    """Without the count and the link, nobody would see that contacts were lost."""
+    """Without the count and the link, lost contacts would not be noticed."""
     answer = {"status": "COMPLETE", "errCnt": "some", "errorDownloadLink": "http://x/y"}
 
     with pytest.raises(WireError, match="errCnt does not say"):
@@ -411,7 +411,7 @@ def test_name_that_came_as_a_number_is_its_digits() -> None:
 def test_answer_that_cannot_be_understood_fails_loudly(
     decode: Callable[[object, Unread], object], answer: object, path: str
 ) -> None:
-    """What could be two things, or nothing that was asked for, is an error that names the place."""
+    """An ambiguous or missing value is an error that names the path."""
     with pytest.raises(WireError) as caught:
         decode(answer, Unread())
 
@@ -420,7 +420,7 @@ def test_answer_that_cannot_be_understood_fails_loudly(
 
 
 def test_note_and_error_show_nothing_of_the_answer() -> None:
-    """A log line must not carry what a server may have echoed, causes included."""
+    """A log line must not contain an echo of a server, and neither must the causes."""
     unread = Unread()
     answers.decode_lists({"Lists": [{**ROW, "createDate": "2019-02-31T00:00:00Z"}]}, unread)
 

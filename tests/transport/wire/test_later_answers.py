@@ -65,7 +65,7 @@ def problem_of(decode: Any, answer: object) -> str:
     ],
 )
 def test_balance_is_read(answer: object, expected: Balance, unread: str) -> None:
-    """Numbers may be text, a bare number is that of mails, and what is missing is unknown."""
+    """Numbers can be text, a single number is that of mails, and a missing value is unknown."""
     assert read(later_answers.decode_balance, answer) == (expected, unread)
 
 
@@ -145,7 +145,7 @@ def test_status_of_another_campaign_is_noticed() -> None:
 
 
 def test_what_decides_nothing_of_a_status_may_be_unreadable() -> None:
-    """A campaign is still known to be sending, whatever its dates are."""
+    """A campaign is known to be sending, with any dates."""
     answer = {
         "status": "SENDING",
         "sn": "a/b",
@@ -206,7 +206,7 @@ def test_state_is_never_guessed(answer: object, problem: str) -> None:
             "",
         ),
         (
-            {"success": [SN, "somebody-elses", {"name": "x"}, 1.5], "badCampaigns": "none"},
+            {"success": [SN, "another-code", {"name": "x"}, 1.5], "badCampaigns": "none"},
             DeleteOutcome(deleted=(SN,), unmentioned=(OTHER, THIRD)),
             "$.success[2] is missing, $.success[3] is not text, $.badCampaigns is not an array",
         ),
@@ -352,7 +352,7 @@ def test_money_is_read_as_it_is_written(written: object, amount: str | None) -> 
 
 def test_row_that_cannot_be_read_is_left_out_and_noted() -> None:
     """One odd row does not hide the others."""
-    answer = [ROW, "odd", {"name": "nobody"}, {"campaignSn": OTHER, "transactionRevenue": "NT$5"}]
+    answer = [ROW, "odd", {"name": "no code"}, {"campaignSn": OTHER, "transactionRevenue": "NT$5"}]
 
     found, unread = read(later_answers.decode_metrics, answer)
 
@@ -405,7 +405,7 @@ def test_template_of_a_list_may_have_unreadable_parts() -> None:
     ],
 )
 def test_template_is_read_with_its_html_as_it_is(answer: object, unread: str) -> None:
-    """Not a character of it is changed; its code is the one that was asked for if it has none."""
+    """No character of it is changed; without a code it gets the requested one."""
     assert read(decode_template, answer) == (Template(id="7", html=HTML), unread)
 
 
@@ -463,5 +463,5 @@ def test_reason_that_cannot_be_read_is_noted_without_the_address() -> None:
     ],
 )
 def test_outcome_of_an_event_needs_both_lists(answer: object, problem: str) -> None:
-    """Whether somebody got a mail is never guessed; no address is in the problem."""
+    """The fate of a mail is never guessed, and the problem contains no address."""
     assert problem_of(later_answers.decode_event, answer) == problem

@@ -76,7 +76,7 @@ def test_every_ab_test_is_valid_on_the_wire(
     ],
 )
 def test_preheader_is_sent_only_on_request(mailing: Mailing, own: dict[str, str]) -> None:
-    """It stands in the content, as in the notes of 2026; without one nothing does (T82)."""
+    """It is in the content, as in the notes of 2026; without one the field is missing (T82)."""
     content = encode_submission(mailing, NOW)["content"]
 
     assert {name: content[name] for name in content if "preheader" in name} == own

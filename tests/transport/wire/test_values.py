@@ -58,7 +58,7 @@ def test_whole_number_may_be_text(data: object, expected: int | None) -> None:
     ],
 )
 def test_what_is_no_whole_number_fails(data: object) -> None:
-    """A bool is no number, digits of another script are no digits, and 1.000 may be 1 or 1,000."""
+    """Bools and digits of other scripts are not numbers, and 1.000 can be 1 or 1,000."""
     with pytest.raises(WireError):
         values.whole(data, "$")
 
@@ -91,7 +91,7 @@ def test_rate_may_be_text(data: object, expected: float | None) -> None:
 
 @pytest.mark.parametrize("data", [False, "nan", "NaN", float("nan"), float("-inf"), "1,5", "5%"])
 def test_what_is_no_rate_fails(data: object) -> None:
-    """JSON has no NaN, whatever Python's parser says."""
+    """JSON has no NaN, although Python's parser accepts it."""
     with pytest.raises(WireError):
         values.number(data, "$")
 
