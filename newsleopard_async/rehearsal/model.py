@@ -30,7 +30,7 @@ __all__ = [
 
 ASSUMED: Final = " (assumed)"
 LINE_COLUMNS: Final = 100
-"""Chosen: 100 columns fit into a usual terminal and a code review."""
+"""Chosen: a terminal of usual width shows 100 columns."""
 
 MOST_LINES_NAMED: Final = 10
 """Chosen: 10 line numbers fit into one line of text."""

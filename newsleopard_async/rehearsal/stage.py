@@ -65,8 +65,7 @@ OF_STORAGE: Final = frozenset({"upload", "download"})
 """Operations that do not count against the daily quota."""
 
 READING: Final = timedelta(days=1)
-"""How long after the last mail the report is exported. Chosen: most mails are opened on the first
-day."""
+"""The time from the last mail to the export. Chosen: after a day there are opens and clicks."""
 
 ROUNDING_S: Final = 0.001
 """Chosen: far more than the rounding error of seconds as floats."""

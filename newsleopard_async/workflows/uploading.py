@@ -53,7 +53,7 @@ __all__ = ["is_open", "prepare_and_upload"]
 _SOONEST: Final = timedelta(minutes=1)
 _LATEST: Final = timedelta(days=1)
 """The least and the greatest interval between the lookups of two runs. Chosen: as after a submit
-(`reconcile`), but at least 1 min, because the platform must read the file."""
+(`reconcile`), but 1 min at least, because each lookup polls for `Polling.grace_s`."""
 
 _NOT_BEGUN: Final = frozenset({CampaignState.DRAFT, CampaignState.PREPARE})
 """The states of a campaign whose upload was not processed."""
