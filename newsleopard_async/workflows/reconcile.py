@@ -75,11 +75,11 @@ async def submit_or_find(
         OutcomeUnknown: it was possibly submitted, and is not found (yet).
     """
     ready = marked(campaign, run.marker if isinstance(marker, EllipsisType) else marker)
-    is_held = run.has(steps.submit)
+    was_tried = run.has(steps.submit)
     try:
         return await run.step(steps.submit, ready)
     except OutcomeUnknown as unknown:
-        if not is_held:
+        if not was_tried:
             # If the run is cancelled during the search, the log has the campaign's name.
             _log.warning("it is unknown whether %r was submitted; searching for it", ready.name)
         since = min(run.in_doubt_since(steps.submit) or run.now(), run.now())

@@ -81,8 +81,8 @@ async def find_or_create(run: Runner, target: Target, polling: Polling) -> ListS
 
 async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
     """Search for the name before a list is created, and after a lost reply."""
-    was_held = run.has(steps.create_list)
-    if not was_held and (there := await _find(run, target, name)):
+    was_tried = run.has(steps.create_list)
+    if not was_tried and (there := await _find(run, target, name)):
         return there
     try:
         return await run.step(steps.create_list, name)
@@ -96,7 +96,7 @@ async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
         now = run.now()
         takes = timedelta() if run.is_answered(steps.create_list) else steps.LISTED_AFTER
         listed_by = (run.in_doubt_since(steps.create_list) or now) + takes
-        if made is None or not was_held or now < listed_by:
+        if made is None or not was_tried or now < listed_by:
             unknown.look_again_at = max(now, listed_by)
             raise
     # The list had enough time to appear and did not, so it was never created.
