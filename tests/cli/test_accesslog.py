@@ -1,4 +1,4 @@
-"""A line for each request: what it has, and what it never has."""
+"""The content of a line for each request, and what it never contains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from newsleopard_async.emulator import RequestRecord
 
 
 def record(**changes: Any) -> RequestRecord:
-    """Return a request that carried a key, a query and a contact."""
+    """Return a request that contained a key, a query and a contact."""
     facts: dict[str, Any] = {
         "operation": "import_text",
         "method": "POST",
@@ -57,7 +57,7 @@ def line_of(each: RequestRecord, *, as_json: bool = False) -> str:
     ],
 )
 def test_line_says_what_was_asked_and_what_came_of_it(changes: dict[str, Any], line: str) -> None:
-    """It is one line that steers no terminal, whatever the path."""
+    """For any path it is one line without effect on a terminal."""
     assert line_of(record(**changes)) == line
 
 
@@ -81,19 +81,19 @@ def test_line_of_json_has_the_time_and_the_id() -> None:
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_line_has_no_key_query_or_body(as_json: bool) -> None:
-    """Also when keys and contacts that are real come to an emulator by mistake."""
+    """Real keys and contacts can be sent to an emulator by mistake."""
     line = line_of(record(), as_json=as_json)
 
     assert not any(secret in line for secret in ("k3y", "secret", "ming"))
 
 
 def test_long_path_is_cut() -> None:
-    """Whoever asks nonsense fills no log."""
+    """A very long path does not fill the log."""
     assert len(line_of(record(path="/" + "x" * 10_000))) < 300
 
 
 def test_line_is_in_a_pipe_at_once() -> None:
-    """Whoever reads the log of a container sees each request when it has ended."""
+    """The log of a container has each request as soon as it has ended."""
     pipe = io.BytesIO()
     log = AccessLog(io.TextIOWrapper(pipe, encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""``newsleopard check`` says what is wrong with a file of contacts, and by its exit status."""
+"""``newsleopard check`` reports the problems of contacts, and its exit status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check(folder: Path, content: str, *options: str, encoding: str = "utf-8") ->
 
 
 def test_clean_file_passes(tmp_path: Path) -> None:
-    """A file without a fault is 0, and the reader learns what is in it."""
+    """The exit status of a file without problems is 0, and its facts are printed."""
     result = check(tmp_path, CLEAN)
 
     assert result.exit_code == 0
@@ -39,7 +39,7 @@ def test_clean_file_passes(tmp_path: Path) -> None:
 
 
 def test_error_is_exit_status_1_and_names_the_line(tmp_path: Path) -> None:
-    """A file with an error is 1; the table has the rule and the line, and no contact."""
+    """The exit status of an error is 1; the table has rule and line, and no contact."""
     result = check(tmp_path, BAD)
 
     assert result.exit_code == 1
@@ -59,7 +59,7 @@ def test_warning_passes_unless_strict(tmp_path: Path) -> None:
 
 
 def test_terminal_obeys_no_column_name(tmp_path: Path) -> None:
-    """A name with an escape sequence is shown, and not carried out."""
+    """A name with an escape sequence is shown without effect."""
     result = check(tmp_path, CLEAN.replace("STORE", "A\x1b[31mB"))
 
     assert "\x1b" not in result.output
@@ -75,7 +75,7 @@ def test_json_is_the_report(tmp_path: Path) -> None:
 
 
 def test_fixes_are_told_and_written(tmp_path: Path) -> None:
-    """--fix leaves bad rows out into a file, --write-to has the rest, and both are told."""
+    """--fix writes bad rows to a file, --write-to the rest, and both are reported."""
     clean, left_out = tmp_path / "clean.csv", tmp_path / "bad.csv"
 
     result = check(
@@ -123,7 +123,7 @@ def test_addresses_of_a_list_are_skipped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["nowhere.csv"], ["--encoding", "klingon", "nowhere.csv"]])
 def test_file_that_cannot_be_checked_is_exit_status_2(arguments: list[str]) -> None:
-    """What could not be checked is neither passed nor failed, and one line says why."""
+    """If contacts could not be checked, the status is 2, and one line has the reason."""
     result = CliRunner().invoke(newsleopard, ["check", *arguments])
 
     assert result.exit_code == 2
@@ -167,7 +167,7 @@ def printed(path: Path | str, *options: str, terminal: bool = False) -> str:
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_terminal_obeys_no_file_name(name: str, terminal: bool, tmp_path: Path) -> None:
-    """Neither escape sequences nor markup: of a file that is read, is missing, or is written."""
+    """Escape sequences and markup in file names and contents have no effect."""
     path = tmp_path / name
     path.write_text(CLEAN)
 
@@ -185,7 +185,7 @@ def test_terminal_obeys_no_file_name(name: str, terminal: bool, tmp_path: Path) 
 
 
 def test_left_out_file_of_a_strange_name_is_shown(tmp_path: Path) -> None:
-    """The reader learns where the rows are."""
+    """The output names the file of the rows."""
     path = tmp_path / "a\x1b[2J[red].csv"
     path.write_text(BAD)
 
@@ -196,7 +196,7 @@ def test_left_out_file_of_a_strange_name_is_shown(tmp_path: Path) -> None:
 
 
 def test_json_is_valid_and_steers_no_terminal(tmp_path: Path) -> None:
-    """Names are read back as they were; C1 controls, which JSON allows, are written as escapes."""
+    """Names are unchanged; C1 controls, which JSON allows, are written as escapes."""
     name = "A\x9b2J\u202e\u2028😀中\U000e0041"
     path = tmp_path / "a\x1b.csv"
     path.write_text(CLEAN.replace("STORE", name) + "nobody,x,y\n")
@@ -213,7 +213,7 @@ def test_json_is_valid_and_steers_no_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["門市", "堃🎉", "Größe"])
 @pytest.mark.parametrize("console", ["utf-8", "cp950", "cp1252", "ascii"])
 def test_json_is_json_in_every_console(console: str, name: str, tmp_path: Path) -> None:
-    """UTF-8 or plain ASCII, whatever the console's encoding is."""
+    """It is UTF-8 or ASCII, for any encoding of the console."""
     path = tmp_path / "members.csv"
     path.write_text(CLEAN.replace("STORE", name), "utf-8")
 
@@ -243,7 +243,7 @@ def test_console_shows_what_it_cannot_encode_as_escapes(console: str, tmp_path: 
 
 
 def test_file_that_cannot_go_out_has_no_size_to_upload(tmp_path: Path) -> None:
-    """Zeros look like facts: nothing is known of addresses without a column of them."""
+    """Without a column of addresses, their number is unknown, and 0 would be wrong."""
     result = check(tmp_path, "電子郵件,姓名\na@example.com,王\n")
 
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""What the command line prints names its own options, and no argument of Python."""
+"""Messages of the command line name its options, and no arguments of Python."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_arguments_become_options(message: str, on_the_command_line: str) -> Non
 
 
 def texts_of_the_check() -> Iterator[str]:
-    """Read every text of the check's source that is no docstring; values are ``'x'``."""
+    """Yield every text of the check's source except docstrings; values are ``'x'``."""
     rooms = (PACKAGE / "contacts" / room for room in ("csv", "rules"))
     for path in (
         PACKAGE / "contacts" / "contacts_options.py",

@@ -1,4 +1,4 @@
-"""``newsleopard`` starts, stops and says what is missing."""
+"""``newsleopard`` starts, stops and reports what is missing."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_emulator_serves_a_client(profile: str) -> None:
 
 
 def test_emulator_refuses_another_key() -> None:
-    """A key that was not given gets the platform's 403; switches and samples are as asked."""
+    """An unknown key gets the platform's 403; switches and samples follow the options."""
     with served("--sample-lists", "--set", "lists_wrapper=groups") as base_url:
         url = f"{base_url}/v1/contacts/lists"
         answers = [httpx.get(url, headers={"x-api-key": key}) for key in ("other", "k1")]
@@ -113,7 +113,7 @@ def test_emulator_refuses_another_key() -> None:
 
 @pytest.mark.parametrize("key", ["", " "])
 def test_emulator_takes_no_empty_key(key: str) -> None:
-    """It would be that of a variable that is not set, and no client can send it."""
+    """An empty key comes from an unset variable, and no client can send it."""
     result = CliRunner().invoke(newsleopard, ["emulator", "--api-key", "k1", "--api-key", key])
 
     assert result.exit_code == 2
@@ -123,7 +123,7 @@ def test_emulator_takes_no_empty_key(key: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to answer")
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_emulator_stops_within_a_second(stop: signal.Signals) -> None:
-    """A signal ends it with 0, at once, also while a client uploads and never goes on."""
+    """A signal ends it immediately with 0, even during an upload that has stopped."""
     with subprocess.Popen(
         [*COMMAND, "emulator", "--port", "0", "--api-key", "k1"],
         stdout=subprocess.PIPE,
@@ -152,7 +152,7 @@ def test_emulator_stops_within_a_second(stop: signal.Signals) -> None:
 
 
 def test_emulator_goes_on_with_its_state(tmp_path: Path) -> None:
-    """What was there when it stopped is there when it starts again."""
+    """The state of the stop is the state of the next start."""
     if sys.platform == "win32":
         pytest.skip("Windows kills a process, which may lose a second")
     path, key = str(tmp_path / "state.db"), {"x-api-key": "k1"}
@@ -184,7 +184,7 @@ def test_emulator_writes_a_line_a_request(options: tuple[str, ...], first: str) 
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return an environment whose temporary files go into a folder that a test can look at."""
+    """Return an environment with a folder for temporary files that a test can read."""
     names = ("TMPDIR", "TMP", "TEMP")
     return os.environ | dict.fromkeys(names, str(folder)) | {"PYTHONIOENCODING": "utf-8"}
 

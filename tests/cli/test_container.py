@@ -1,4 +1,4 @@
-"""The files for containers in the documentation say what the command understands."""
+"""The documentation's files for containers use options that the command has."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_health_check_passes_and_fails() -> None:
     with running(Emulator()) as url:
         port = url.rpartition(":")[2]
         check = [sys.executable, *(each.replace("8025", port) for each in arguments)]
-        # A proxy in the environment is none for the container itself.
+        # A proxy in the environment is not used for the container itself.
         proxies = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
         healthy = subprocess.run(check, check=False, timeout=60, env=os.environ | proxies)
     stopped = subprocess.run(check, check=False, timeout=60, capture_output=True)

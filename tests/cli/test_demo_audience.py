@@ -22,7 +22,7 @@ def test_people_are_the_same_at_each_run() -> None:
 
 
 def test_addresses_are_unique() -> None:
-    """Everybody has an address of their own."""
+    """All people have different addresses."""
     assert len({person.email for person in people(2_000)}) == 2_000
 
 
@@ -60,7 +60,7 @@ def _funnel(recipients: int, *counts: int) -> tuple[FunnelStage, ...]:
 
 
 def test_funnel_takes_over_the_summary() -> None:
-    """Each number stands in its line."""
+    """Each number is in its line."""
     assert [stage.count for stage in _funnel(9, 6, 5, 4, 3, 2, 1)] == [9, 6, 5, 4, 3, 2, 1]
 
 

@@ -1,4 +1,4 @@
-"""Options of ``newsleopard emulator``, and the emulator that comes of them."""
+"""Options of ``newsleopard emulator``, and the resulting emulator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Serving = tuple[Emulator, dict[str, Any]]
 
 @attrs.define
 class Served:
-    """What would have been served: the emulator, and how."""
+    """The emulator that would have been served, and the arguments."""
 
     emulator: Emulator
     options: dict[str, Any]
@@ -32,7 +32,7 @@ class Served:
 
 @pytest.fixture
 def begin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Served]:
-    """Return a function that begins to serve with options of the command line, on no port."""
+    """Return a function that runs the command with options, without a port."""
     seen: list[Serving] = []
 
     async def serve(emulator: Emulator, **options: Any) -> None:
@@ -68,7 +68,7 @@ def test_emulator_is_as_documented_without_options(begin: Callable[..., Served])
 
 
 def test_keys_are_not_shown(begin: Callable[..., Served]) -> None:
-    """Somebody gives the real one by mistake, and the output is a log of a CI."""
+    """A real key can be passed by mistake, and the output can be a log of a CI."""
     served = begin("--api-key", "s3cret", "--api-key", "s3cret2")
 
     assert served.emulator._account.api_keys == ("s3cret", "s3cret2")
@@ -128,7 +128,7 @@ def test_wrong_option_is_refused(arguments: list[str], message: str) -> None:
 
 
 def test_other_hosts_are_warned_of(begin: Callable[..., Served]) -> None:
-    """Whoever opens it to a network is told who can use it."""
+    """A host in a network is reported with a warning."""
     assert "reaches 0.0.0.0" in begin("--host", "0.0.0.0").output  # noqa: S104
 
 
@@ -143,7 +143,7 @@ def test_other_hosts_are_warned_of(begin: Callable[..., Served]) -> None:
 def test_address_that_cannot_be_had_names_the_option(
     monkeypatch: pytest.MonkeyPatch, number: int, way: str
 ) -> None:
-    """The system's reason stands there once, and nobody is warned of what does not listen."""
+    """The message has the system's reason once, and no warning about the network."""
 
     async def serve(*_: Any, **__: Any) -> None:
         raise OSError(number, "the reason (while attempting to bind on address ('x', 1))")
@@ -169,7 +169,7 @@ def test_page_is_for_this_machine_unless_the_options_say_more(
 
 
 def test_network_without_a_token_gets_one_that_is_shown_once(begin: Callable[..., Served]) -> None:
-    """Each start makes another; it stands in the address of the page."""
+    """Each start generates another token, which is in the URL of the page."""
     tokens = []
     for _ in range(2):
         served = begin("--control", "network")
@@ -182,7 +182,7 @@ def test_network_without_a_token_gets_one_that_is_shown_once(begin: Callable[...
 
 
 def test_network_is_told_how_another_machine_opens_the_page(begin: Callable[..., Served]) -> None:
-    """The address that is shown is this machine's own; a public URL is everybody's."""
+    """The printed address is this machine's; a public URL is for all machines."""
     assert "From another machine" in begin("--control", "network").output
     named = begin("--control", "network", "--public-url", "http://192.0.2.1:8025")
     assert "From another machine" not in named.output
@@ -191,7 +191,7 @@ def test_network_is_told_how_another_machine_opens_the_page(begin: Callable[...,
 def test_token_that_was_given_is_not_shown(
     begin: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may come from the environment, where no list of processes shows it."""
+    """It can come from the environment, which no list of processes shows."""
     monkeypatch.setenv("NEWSLEOPARD_EMULATOR_TOKEN", "a-token-of-16-characters")
     served = begin("--control", "network", "--cors", "http://localhost:3000")
 
@@ -210,7 +210,7 @@ def test_page_may_be_off(begin: Callable[..., Served]) -> None:
 def test_sample_is_there_before_anybody_asks(
     begin: Callable[..., Served], keys: tuple[str, ...]
 ) -> None:
-    """Its day ends at the present, and time goes on from there unless it is held."""
+    """Its day ends at present, and its clock then runs unless it is held."""
     runs, held = (begin("--sample", *keys, *more).emulator for more in ((), ("--hold-clock",)))
 
     assert len(runs.campaigns) == len(held.campaigns) == 5
@@ -226,7 +226,7 @@ def test_sample_is_there_before_anybody_asks(
 
 
 def test_profile_is_that_of_the_state(begin: Callable[..., Served], tmp_path: Path) -> None:
-    """The switches in the file are of it, and the first line says which it is."""
+    """The switches in the file belong to the profile, which the first line names."""
     path = tmp_path / "emulator.db"
     with StateFile(path) as state:
         state.save(Emulator(profile="vendor-2026"))
@@ -241,7 +241,7 @@ def test_profile_is_that_of_the_state(begin: Callable[..., Served], tmp_path: Pa
 def test_state_goes_before_samples_and_behind_switches(
     begin: Callable[..., Served], tmp_path: Path
 ) -> None:
-    """Of what was kept, only the switches that are given now are others."""
+    """Only the switches of the command line replace the stored ones."""
     path = tmp_path / "state.db"
     with StateFile(path) as state:
         kept = Emulator(switches=Switches(first_page=1, strict=False))
@@ -296,7 +296,7 @@ def write(folder: Path, text: str) -> str:
 
 
 def test_options_come_from_a_file(begin: Callable[..., Served], tmp_path: Path) -> None:
-    """They have the names of the command line; switches stand in a table."""
+    """They have the names of the command line; switches are in a table."""
     served = begin("--config", write(tmp_path, CONFIG))
 
     switches, clock = served.emulator.switches, served.emulator.clock
@@ -311,7 +311,7 @@ def test_options_come_from_a_file(begin: Callable[..., Served], tmp_path: Path) 
 
 
 def test_command_line_goes_before_the_file(begin: Callable[..., Served], tmp_path: Path) -> None:
-    """Of two values of one option or switch it has the last word, wherever --config stands."""
+    """It overrides the file's value of an option or switch, before or after --config."""
     arguments = ("--port", "9001", "--set", "first_page=2", "--api-key", "k3")
     served = begin(*arguments, "--config", write(tmp_path, CONFIG))
 
@@ -341,7 +341,7 @@ def test_command_line_goes_before_the_file(begin: Callable[..., Served], tmp_pat
     ],
 )
 def test_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    """The message names the name or the value, and what to write."""
+    """The message has the name or the value, and what to write."""
     result = invoke("--config", write(tmp_path, text))
 
     assert result.exit_code == 2

@@ -72,7 +72,7 @@ def lines_of(result: Result) -> list[dict[str, Any]]:
 
 
 def test_sends_that_need_a_person_come_first(url: str) -> None:
-    """With a mark; the last lines count, and say that nobody works."""
+    """They have a mark; the last lines count the sends and report a missing worker."""
     result = invoke("runs", url=url)
 
     assert result.exit_code == 0, result.output
@@ -88,7 +88,7 @@ def test_sends_that_need_a_person_come_first(url: str) -> None:
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_message_steers_no_terminal(url: str, width: int) -> None:
-    """Neither in a wide table nor below the key in a narrow one."""
+    """They have no effect in a wide table or below the key in a narrow one."""
     result = invoke("runs", "--state", "failed", url=url, width=width)
 
     assert "NoSender: red\\x1b[31m [red]電子豹" in result.stdout
@@ -108,7 +108,7 @@ def test_json_is_what_python_has(url: str) -> None:
 
 
 def test_one_key_shows_all_that_is_known(url: str) -> None:
-    """And what a person may do, in a line that can be copied."""
+    """The output has a command that a user can copy."""
     result = invoke("runs", "1-held", url=url)
 
     assert result.exit_code == 0
@@ -121,7 +121,7 @@ def test_one_key_shows_all_that_is_known(url: str) -> None:
 
 @pytest.mark.parametrize("command", ["runs", "resolve", "cancel", "retry"])
 def test_key_that_is_not_there_is_1(url: str, command: str) -> None:
-    """In one line that says where it was looked for."""
+    """The message is one line and names the store."""
     more = ["abandon"] if command == "resolve" else []
 
     result = invoke(command, "nothing", *more, url=url)
@@ -133,7 +133,7 @@ def test_key_that_is_not_there_is_1(url: str, command: str) -> None:
 
 
 def test_to_look_changes_nothing(url: str, tmp_path: Path) -> None:
-    """Neither a database with sends, nor one of somebody else's, nor one that is not there."""
+    """A database with sends, one of another program, and a missing one stay unchanged."""
     with closing(sqlite3.connect(tmp_path / "other.db")) as other:
         other.execute("CREATE TABLE theirs (a)")
     before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
@@ -171,7 +171,7 @@ def test_wrong_url_is_2(url: str, message: str) -> None:
 
 
 def test_decision_is_kept_and_the_send_goes_on(url: str) -> None:
-    """The next attempt is due now, which finds the campaign that was named."""
+    """The next attempt is due now, and finds the named campaign."""
     result = invoke("resolve", "1-held", "sent", "--campaign-sn", SN, "--json", url=url)
 
     [status] = lines_of(result)
@@ -196,7 +196,7 @@ def test_refused_decision_is_1(url: str, arguments: list[str], message: str) -> 
 
 
 def test_send_is_cancelled_unless_it_is_too_late(url: str) -> None:
-    """The exit status says whether nothing was sent, and nothing will be."""
+    """The exit status is 0 only if nothing was sent and nothing will be sent."""
     cancelled, out, unknown = (
         invoke("cancel", key, "--json", url=url) for key in ("3-週年慶", "2-done", "1-held")
     )
@@ -225,7 +225,7 @@ def test_send_that_failed_is_retried(url: str) -> None:
 def test_runs_of_another_store_are_shown_and_decided(
     kind: str, tmp_path: Path, request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those with a send key; what only a durable send can do is refused with the way out."""
+    """Runs with a send key; commands for durable sends are refused with the way out."""
     url = None
     if kind == "sqlite":
         url = f"sqlite:///{tmp_path}/runs.db"

@@ -1,4 +1,4 @@
-"""What can be read only once is checked as a file is, and nobody waits for its writer."""
+"""A stream is checked like a file, and Ctrl-C does not wait for its writer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check(*arguments: str, given: bytes | None = None) -> Result:
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, Any]]:
-    """Give both ends of a pipe, the one to write as a file."""
+    """Yield both ends of a pipe, the end for writing as a file."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb", buffering=0) as file:
         yield reading, file
@@ -39,7 +39,7 @@ def pipe() -> Iterator[tuple[int, Any]]:
 
 
 def test_dash_is_the_standard_input() -> None:
-    """And the reader is told so."""
+    """The output contains a message about it."""
     result = check("-", given=CSV)
 
     assert result.exit_code == 0, result.output
@@ -84,7 +84,7 @@ def test_standard_input_may_be_anything(kind: str, tmp_path: Path) -> None:
 
 
 def test_closed_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever closed it learns that, and no other file is read in its place."""
+    """The message reports it, and no other file is read instead."""
     monkeypatch.setattr(sys, "stdin", None)
 
     with (
@@ -97,7 +97,7 @@ def test_closed_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 def test_terminal_is_said_to_be_read(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody wonders why nothing happens."""
+    """The output explains why the command waits."""
 
     class Terminal:
         buffer = property(lambda self: self)
@@ -121,7 +121,7 @@ def test_terminal_is_said_to_be_read(
 def test_stream_that_cannot_be_read_is_refused(
     what: str, pipe: tuple[int, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one line, as a file that cannot be read."""
+    """The message is one line, like for a file that cannot be read."""
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
@@ -140,7 +140,7 @@ def test_stream_that_cannot_be_read_is_refused(
 @no_descriptors
 @pytest.mark.anyio
 async def test_nobody_waits_for_a_writer_that_gives_nothing(pipe: tuple[int, Any]) -> None:
-    """Ctrl-C ends a check at once, though nothing was written."""
+    """Ctrl-C ends a check immediately, even if nothing was written."""
     reading, _ = pipe
 
     with streams.open_contacts(Path(f"/dev/fd/{reading}")) as (contacts, _):
@@ -155,7 +155,7 @@ async def test_nobody_waits_for_a_writer_that_gives_nothing(pipe: tuple[int, Any
 
 @no_descriptors
 def test_rows_that_are_left_out_of_a_stream_need_a_file(pipe: tuple[int, Any]) -> None:
-    """The message names the option, as the command line has it."""
+    """The message names the option of the command line."""
     reading, file = pipe
     file.close()
 

@@ -23,7 +23,7 @@ def _as_text(value: object) -> str:
 
 @pytest.mark.parametrize("field", attrs.fields(Switches), ids=lambda field: field.name)
 def test_every_switch_can_be_set_from_text(field: attrs.Attribute[Any]) -> None:
-    """What a switch is by default can be written, and is read as the same value."""
+    """The default of each switch can be written, and is parsed as the same value."""
     found = read_switches([f"{field.name}={_as_text(field.default)}"])
 
     assert found == {field.name: field.default}
@@ -47,7 +47,7 @@ def test_every_switch_can_be_set_from_text(field: attrs.Attribute[Any]) -> None:
     ],
 )
 def test_switch_is_read_as_its_type(pair: str, value: object) -> None:
-    """Flags, numbers, words, names and none are read as what the switch holds."""
+    """Flags, numbers, words, names and none are parsed as the type of the switch."""
     assert read_switches([pair]) == {pair.partition("=")[0]: value}
 
 

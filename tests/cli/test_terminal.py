@@ -1,4 +1,4 @@
-"""What the demonstration shows fits the terminal that it is shown on."""
+"""The output of the demonstration fits its terminal."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def event(step: str, state: str, result: PlainData = None) -> Event:
 
 @pytest.mark.parametrize("step", ["find_lists", "get_import", "get_report_state", "upload_file"])
 def test_wait_of_which_nothing_is_known_is_shown(step: str) -> None:
-    """A look may be refused, and an import waits for others, before there is anything to say."""
+    """A poll can be refused, or an import can wait, before there is any progress."""
     on = console()
     with StepDisplay(on) as steps, PipelineDisplay(steps) as display:
         display(event(step, "started"))
@@ -106,7 +106,7 @@ def test_step_in_a_pipe_is_one_line() -> None:
 
 
 def test_step_that_raises_is_marked_failed() -> None:
-    """The line of what failed says so, and the error goes on."""
+    """The line of a failed step has a mark, and the error is raised."""
     screen = console()
 
     with pytest.raises(ValueError, match="broken"), StepDisplay(screen) as steps:  # noqa: SIM117
@@ -155,7 +155,7 @@ def test_repeated_look_keeps_one_line() -> None:
     ("total", "shown"), [(4_000, "━━━━ 1,000 of 4,000 bytes"), (None, "1,000 bytes")]
 )
 def test_bytes_of_an_upload_are_a_bar(total: int | None, shown: str) -> None:
-    """If it is known how many there are; a download may not say."""
+    """The share is shown if the total is known; a download possibly has none."""
     screen = console(terminal=True)
     steps = StepDisplay(screen)
     display = PipelineDisplay(steps)
@@ -180,7 +180,7 @@ def test_failed_event_marks_its_line() -> None:
 
 
 def test_unknown_step_is_shown_by_its_name() -> None:
-    """A step that this table does not know yet still reads as words."""
+    """A step without a title in the table is still readable."""
     screen = console()
 
     with StepDisplay(screen) as steps, PipelineDisplay(steps) as display:
@@ -191,7 +191,7 @@ def test_unknown_step_is_shown_by_its_name() -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_terminal_obeys_nothing_that_the_server_says(terminal: bool) -> None:
-    """Codes and states go into the lines of steps, running and ended."""
+    """Codes and states are in the lines of running and ended steps."""
     screen = console(200, terminal=terminal)
 
     with StepDisplay(screen) as steps, PipelineDisplay(steps) as display:

@@ -54,7 +54,7 @@ def wrong():
 
 
 def invoke(*arguments: str, env: dict[str, str | None] | None = None) -> Result:
-    """Run a command that ends at once."""
+    """Run a command that ends immediately."""
     return CliRunner().invoke(newsleopard, ["worker", *arguments], env=env)
 
 
@@ -73,7 +73,7 @@ def invoke(*arguments: str, env: dict[str, str | None] | None = None) -> Result:
 def test_health_listens_on_the_loopback_unless_a_host_is_named(
     text: str, host: str, port: int
 ) -> None:
-    """Nobody else is to see it by mistake."""
+    """By default no other machine can reach it."""
     address = read_address(text)
 
     assert (address.host, address.port) == (host, port)
@@ -89,7 +89,7 @@ def test_health_listens_on_the_loopback_unless_a_host_is_named(
     ],
 )
 def test_health_without_a_port_is_refused(text: str, message: str) -> None:
-    """With what to write."""
+    """The message has what to write."""
     result = invoke("--health", text)
 
     assert result.exit_code == 2
@@ -123,7 +123,7 @@ def test_wrong_setup_is_one_line_and_2(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is wrong, and how to put it right; never a password."""
+    """The message has the problem and the way out, and never a password."""
     (tmp_path / "worker_app.py").write_text(_APP)
     (tmp_path / "keyless_app.py").write_text("import newsleopard_async as n\nn.NewsLeopard()\n")
     monkeypatch.chdir(tmp_path)
@@ -143,7 +143,7 @@ def test_wrong_setup_is_one_line_and_2(
 def test_app_may_be_a_durable_or_a_function_that_returns_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As web servers name an application; what its module raises is its own."""
+    """It is named like for web servers; errors of its module are raised unchanged."""
     (tmp_path / "good_app.py").write_text(_APP)
     (tmp_path / "broken_app.py").write_text("import a_module_that_is_missing")
     monkeypatch.chdir(tmp_path)
@@ -157,7 +157,7 @@ def test_app_may_be_a_durable_or_a_function_that_returns_one(
 
 
 def test_another_account_is_refused_with_the_way_out() -> None:
-    """The environment has one key, and nobody else's campaign goes out with it."""
+    """The environment has one key, which must not send campaigns of other accounts."""
     with pytest.raises(ConfigurationError, match="'main', not of 'shop'; start it with"):
         client_of_main("shop")
 
@@ -173,7 +173,7 @@ def test_another_account_is_refused_with_the_way_out() -> None:
     ],
 )
 def test_password_on_the_command_line_is_warned_of(url: str, has: bool) -> None:
-    """Whoever lists processes sees it; in the variable nobody does."""
+    """A list of processes shows the option, but not the variable."""
     assert has_password(url) is has
 
 
@@ -212,7 +212,7 @@ def test_worker_that_cannot_leave_is_ended(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """By a watch, after the time that it needs to leave: a call of a database may never return."""
+    """A timer ends it after the time for leaving: a database call can block without limit."""
     ended, codes = threading.Event(), list[int]()
 
     def end(code: int) -> None:
@@ -230,7 +230,7 @@ def test_worker_that_cannot_leave_is_ended(
 
 
 def test_thread_that_hangs_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine's threads wait for a database without a bound; those of before are not its own."""
+    """Threads of the engine can wait without limit; earlier threads are not ended."""
     codes, before, over = list[int](), set(threading.enumerate()), threading.Event()
     monkeypatch.setattr("os._exit", codes.append)
     monkeypatch.setattr(working_module, "_THREADS_S", 0.0)
@@ -273,7 +273,7 @@ durable = Durable(
 
 @contextmanager
 def working(*arguments: str, folder: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a worker whose health is asked for, and give it once it has said where."""
+    """Run a worker with a health server, and yield it after it has printed the URL."""
     with subprocess.Popen(
         [sys.executable, "-c", _START, "worker", "--json", "--health", "0", *arguments],
         stdout=subprocess.PIPE,
@@ -298,7 +298,7 @@ def next_event(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def asked(url: str, until: Any) -> httpx.Response:
     """Ask until the answer is as it should be."""
-    # One client, and no certificates: to read those takes longer than to ask.
+    # One client without certificates: reading them takes longer than a request.
     with httpx.Client(verify=False) as client:  # noqa: S501  # it is the loopback
         while not until(answer := client.get(url)):
             pass
@@ -308,7 +308,7 @@ def asked(url: str, until: Any) -> httpx.Response:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 def test_worker_is_ready_and_leaves_at_sigterm(tmp_path: Path) -> None:
-    """It says so in lines, answers over HTTP, and ends with 0."""
+    """It writes lines of JSON, answers over HTTP, and ends with 0."""
     url = f"sqlite:///{tmp_path}/sends.db"
     with working("--url", url, folder=tmp_path, NEWSLEOPARD_API_KEY=KEY) as process:
         answers, takes = next_event(process), next_event(process)
@@ -331,7 +331,7 @@ def test_worker_is_ready_and_leaves_at_sigterm(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 def test_second_signal_ends_a_worker_at_once(tmp_path: Path) -> None:
-    """The first one lets a submit run to its answer, and makes it unready meanwhile."""
+    """After the first signal a submit gets its answer, and the worker is not ready."""
     url = f"sqlite:///{tmp_path}/sends.db"
     (tmp_path / "silent_app.py").write_text(_SILENT_APP)
 

@@ -1,4 +1,4 @@
-"""What the tests of workbooks share: workbooks, as Excel would write them."""
+"""Helpers for the tests of workbooks: workbooks in the format of Excel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rows = list[list[Any]]
 
 
 def book(sheets: dict[str, Rows] | Rows, prepare: Callable[[Any], object] | None = None) -> bytes:
-    """Write a workbook, and let a test add to it before it is closed."""
+    """Write a workbook; a test can add to it before it is closed."""
     file = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False}
     with xlsxwriter.Workbook(file, options) as workbook:

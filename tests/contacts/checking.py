@@ -21,7 +21,7 @@ Triple = tuple[str, str, int]
 
 @attrs.frozen
 class Checked:
-    """What came of a check."""
+    """The result of a check."""
 
     report: ContactsReport
     clean: bytes
@@ -62,7 +62,7 @@ def check(
     fix: Any = (),
     **options: Any,
 ) -> Checked:
-    """Detect and examine a file.
+    """Detect the format of a file, and check it.
 
     Args:
         piece_bytes: Size of the pieces that it comes in.

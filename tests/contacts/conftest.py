@@ -1,4 +1,4 @@
-"""A place for temporary files where they can be seen."""
+"""A folder for temporary files in which tests can find them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let temporary files go where they can be seen."""
+    """Put temporary files into a folder in which tests can find them."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

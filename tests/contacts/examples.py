@@ -1,4 +1,4 @@
-"""What the tests of sources share: sources of every form, and what came of them."""
+"""Helpers for the tests of sources: sources of every type, and their results."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ROWS: tuple[dict[str, str], ...] = (
     {"EMAIL": "mei@example.com", "NAME": "李小美, 二", "city": ""},
 )
 CSV = 'EMAIL,NAME,city\nming@example.com,王小明,臺北\nmei@example.com,"李小美, 二",\n'
-"""The same as a CSV, as it goes out."""
+"""The same rows as a clean CSV."""
 
 
 @attrs.frozen
 class Person:
-    """A contact as somebody's program has it."""
+    """A contact in a user's program."""
 
     name: str
     email: str
@@ -42,7 +42,7 @@ class Person:
 
 @attrs.frozen
 class Pieces:
-    """A source of somebody else's."""
+    """A source that a user wrote."""
 
     pieces: tuple[Any, ...]
 

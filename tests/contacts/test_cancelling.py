@@ -1,4 +1,4 @@
-"""Contacts that are being read, cancelled at each await, leave no file and no task behind."""
+"""A cancellation at any await of reading contacts leaves no file and no task."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONTENT = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\n".encode()
 
 @attrs.frozen
 class Slow:
-    """A source of which each piece is an await, and which notes that it was closed."""
+    """A source that awaits before each piece, and records that it was closed."""
 
     closed: list[bool] = attrs.field(factory=list)
 
@@ -51,7 +51,7 @@ FORMS: dict[str, Callable[[Path], Any]] = {
 def test_cancelled_reading_leaves_nothing_behind(
     form: str, way: Way, most: int | None, tmp_path: Path, temporary: Path
 ) -> None:
-    """Contacts do not stay on the disk, and what the caller gets is there whole or not at all."""
+    """Contacts do not stay on the disk, and the caller's file is complete or missing."""
     written(tmp_path, CONTENT)
     bad = tmp_path / "bad.csv"
 
@@ -77,7 +77,7 @@ def test_cancelled_reading_leaves_nothing_behind(
 
 @pytest.mark.anyio
 async def test_source_that_waits_is_cancelled_at_once(temporary: Path) -> None:
-    """A source that gives nothing does not hold a cancellation up."""
+    """A source without a next piece does not delay a cancellation."""
     waiting = anyio.Event()
 
     class Silent:

@@ -133,5 +133,5 @@ def test_value_without_one_way_to_be_written_is_refused(value: Any, says: str) -
     ],
 )
 def test_row_is_quoted_where_it_must_be(cells: list[str], row: str) -> None:
-    """What means something to a reader of CSV is quoted, and so is a row that looks blank."""
+    """Characters with a meaning in CSV are quoted, and so is a row that looks blank."""
     assert csv_row(cells) == row

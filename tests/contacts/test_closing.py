@@ -1,4 +1,4 @@
-"""What comes slowly comes through, and what is not read to its end is closed."""
+"""Slow sources are passed on, and sources that are not read to their end are closed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LINES = (b"EMAIL,NAME\n", b"ming@example.com,A\n", b"mei@example.com,B\n")
 
 
 async def test_slow_iterable_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch ends in time, too, with one record at least; the next begins where it ended."""
+    """A batch also ends after a time, with at least one record; the next continues."""
     monkeypatch.setattr(records_module, "_BATCH_S", 0)
 
     pieces = [piece async for piece in RecordsSource(iter([*ROWS, *ROWS])).csv_pieces()]
@@ -38,7 +38,7 @@ async def test_slow_iterable_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) 
 async def test_progress_of_a_slow_source_is_told(
     gather_s: float, told_of: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is small is not gathered for long; the end of what comes quickly is not told of."""
+    """Small pieces are not gathered for long; the end of a fast source is not reported."""
     monkeypatch.setattr(spooling, "_GATHER_S", gather_s)
     told: list[int] = []
 
@@ -52,7 +52,7 @@ async def test_progress_of_a_slow_source_is_told(
 
 
 class Generators:
-    """Generators of records that note where they were closed."""
+    """Generators of records that record the thread in which they were closed."""
 
     def __init__(self) -> None:
         self.closed_in: list[int] = []
@@ -76,7 +76,7 @@ class Generators:
 
 @pytest.mark.parametrize("kind", ["now", "later"])
 async def test_generator_is_closed_when_a_record_is_refused(kind: str) -> None:
-    """At once, and not when the garbage collector comes; a blocking one in a thread."""
+    """They are closed immediately, and a blocking generator in a thread."""
     generators = Generators()
     records = getattr(generators, kind)(BAD)
 

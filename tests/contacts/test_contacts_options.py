@@ -1,4 +1,4 @@
-"""Options are refused by name before anything is read; outputs are there whole, or not at all."""
+"""Options are refused by name before anything is read; outputs are complete or missing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def problems_of(error: InvalidRequest) -> list[tuple[str, str]]:
 
 
 def test_path_may_be_text() -> None:
-    """As everywhere where a path is taken."""
+    """All objects that the system accepts as paths are accepted."""
     options = ContactsOptions(left_out_to="bad.csv", write_to="good.csv")
 
     assert (options.left_out_to, options.write_to) == (Path("bad.csv"), Path("good.csv"))
@@ -54,7 +54,7 @@ def test_path_may_be_text() -> None:
     ],
 )
 def test_bad_option_is_refused(options: Any, problems: list[tuple[str, str]]) -> None:
-    """All of them at once."""
+    """The error has all problems."""
     with pytest.raises(InvalidRequest) as caught:
         ContactsOptions(**options)
 
@@ -71,7 +71,7 @@ def test_bad_option_is_refused(options: Any, problems: list[tuple[str, str]]) ->
     ],
 )
 def test_fix_that_drops_rows_checks_them(fix: Any, checks: bool, leaves_out: bool) -> None:
-    """One fix may be given without a list; what drops rows must know them."""
+    """One fix can be passed without a list; a fix that removes rows must check them."""
     options = ContactsOptions(fix=fix, check_rows=False)
 
     assert (options.checks_rows, options.leaves_out) == (checks, leaves_out)
@@ -79,7 +79,7 @@ def test_fix_that_drops_rows_checks_them(fix: Any, checks: bool, leaves_out: boo
 
 
 async def test_left_out_file_is_beside_a_path_or_named(tmp_path: Path) -> None:
-    """Where there is no path, it must be named; and it is none where nothing is left out."""
+    """Without a path it must be named; if no rows are left out, there is no file."""
     options = ContactsOptions(fix="leave-out-bad-rows")
     source = as_source(written(tmp_path))
     named = tmp_path / "bad.csv"
@@ -97,7 +97,7 @@ async def test_left_out_file_is_beside_a_path_or_named(tmp_path: Path) -> None:
 
 
 async def test_outputs_must_not_be_what_is_read(tmp_path: Path) -> None:
-    """Neither the input, by its path or open, nor each other."""
+    """An output must not be the input, open or by its path, or another output."""
     path, out = written(tmp_path), tmp_path / "out.csv"
     leave_out: Fix = "leave-out-bad-rows"
 
@@ -153,7 +153,7 @@ def test_left_out_file_is_beside_the_input(path: str, beside: str) -> None:
 
 
 async def test_output_that_can_be_written_passes(tmp_path: Path) -> None:
-    """A new file, or one that is there and not read, whatever else there is."""
+    """A new file, or an existing file that is not the input, is accepted."""
     path = written(tmp_path, b"", "old.csv")
     other = written(tmp_path, b"", "other.csv")
 
@@ -171,7 +171,7 @@ async def problem_of(path: Path, *others: object) -> tuple[str, str]:
 
 
 async def test_output_that_could_not_be_written_is_refused(tmp_path: Path) -> None:
-    """A folder, a file in none, and a file below a file."""
+    """A folder, a file in a missing folder, and a file below a file are refused."""
     file = written(tmp_path)
 
     assert await problem_of(tmp_path) == ("write_to", "file")
@@ -180,7 +180,7 @@ async def test_output_that_could_not_be_written_is_refused(tmp_path: Path) -> No
 
 
 async def test_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
-    """By whatever name it goes, and if it is open, and if neither is there yet."""
+    """It is recognised by another name, if it is open, and if it does not exist yet."""
     path = written(tmp_path)
     link = tmp_path / "link.csv"
     os.link(path, link)
@@ -195,7 +195,7 @@ async def test_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
 
 
 async def test_file_is_published_whole(tmp_path: Path) -> None:
-    """It replaces what is there, only the owner may read it, and no part of it stays."""
+    """It replaces an older file, only its owner can read it, and no part of it remains."""
     source = written(tmp_path, b"new")
     path = written(tmp_path, b"old", "out.csv")
 
@@ -209,7 +209,7 @@ async def test_file_is_published_whole(tmp_path: Path) -> None:
 async def test_file_that_cannot_be_published_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk is said, and what was there before is still there."""
+    """A full disk is reported, and the older file remains."""
     source = written(tmp_path, b"new")
     path = written(tmp_path, b"old", "out.csv")
 

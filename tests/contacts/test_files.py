@@ -1,4 +1,4 @@
-"""Files are read off the event loop, and must stay as they are meanwhile."""
+"""Files are read outside of the event loop, and must not change meanwhile."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_text_is_encoded_piece_by_piece() -> None:
 
 @pytest.mark.anyio
 async def test_open_file_is_read_from_where_it_stands_and_stays_open(tmp_path: Path) -> None:
-    """Whoever opened it may go on with it, and closes it."""
+    """The caller can continue to use it, and closes it."""
     with written(tmp_path, b"skip" + CSV.encode()).open("rb") as file:
         file.seek(4)
         found = await read(file)
@@ -93,7 +93,7 @@ class Giving:
 
 
 class Promise:
-    """Something that can be awaited and is no coroutine."""
+    """An awaitable that is not a coroutine."""
 
     def __await__(self) -> Any:
         yield from ()
@@ -111,7 +111,7 @@ def for_writing(folder: Path) -> Any:
 
 
 def as_text(folder: Path) -> Any:
-    """Open a file whose text is in another encoding than it says."""
+    """Open a file as text with another encoding than its own."""
     return io.TextIOWrapper(io.BytesIO("會員".encode("big5")), encoding="utf-8")
 
 
@@ -152,7 +152,7 @@ OPEN: dict[str, tuple[Callable[[Path], Any], str, str]] = {
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", OPEN)
 async def test_open_file_that_cannot_be_read_is_refused(name: str, tmp_path: Path) -> None:
-    """What it is and the way out are said."""
+    """The message names the problem and the way out."""
     build, rule, says = OPEN[name]
     file = build(tmp_path)
 
@@ -166,7 +166,7 @@ async def test_open_file_that_cannot_be_read_is_refused(name: str, tmp_path: Pat
 
 @pytest.mark.anyio
 async def test_temporary_file_that_is_in_memory_is_read() -> None:
-    """What an upload is kept in by many frameworks is read where it is."""
+    """The files in which many frameworks store uploads are read."""
     with tempfile.SpooledTemporaryFile() as file:
         file.write(CSV.encode())
         file.seek(0)
@@ -175,7 +175,7 @@ async def test_temporary_file_that_is_in_memory_is_read() -> None:
 
 @pytest.mark.asyncio
 async def test_upload_of_a_form_is_read() -> None:
-    """What FastAPI and Starlette give a handler is contacts, as it is."""
+    """The uploads of FastAPI and Starlette are contacts without conversion."""
 
     async def handle(request: Request) -> PlainTextResponse:
         async with request.form() as form:
@@ -210,7 +210,7 @@ async def test_file_of_anyio_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_async_file_that_cannot_be_read_is_refused() -> None:
-    """Its error may hold what was read, and is named by its type."""
+    """The type of its error is named, because its text can contain contacts."""
 
     class Later:
         async def read(self, size: int, /) -> bytes:
@@ -223,7 +223,7 @@ async def test_async_file_that_cannot_be_read_is_refused() -> None:
 
 
 class Pipe:
-    """An open file that gives what is there, or waits for all of it."""
+    """An open file that returns the available bytes, or waits for all of them."""
 
     def __init__(self, *given: bytes, at_end: Any = b"") -> None:
         self.given = [*given, b""]
@@ -249,7 +249,7 @@ async def test_what_is_there_of_an_open_file_comes_through() -> None:
 
 @pytest.mark.anyio
 async def test_open_file_that_has_nothing_yet_is_not_at_its_end() -> None:
-    """What a pipe that does not block is still to give must not be cut off."""
+    """The later bytes of a non-blocking pipe must not be lost."""
     rule, message = await refusal_of(Pipe(b"EMAIL,NAME\n", at_end=None))
 
     assert rule == "type"
@@ -258,7 +258,7 @@ async def test_open_file_that_has_nothing_yet_is_not_at_its_end() -> None:
 
 @pytest.mark.anyio
 async def test_open_file_that_cannot_give_what_is_there_is_read() -> None:
-    """A kind of file may have a method that it cannot do."""
+    """Some files have a method that they do not support."""
 
     class Whole(io.BufferedIOBase):
         content = io.BytesIO(CSV.encode())
@@ -271,7 +271,7 @@ async def test_open_file_that_cannot_give_what_is_there_is_read() -> None:
 
 @pytest.mark.anyio
 async def test_error_of_a_foreign_file_keeps_the_contacts_to_itself() -> None:
-    """What somebody else's file raised may hold what was read."""
+    """The error of a caller's file can contain contacts."""
     error = UnicodeDecodeError("utf-8", "王小明".encode("big5"), 0, 1, "invalid start byte")
     with pytest.raises(InvalidRequest) as caught:
         await read(Giving(error))
@@ -281,7 +281,7 @@ async def test_error_of_a_foreign_file_keeps_the_contacts_to_itself() -> None:
 
 @pytest.mark.anyio
 async def test_path_without_a_file_is_refused(tmp_path: Path) -> None:
-    """A file that is not there, a folder, and what no file can be called."""
+    """A missing file, a folder, and an impossible file name are refused."""
     found = [await refusal_of(path) for path in (tmp_path / "none.csv", tmp_path, Path("a\0b"))]
 
     assert [rule for rule, _ in found] == ["readable", "file", "readable"]
@@ -292,7 +292,7 @@ async def test_path_without_a_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.anyio
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 async def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
-    """A pipe or a socket can be read only once, and opening it may wait for ever."""
+    """A pipe or a socket can be read only once, and opening it can block without limit."""
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(tmp_path / "socket"))
@@ -308,7 +308,7 @@ async def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
 async def test_file_that_may_not_be_opened_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is there, and that is all that can be said."""
+    """The message has the reason of the system."""
     path = written(tmp_path)
 
     def refuse(*_: object) -> None:
@@ -323,7 +323,7 @@ async def test_file_that_may_not_be_opened_is_refused(
 
 @pytest.mark.anyio
 async def test_file_that_changes_is_refused(tmp_path: Path) -> None:
-    """A file that is no longer the one that was looked at is named; no half of it counts."""
+    """A file that changed is named, and no part of it is used."""
     path = written(tmp_path, LARGE)
     file = await RegularFile.at(path)
 
@@ -342,7 +342,7 @@ async def test_file_that_changes_is_refused(tmp_path: Path) -> None:
 async def test_file_of_another_size_than_it_says_is_refused(
     size_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is made up as it is read, as below /proc, is not cut off where it says it ends."""
+    """Files whose size is unknown, such as files in /proc, are read to their end."""
     said = FileIdentity(device=1, inode=1, size_bytes=size_bytes, modified_ns=0)
     monkeypatch.setattr(FileIdentity, "of", lambda _: said)
 
@@ -355,7 +355,7 @@ async def test_file_of_another_size_than_it_says_is_refused(
 @pytest.mark.anyio
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps an open file")
 async def test_file_that_vanishes_is_refused(tmp_path: Path) -> None:
-    """A file that is taken away meanwhile is not there to be sent."""
+    """A file that is deleted meanwhile is refused."""
     path = written(tmp_path, LARGE)
 
     async def read_it() -> None:

@@ -1,4 +1,4 @@
-"""Data frames are contacts, whoever made them."""
+"""Data frames of every library are contacts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FRAMES: dict[str, Callable[[], Any]] = {
 async def test_frames_of_every_library_are_the_same(
     frame: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each row is a contact, slice by slice, and the index is none of its columns."""
+    """Each row is a contact, slice by slice, and the index is not a column."""
     monkeypatch.setattr(frames, "_SLICE_ROWS", 1)
 
     assert (await read(FRAMES[frame]())).decode() == CSV
@@ -64,7 +64,7 @@ def test_frame_that_changes_while_it_is_read_is_refused(
 
 @pytest.mark.parametrize("frame", FRAMES)
 async def test_frame_without_a_row_has_its_columns(frame: str) -> None:
-    """A query that found nobody is a header alone, and that is said."""
+    """A query without results is a header without rows, and is reported."""
     report = await check_contacts(FRAMES[frame]()[:0])
 
     assert report.columns == ("EMAIL", "NAME", "city")
@@ -126,7 +126,7 @@ async def test_columns_of_one_name_are_left_to_the_check() -> None:
 
 
 class DataFrame:
-    """A frame of a library that nobody knows: going through it gives the columns' names."""
+    """A frame of an unknown library; iterating over it yields the columns' names."""
 
     columns = ("EMAIL", "NAME")
 
@@ -167,7 +167,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 async def test_what_is_no_frame_in_memory_is_refused(name: str) -> None:
-    """It is named, with the one thing to do."""
+    """The message names its type and the way out."""
     build, says = REFUSED[name]
 
     _, message = await refusal_of(build())
@@ -176,7 +176,7 @@ async def test_what_is_no_frame_in_memory_is_refused(name: str) -> None:
 
 
 async def test_frame_of_another_library_names_narwhals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it is not installed, the way out is to install it, or to do without."""
+    """If it is not installed, the way out is to install it, or to pass records."""
     monkeypatch.setitem(sys.modules, "narwhals", None)
 
     _, message = await refusal_of(pa.table(COLUMNS))

@@ -16,7 +16,7 @@ _MIB: Final = 1024 * 1024
 
 
 class Large:
-    """A source that makes its rows when they are asked for; the same address in each."""
+    """A source that creates its rows when they are read, all with the same address."""
 
     def __init__(self, size_mib: int) -> None:
         self.size_mib = size_mib
@@ -33,12 +33,12 @@ class Large:
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("anyio_backend", "size_mib"),
-    # What grows with the size is found at 40 MiB too, which is twice what is allowed.
+    # Memory that grows with the size is also found at 40 MiB, twice the limit.
     [("asyncio", 200), ("trio", 40)],
     indirect=["anyio_backend"],
 )
 async def test_large_source_is_read_in_constant_memory(size_mib: int) -> None:
-    """A source of 200 MiB needs a few pieces of memory, also to be written again."""
+    """A source of 200 MiB needs the memory of a few pieces, even if it is written again."""
     tracemalloc.start()
     try:
         async with clean_contacts(Large(size_mib)) as clean:

@@ -21,7 +21,7 @@ HEADER = "EMAIL,NAME,X"
 
 
 def contents_of(path: Path, part_bytes: int) -> list[bytes]:
-    """Return what goes out in each part."""
+    """Return the rows of each part."""
     return [write_part(path, part).read_bytes() for part in split(path, part_bytes)]
 
 
@@ -33,7 +33,7 @@ def contents_of(path: Path, part_bytes: int) -> list[bytes]:
 def test_parts_hold_every_row_once(
     tmp_path_factory: pytest.TempPathFactory, cells: list[str], part_bytes: int
 ) -> None:
-    """In their order, each part with the header and no larger than it may be."""
+    """The order stays, and each part has the header and at most the given size."""
     rows = [[f"a{number}@example.com", cell, "x"] for number, cell in enumerate(cells)]
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([HEADER.split(","), *rows])
@@ -90,7 +90,7 @@ def test_row_that_fits_into_no_part_is_refused(tmp_path: Path) -> None:
 
 
 def test_too_many_parts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each costs requests, of which there are so many a day."""
+    """Each part costs requests of the daily quota."""
     monkeypatch.setattr(parts, "MOST_PARTS", 3)
     path = written(tmp_path, csv_of(*["a@example.com,x"] * 9))
 

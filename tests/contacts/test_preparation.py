@@ -26,13 +26,13 @@ BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\nmei@example.com,李�
 
 
 async def cleaned(contacts: Any, **options: Any) -> tuple[str, Any]:
-    """Return the clean CSV, and what is said of it."""
+    """Return the clean CSV and its report."""
     async with clean_contacts(contacts, **options) as clean:
         return clean.path.read_text(encoding="utf-8"), clean
 
 
 async def problems_of(contacts: Any, **options: Any) -> list[tuple[str, str]]:
-    """Return field and rule of what is refused."""
+    """Return field and rule of each problem."""
     with pytest.raises(InvalidRequest) as caught:
         await cleaned(contacts, **options)
     return [(each.field, each.rule) for each in caught.value.problems]
@@ -42,7 +42,7 @@ async def problems_of(contacts: Any, **options: Any) -> list[tuple[str, str]]:
 async def test_contacts_of_every_form_become_the_same_file(
     form: str, tmp_path: Path, temporary: Path
 ) -> None:
-    """It is there for as long as the context lasts, and known again by its hash."""
+    """It exists while the context is open, and is recognised by its hash."""
     contacts = FORMS[form](tmp_path)
 
     content, clean = await cleaned(contacts)
@@ -72,7 +72,7 @@ async def test_what_goes_out_is_one_form_of_csv(encode: Callable[[str], bytes]) 
 
 
 async def test_open_file_stays_open(tmp_path: Path) -> None:
-    """Whoever opened it closes it."""
+    """The caller closes it."""
     with written(tmp_path).open("rb") as file:
         await cleaned(file)
 
@@ -128,7 +128,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 async def test_unusable_contacts_are_refused(name: str, temporary: Path) -> None:
-    """Every fault is named at once, and no temporary file is left."""
+    """All problems are reported together, and no temporary file remains."""
     contacts, rules = REFUSED[name]
 
     assert await problems_of(contacts) == [("contacts", rule) for rule in rules]
@@ -136,7 +136,7 @@ async def test_unusable_contacts_are_refused(name: str, temporary: Path) -> None
 
 
 async def test_rows_that_the_platform_would_reject_are_reported() -> None:
-    """They are no reason to refuse: whether they are too many is for the caller to say."""
+    """They are not refused: the caller decides whether they are too many."""
     content, clean = await cleaned(BAD)
 
     assert content == BAD
@@ -145,7 +145,7 @@ async def test_rows_that_the_platform_would_reject_are_reported() -> None:
 
 
 async def test_rows_may_be_left_unjudged() -> None:
-    """Then only what makes the whole unusable is looked for."""
+    """Then only problems that make the whole file unusable are found."""
     _, clean = await cleaned(BAD, check_rows=False)
 
     assert clean.report.findings == ()
@@ -193,7 +193,7 @@ async def test_left_out_file_must_be_named_without_a_path(tmp_path: Path) -> Non
 
 
 async def test_addresses_may_be_judged_deeper() -> None:
-    """What email-validator refuses is a bad row, too."""
+    """A row that email-validator refuses is a bad row."""
     contacts = "EMAIL,NAME\nming@localhost,王小明\n"
 
     _, clean = await cleaned(contacts)
@@ -216,7 +216,7 @@ async def test_encoding_that_is_said_is_obeyed() -> None:
 
 @pytest.mark.parametrize("spooled", [False, True])
 async def test_progress_is_told_of_both_readings(spooled: bool, tmp_path: Path) -> None:
-    """The bytes count from 0 for each; the rows are those that go out so far."""
+    """The bytes begin at 0 at each reading; the rows are those written so far."""
     told: list[tuple[int, int]] = []
 
     async def tell(*, size_bytes: int, rows: int) -> None:
@@ -234,7 +234,7 @@ async def test_progress_is_told_of_both_readings(spooled: bool, tmp_path: Path) 
 
 
 async def test_what_is_no_text_is_not_read_to_its_end(tmp_path: Path) -> None:
-    """An archive tells itself by its first bytes, however long it is."""
+    """An archive is recognised by its first bytes, even if it is long."""
     told: list[int] = []
 
     async def tell(*, size_bytes: int, rows: int) -> None:
@@ -250,7 +250,7 @@ async def test_what_is_no_text_is_not_read_to_its_end(tmp_path: Path) -> None:
 async def test_file_that_changes_between_the_readings_is_refused(
     when: int, tmp_path: Path, temporary: Path
 ) -> None:
-    """What was detected and what is sent are the same bytes."""
+    """The bytes that are sent are the bytes that were checked."""
     path = written(tmp_path, csv_of(35_000).encode())
     told = 0
 
@@ -269,7 +269,7 @@ async def test_file_that_changes_between_the_readings_is_refused(
     "build", [lambda: CSV, lambda: io.BytesIO(CSV.encode()), lambda: later(ROWS)]
 )
 async def test_nothing_stays_after_an_error(build: Callable[[], Any], temporary: Path) -> None:
-    """Whatever happens meanwhile, the contacts do not stay on the disk."""
+    """Even after an error, the contacts do not stay on the disk."""
 
     async def use() -> None:
         async with clean_contacts(build()) as clean:
@@ -283,7 +283,7 @@ async def test_nothing_stays_after_an_error(build: Callable[[], Any], temporary:
 
 
 async def test_file_that_is_not_there_is_said_before_what_goes_beside_it(tmp_path: Path) -> None:
-    """The folder of both is wrong, and it is the contacts' path that somebody wrote."""
+    """The folder of both is missing, and the caller wrote only the contacts' path."""
     path = tmp_path / "none" / "members.csv"
 
     assert await problems_of(path, fix="leave-out-bad-rows") == [("contacts", "readable")]
@@ -309,7 +309,7 @@ async def test_small_contacts_take_few_threads(
 
 @pytest.mark.parametrize("kind", ["path", "text", "generator"])
 async def test_last_row_of_an_address_goes_out_of_every_source(kind: str, tmp_path: Path) -> None:
-    """What came of the first reading is gone: of the clean CSV, and of the rows left out."""
+    """The results of the first reading are deleted: the clean CSV and the rows left out."""
     csv = "EMAIL,NAME\na@example.com,1\nnone,x\na@example.com,2\nb@example.com,3\n"
     records = [dict(zip(("EMAIL", "NAME"), row.split(","), strict=True)) for row in csv.split()[1:]]
     path = tmp_path / "members.csv"

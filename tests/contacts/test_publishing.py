@@ -1,4 +1,4 @@
-"""The caller's own files are written when the caller has decided, and ours are gone in time."""
+"""The caller's files are written after its decision, and private files are deleted early."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEFT_OUT = "EMAIL,NAME,LINE,REASON\nnobody,誰,3,invalid-email\n"
 
 
 def ours(temporary: Path) -> list[str]:
-    """Return what of the contacts is in the temporary folder."""
+    """Return the contacts in the temporary folder."""
     [folder] = temporary.iterdir()
     return [each for each in files_in(folder) if each != ".owner"]
 
@@ -46,7 +46,7 @@ async def test_files_are_the_callers_once_published(tmp_path: Path, temporary: P
 async def test_nothing_is_published_of_unusable_contacts(
     contacts: Any, tmp_path: Path, temporary: Path
 ) -> None:
-    """No file is named that is not there, an older one stays, and nothing is kept."""
+    """No missing file is named, an older one stays, and no private file remains."""
     beside = written(tmp_path, b"old", "bad.csv")
     clean = tmp_path / "clean.csv"
     options = ContactsOptions(fix="leave-out-bad-rows", left_out_to=beside, write_to=clean)
@@ -63,6 +63,6 @@ async def test_nothing_is_published_of_unusable_contacts(
 async def test_only_the_clean_file_lives_as_long_as_the_context(
     form: str, tmp_path: Path, temporary: Path
 ) -> None:
-    """A pipeline may take hours, and contacts are on the disk no more often than they must."""
+    """A pipeline can take hours, so contacts are on the disk only once."""
     async with clean_contacts(FORMS[form](tmp_path)):
         assert ours(temporary) == ["contacts.csv"]

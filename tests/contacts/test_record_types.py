@@ -49,7 +49,7 @@ class Tuple(NamedTuple):
 
 
 class Keyed(NamedTuple):
-    """A contact with a field that is called as a method of mappings is."""
+    """A contact with a field that has the name of a method of mappings."""
 
     email: str
     name: str
@@ -156,7 +156,7 @@ async def test_records_of_every_kind_are_the_same(kind: str, is_async: bool) -> 
 
 @pytest.mark.anyio
 async def test_records_of_several_classes_fit_if_their_fields_do() -> None:
-    """The columns are the first one's, whatever the next one is."""
+    """The columns are those of the first record, even if the next has another type."""
     records = [Data(*PLAIN[0]), Struct(*PLAIN[1])]
 
     assert (await read(records)).decode() == CSV
@@ -164,13 +164,13 @@ async def test_records_of_several_classes_fit_if_their_fields_do() -> None:
 
 @pytest.mark.anyio
 async def test_field_may_have_the_name_of_a_method() -> None:
-    """A NamedTuple is known by its fields, whatever they are called."""
+    """A NamedTuple is recognised by its fields, even with unusual names."""
     assert await read([Keyed("a@x.tw", "A", "5")]) == b"EMAIL,NAME,keys\na@x.tw,A,5\n"
 
 
 @pytest.mark.anyio
 async def test_field_that_holds_a_record_is_refused() -> None:
-    """A nested object is named by its column, and not written as what it looks like."""
+    """A nested object is reported with its column, and not written as its repr."""
     rule, message = await refusal_of([Data("a@example.com", "A", Data("", "", ""))])  # type: ignore[arg-type]  # that is the case
 
     assert (rule, message.partition(";")[0]) == ("value", "record 1 column 'city' is a Data")
@@ -237,7 +237,7 @@ ASKED: dict[str, Callable[[AsyncConnection, AsyncSession], Any]] = {
 @pytest.mark.asyncio
 @pytest.mark.parametrize("asked", ASKED)
 async def test_rows_of_sqlalchemy_are_contacts(asked: str) -> None:
-    """Rows go by their columns, objects by what their class maps, without its relationships."""
+    """Rows have their columns, objects the mapped columns without relationships."""
     async with connected() as connection, AsyncSession(connection) as session:
         result = await ASKED[asked](connection, session)
 
@@ -249,7 +249,7 @@ async def test_rows_of_sqlalchemy_are_contacts(asked: str) -> None:
 
 @pytest.mark.asyncio
 async def test_row_of_one_value_is_a_row() -> None:
-    """Only an object with fields of its own is taken out of its row."""
+    """Only an object with fields replaces the row that contains it."""
     async with connected() as connection:
         result = await connection.execute(sa.select(Member.name).order_by(Member._id))
 
@@ -258,7 +258,7 @@ async def test_row_of_one_value_is_a_row() -> None:
 
 @pytest.mark.asyncio
 async def test_mappings_of_sqlalchemy_are_contacts() -> None:
-    """A result may give mappings, and a list of its rows is as good as itself."""
+    """A result can return mappings, and a list of its rows is the same."""
     async with connected() as connection:
         mappings = (await connection.execute(COLUMNS)).mappings()
         rows = (await connection.execute(COLUMNS)).all()
@@ -270,7 +270,7 @@ async def test_mappings_of_sqlalchemy_are_contacts() -> None:
 
 @pytest.mark.anyio
 async def test_rows_of_a_session_that_blocks_are_contacts() -> None:
-    """A plain session is asked in a thread."""
+    """A synchronous session is used in a thread."""
     engine = sa.create_engine("sqlite://", connect_args={"check_same_thread": False})
     with Session(engine) as session:
         Base.metadata.create_all(session.connection())
@@ -283,7 +283,7 @@ async def test_rows_of_a_session_that_blocks_are_contacts() -> None:
 
 @pytest.mark.asyncio
 async def test_row_of_several_objects_is_refused() -> None:
-    """Of two objects in a row no one knows whose fields the columns are."""
+    """In a row of two objects, the owner of the fields is ambiguous."""
     async with connected() as connection, AsyncSession(connection) as session:
         joined = sa.select(Member, Shop).join(Shop, isouter=True)
         rule, message = await refusal_of(await session.execute(joined))
@@ -294,7 +294,7 @@ async def test_row_of_several_objects_is_refused() -> None:
 @pytest.mark.filterwarnings("ignore:coroutine 'Connection.cursor' was never awaited")
 @pytest.mark.asyncio
 async def test_object_that_is_no_longer_loaded_names_the_way_out() -> None:
-    """A commit makes SQLAlchemy forget what it has read; by default nothing is asked again."""
+    """After a commit SQLAlchemy discards loaded values; by default it does not reload them."""
     async with connected() as connection, AsyncSession(connection) as session:
         found = (await session.scalars(MEMBERS)).all()
         await session.commit()

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_no_record_is_a_header_alone(is_async: bool) -> None:
-    """A query that found nobody has columns, and no row."""
+    """A query without results has columns and no rows."""
     assert await read(later([]) if is_async else []) == b"EMAIL,NAME\n"
 
 
@@ -49,7 +49,7 @@ async def test_first_record_names_the_columns() -> None:
 
 
 async def test_columns_that_are_not_the_two_stay_as_they_are() -> None:
-    """Two of the same name stay two; what is missing is not made up: the check says so."""
+    """Two columns of one name stay two, and the check reports a missing column."""
     assert await read([{"EMAIL": "a", "email": "b", "mail": "c"}]) == b"EMAIL,EMAIL,mail\na,b,c\n"
 
 
@@ -170,7 +170,7 @@ class Raising(dict[str, Any]):
     """A record whose last value cannot be read."""
 
     def __getitem__(self, key: str) -> Any:
-        """Give it, or fail as what is loaded only when it is asked for may."""
+        """Return the value, or fail like a value that is loaded on access."""
         if key == "city":
             raise StopIteration("ming@example.com")
         return super().__getitem__(key)
@@ -186,10 +186,10 @@ class Unset:
 
 
 class Nowhere(datetime):
-    """A time that does not know its zone."""
+    """A time with an invalid time zone."""
 
     def utcoffset(self) -> None:
-        """Fail, as a time that is none may."""
+        """Fail like an invalid time."""
         raise ValueError("ming@example.com")
 
 
@@ -218,7 +218,7 @@ UNREADABLE: dict[str, tuple[Any, str, str]] = {
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("name", UNREADABLE)
 async def test_record_that_cannot_be_read_is_refused(name: str, is_async: bool) -> None:
-    """The type of the error is named; the error itself may hold the contact."""
+    """The type of the error is named, because the error can contain the contact."""
     record, rule, says = UNREADABLE[name]
 
     with pytest.raises(InvalidRequest) as caught:
@@ -230,7 +230,7 @@ async def test_record_that_cannot_be_read_is_refused(name: str, is_async: bool) 
 
 
 async def test_error_of_half_a_character_keeps_the_contact_to_itself() -> None:
-    """No exception that hangs on the error holds what was in the record."""
+    """No chained exception contains the values of the record."""
     with pytest.raises(ValueError, match="surrogate") as caught:
         await read([{"EMAIL": "ming@example.com", "NAME": "\ud800"}])
 
@@ -238,7 +238,7 @@ async def test_error_of_half_a_character_keeps_the_contact_to_itself() -> None:
 
 
 async def test_blocking_iterable_does_not_run_in_the_event_loop() -> None:
-    """A database cursor may block, and so is asked in a thread, with its iterator's making."""
+    """A database cursor can block, so it is iterated in a thread."""
     threads = set[int]()
 
     class Query:
@@ -258,7 +258,7 @@ def contact(number: int) -> dict[str, str]:
 
 
 async def test_endless_iterable_is_read_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes is passed on before the end; and a cancellation strikes between two batches."""
+    """Records are passed on before the end, and a cancellation is raised between batches."""
     monkeypatch.setattr(records_module, "_BATCH_S", math.inf)
     records = map(contact, count())
     with anyio.move_on_after(5) as scope:
@@ -270,7 +270,7 @@ async def test_endless_iterable_is_read_batch_by_batch(monkeypatch: pytest.Monke
 
 
 async def test_error_of_the_iterable_goes_on_as_it_is() -> None:
-    """What a database says is for whoever asked it."""
+    """An error of the database reaches the caller unchanged."""
 
     def records() -> Iterator[dict[str, str]]:
         yield from ROWS
@@ -301,7 +301,7 @@ class Secretive:
 
 @dataclasses.dataclass
 class Slotted:
-    """A contact with a field of its own, and others that are none."""
+    """A contact with a field, and attributes that are not fields."""
 
     email: str
     name: str
@@ -312,13 +312,13 @@ class Slotted:
 
 @pytest.mark.parametrize("kind", [Secretive, Slotted])
 async def test_private_fields_are_not_written(kind: Any) -> None:
-    """What a class keeps for itself is no column, and its values are not judged."""
+    """Private fields are not columns, and their values are not checked."""
     assert await read([kind("a@example.com", "A")]) == b"EMAIL,NAME\na@example.com,A\n"
 
 
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_rows_below_a_header_are_written_as_they_are(is_async: bool) -> None:
-    """Each is a line of its own, blank ones too, so that the check names the lines."""
+    """Each row, also a blank one, is one line, so the check names the right lines."""
     rows: list[Any] = [
         [],
         ("NAME", "EMAIL", None),
@@ -410,7 +410,7 @@ def test_any_records_are_what_the_standard_library_reads(records: list[dict[str,
 
 
 async def test_database_columns_of_one_name_are_refused() -> None:
-    """Of two columns called name, a row gives only one by its name; the other would be lost."""
+    """A row returns only one of two columns of the same name; the other would be lost."""
     database = sqlite3.connect(":memory:", check_same_thread=False)
     database.row_factory = sqlite3.Row
     try:

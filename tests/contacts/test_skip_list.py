@@ -19,7 +19,7 @@ CONTACTS = "EMAIL,NAME\na@example.com,甲\nB@Example.com,乙\nc@example.com,丙\
 
 
 async def later(entries: list[Any]) -> AsyncIterator[Any]:
-    """Give entries as a database does."""
+    """Yield entries like a database."""
     for each in entries:
         yield each
 
@@ -65,7 +65,7 @@ async def test_file_may_have_many_forms(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [list, set, tuple, iter, later, dict.fromkeys])
 async def test_addresses_may_be_given(kind: Any, tmp_path: Path) -> None:
-    """Any iterable of text, async or not; but no mapping, whose meaning would be unclear."""
+    """Any iterable of text is accepted, except a mapping, which is ambiguous."""
     given = kind(["b@example.com", " A@example.com\u200b"])
     if isinstance(given, dict):
         with pytest.raises(InvalidRequest, match="skip: must be a path or addresses"):
@@ -79,7 +79,7 @@ async def test_addresses_may_be_given(kind: Any, tmp_path: Path) -> None:
 
 
 async def test_empty_list_leaves_nobody_out_with_a_warning(tmp_path: Path) -> None:
-    """Nobody has unsubscribed yet; whoever meant another list sees the warning."""
+    """An empty list can be intended; the warning helps if it is the wrong list."""
     clean, report = await clean_of([], tmp_path)
 
     assert clean.count("\n") == 1 + report.rows
@@ -101,7 +101,7 @@ async def test_skipped_rows_are_noted_with_their_lines(tmp_path: Path) -> None:
 async def test_entries_without_an_address_are_named(
     entry: str, level: str, is_file: bool, tmp_path: Path
 ) -> None:
-    """By their lines or places: if a person is meant, that one still gets the mail."""
+    """The message has their lines or positions, because these contacts still get the mail."""
     entries = ["a@example.com", "no one", entry]
     path = tmp_path / "skip.csv"
     path.write_text("\n".join(entries), "utf-8")
@@ -132,7 +132,7 @@ AROUND = [
 
 @pytest.mark.parametrize("text", AROUND)
 async def test_address_with_something_around_it_counts(text: str, tmp_path: Path) -> None:
-    """In the list, in a file of it and in the contacts: nobody on the list gets a mail."""
+    """In the list, in a file or in the contacts: no contact on the list gets a mail."""
     path = tmp_path / "skip.csv"
     path.write_text(f"{text}\nx@example.com\n", "utf-8")
     cell = text.replace('"', '""')
@@ -149,7 +149,7 @@ async def test_address_with_something_around_it_counts(text: str, tmp_path: Path
 
 
 async def test_entry_that_no_address_can_be_read_from_is_compared_as_it_is(tmp_path: Path) -> None:
-    """The platform may take what we do not."""
+    """The platform might accept an address that the check refuses."""
     contacts = "EMAIL,NAME\n用戶@example.com,甲\nc@example.com,丙\n"
 
     skip = ["b@example.com", "用戶@example.com"]
@@ -176,7 +176,7 @@ async def test_entry_that_no_address_can_be_read_from_is_compared_as_it_is(tmp_p
     ],
 )
 async def test_list_that_cannot_be_used_is_refused(skip: Any, rule: str, tmp_path: Path) -> None:
-    """It is never taken for one that leaves nobody out."""
+    """It is never treated as an empty list."""
     with pytest.raises(InvalidRequest) as caught:
         await clean_of(skip, tmp_path)
 
@@ -198,7 +198,7 @@ async def test_list_that_cannot_be_used_is_refused(skip: Any, rule: str, tmp_pat
 async def test_file_that_cannot_be_used_is_refused(
     content: bytes, rule: str, tmp_path: Path
 ) -> None:
-    """With what is wrong with it."""
+    """The message names the problem."""
     path = tmp_path / "skip.csv"
     path.write_bytes(content)
 
@@ -225,7 +225,7 @@ KEYS = frozenset({b"a@example.com"})
 @pytest.mark.parametrize("check_rows", [True, False])
 @pytest.mark.parametrize("header", ["EMAIL,NAME", "NAME,EMAIL"])
 def test_rows_of_any_shape_are_skipped(header: str, check_rows: bool) -> None:
-    """Also one of other cells, or with a quote; a row without an address never is."""
+    """This includes rows of other lengths and with quotes, but no row without an address."""
     rows = [["a@example.com", "甲"], ["a@example.com", '"x, y"'], ["b@example.com", '"z, z"']]
     if header.startswith("NAME"):
         rows = [row[::-1] for row in rows]
@@ -239,7 +239,7 @@ def test_rows_of_any_shape_are_skipped(header: str, check_rows: bool) -> None:
 
 
 def test_skipped_row_has_no_other_finding() -> None:
-    """It neither repeats nor is repeated, and nothing in it matters."""
+    """A skipped row repeats no address, and its cells are not checked."""
     rows = ["a@example.com,=1", "A@example.com,", "a@example.com,x,y", "b@example.com,乙"]
 
     for fix in ((), "drop-duplicates", "leave-out-bad-rows"):
@@ -251,7 +251,7 @@ def test_skipped_row_has_no_other_finding() -> None:
 
 
 def test_contacts_that_are_all_skipped_have_no_rows() -> None:
-    """There is nobody left to send to."""
+    """No contact is left to send to."""
     checked = check(csv_of("a@example.com,甲", "none,x"), skip=KEYS, fix="leave-out-bad-rows")
 
     assert found(checked, "no-rows").level == "error"

@@ -1,4 +1,4 @@
-"""Type checkers take every source as it is: no cast, no ignore."""
+"""Type checkers accept every source without cast or ignore."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def async_persons() -> AsyncIterator[Person]:
 
 
 async def of_sqlalchemy(connection: AsyncConnection, session: AsyncSession) -> list[Contacts]:
-    """Ask for rows and objects in every way; this is for type checkers and never called."""
+    """Query rows and objects in all ways; this is for type checkers and never called."""
     query = sa.select(Member.email, Member.name)
     return [
         await connection.execute(query),
@@ -54,7 +54,7 @@ async def of_files(path: Path) -> list[Contacts]:
 
 
 def test_every_source_has_its_type() -> None:
-    """What a type checker takes for contacts is taken when it is run."""
+    """Sources that a type checker accepts are accepted at runtime."""
     fields: dict[str, Any] = {"email": "a@example.com", "name": "A", "city": ""}
     row = Tuple("a@example.com", "A", "")
     with closing(sqlite3.connect(":memory:")) as database:
@@ -90,6 +90,6 @@ def test_every_source_has_its_type() -> None:
 
 @pytest.mark.parametrize("wrong", [5, None])
 def test_what_is_no_source_has_no_such_type(wrong: Any) -> None:
-    """The types let through what is let through when it is run, and no more."""
+    """The types accept the same sources as the runtime, and no others."""
     with pytest.raises(ValueError, match="must be a path"):
         as_source(wrong)

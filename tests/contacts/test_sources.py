@@ -1,4 +1,4 @@
-"""Contacts may be given in many forms; anything else is told what to give in its place."""
+"""Many types are contacts; the refusal of any other names what to pass instead."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ async def test_contacts_of_every_form_are_the_same(form: str, tmp_path: Path) ->
     ],
 )
 def test_text_needs_no_encoding(contacts: Any, expected: bool) -> None:
-    """What was text before has none to be found out."""
+    """The encoding of text is not detected."""
     assert is_decoded(as_source(contacts)) is expected
 
 
 def test_source_that_hands_text_on_needs_no_encoding() -> None:
-    """A source that wraps another one reports what that one is."""
+    """A source that wraps another one has the other's ``is_decoded``."""
 
     class HandedOn(Pieces):
         is_decoded = True
@@ -69,7 +69,7 @@ def test_source_that_hands_text_on_needs_no_encoding() -> None:
 
 @pytest.mark.anyio
 async def test_path_of_another_kind_is_a_path(tmp_path: Path) -> None:
-    """Whatever the system takes for a path, bytes of one too."""
+    """All paths of the system are accepted, even as bytes."""
     written(tmp_path)
 
     with os.scandir(os.fsencode(tmp_path)) as entries:
@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", REFUSED)
 async def test_what_is_no_contacts_is_refused(name: str) -> None:
-    """What it is and the way out are said, and no contact is shown."""
+    """The message names the type and the way out, and shows no contact."""
     contacts, rule, says = REFUSED[name]
 
     found, message = await refusal_of(contacts)
@@ -116,7 +116,7 @@ async def test_what_is_no_contacts_is_refused(name: str) -> None:
 
 @pytest.mark.anyio
 async def test_reader_of_data_frames_is_refused_with_the_way_out() -> None:
-    """A file that pandas reads in chunks gives frames and no bytes."""
+    """A file that pandas reads in chunks returns frames instead of bytes."""
     found, message = await refusal_of(pd.read_csv(io.StringIO(CSV), chunksize=1))
 
     assert (found, message) == (
@@ -126,14 +126,14 @@ async def test_reader_of_data_frames_is_refused_with_the_way_out() -> None:
 
 
 def test_coroutine_is_refused() -> None:
-    """Something that was not awaited is no contacts yet, and needs no warning besides."""
+    """A coroutine is refused, and closed so that Python does not warn about it."""
     with pytest.raises(InvalidRequest, match="is a coroutine that was not awaited"):
         as_source(coroutine())
 
 
 @pytest.mark.asyncio
 async def test_future_is_refused() -> None:
-    """It is not closed, since somebody else may await it."""
+    """It is not closed, because another task can await it."""
     later: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     with pytest.raises(InvalidRequest, match="is a Future that was not awaited"):
@@ -144,7 +144,7 @@ async def test_future_is_refused() -> None:
 
 @pytest.mark.anyio
 async def test_source_may_be_iterable_too() -> None:
-    """What it says itself goes before what it could be taken for."""
+    """A source with csv_pieces() is used by it, even if it has other methods."""
 
     @attrs.frozen
     class Both:

@@ -1,4 +1,4 @@
-"""What can be read only once is put into a private file, piece by piece."""
+"""A source that can be read only once is written into a private file, piece by piece."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Plain:
 async def test_pieces_are_of_one_size(
     given: tuple[bytes, ...], sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However a source cuts what it gives, a thread is asked once a piece."""
+    """For any sizes of a source's pieces, all pieces except the last have one size."""
     monkeypatch.setattr(spooling, "_GATHER_S", math.inf)
 
     async with in_pieces(Pieces(given)) as pieces:
@@ -100,7 +100,7 @@ async def test_source_is_closed_once_enough_is_known(tmp_path: Path) -> None:
 
 
 class Returning:
-    """A source whose method gives something else."""
+    """A source with a method that returns another object."""
 
     def __init__(self, given: Any) -> None:
         self.given = given
@@ -117,20 +117,20 @@ async def no_generator() -> list[bytes]:
 
 @pytest.mark.parametrize("build", [no_generator, list])
 async def test_source_that_is_no_generator_is_refused(build: Any, tmp_path: Path) -> None:
-    """A method that returns everything at once is told to yield."""
+    """The refusal of a method that returns all bytes tells it to yield."""
     with pytest.raises(InvalidRequest, match="must be an async generator"):
         await spool(Returning(build()), tmp_path / "raw", see_all)
 
 
 @pytest.mark.parametrize("piece", ["EMAIL,NAME\n", bytearray(b"EMAIL"), None])
 async def test_source_that_gives_no_bytes_is_refused(piece: Any, tmp_path: Path) -> None:
-    """The type of what it gave is named."""
+    """The message names the type of the piece."""
     with pytest.raises(InvalidRequest, match=type(piece).__name__):
         await spool(Pieces((b"EMAIL", piece)), tmp_path / "raw", see_all)
 
 
 async def test_error_of_a_source_goes_on_as_it_is(tmp_path: Path) -> None:
-    """An OSError of somebody else's store is not one of the disk."""
+    """An OSError of the caller's source is not reported as an error of the disk."""
 
     class Broken:
         async def csv_pieces(self) -> AsyncIterator[bytes]:
@@ -164,7 +164,7 @@ def test_no_temporary_folder_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_private_folder_is_private_and_goes_away(temporary: Path) -> None:
-    """Nobody else may look into it, and nothing of it stays, whatever happens."""
+    """No other user can read it, and no part of it remains, even after an error."""
     seen: list[Path] = []
 
     def use() -> None:

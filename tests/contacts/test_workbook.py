@@ -1,4 +1,4 @@
-"""Workbooks of Excel are contacts, wherever their bytes come from."""
+"""Excel workbooks are contacts, from any source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLE = [list(ROWS[0]), *(list(row.values()) for row in ROWS)]
 
 
 async def clean(contacts: Any, **options: Any) -> str:
-    """Return the CSV that goes out."""
+    """Return the clean CSV."""
     async with clean_contacts(contacts, **options) as found:
         return found.path.read_text("utf-8")
 
@@ -47,7 +47,7 @@ FORMS: dict[str, Callable[[Path, bytes], Any]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_workbook_of_every_form_is_read(form: str, tmp_path: Path) -> None:
-    """It is known by its content, whatever it is called."""
+    """It is recognised by its content, and not by its name."""
     assert await clean(FORMS[form](tmp_path, book(TABLE))) == CSV
 
 
@@ -109,7 +109,7 @@ async def test_lines_of_findings_are_the_rows_of_the_sheet() -> None:
 
 
 async def test_first_visible_sheet_with_a_cell_is_read() -> None:
-    """Which one it was is said if another could have been meant; hidden ones are not."""
+    """A warning names the sheet if there are several visible ones."""
 
     def hide(workbook: Any) -> None:
         workbook.get_worksheet_by_name("隱藏").hide()
@@ -132,7 +132,7 @@ async def test_first_visible_sheet_with_a_cell_is_read() -> None:
 
 
 async def test_names_of_many_sheets_are_cut() -> None:
-    """Five of them are enough to know what is meant."""
+    """The message names five sheets."""
     report = await check_contacts(book({f"S{number}": TABLE for number in range(9)}))
 
     assert "and not 'S1', 'S2', 'S3', 'S4', 'S5', …;" in found(report, "workbook")
@@ -150,7 +150,7 @@ async def test_error_beside_empty_columns_keeps_its_text() -> None:
 
 
 async def test_hidden_rows_are_counted() -> None:
-    """Whoever filtered a list may believe that the others are gone."""
+    """A user who filtered a list possibly does not expect the hidden rows."""
 
     def hide(workbook: Any) -> None:
         workbook.worksheets()[0].set_row(1, None, None, {"hidden": True})
@@ -162,7 +162,7 @@ async def test_hidden_rows_are_counted() -> None:
 
 
 async def test_rows_that_are_left_out_go_to_a_csv(tmp_path: Path) -> None:
-    """What is written beside a workbook is called what it is."""
+    """The file of rows left out beside a workbook is named as a CSV."""
     path = written(tmp_path, book([*TABLE, ["nobody", "B", ""]]), "members.xlsx")
 
     report = await check_contacts(path, fix="leave-out-bad-rows")
@@ -171,7 +171,7 @@ async def test_rows_that_are_left_out_go_to_a_csv(tmp_path: Path) -> None:
 
 
 async def test_workbook_has_no_encoding() -> None:
-    """An encoding is of text, and who says one has another file in mind."""
+    """A workbook has no encoding, so the caller probably means another file."""
     with pytest.raises(InvalidRequest, match="a workbook has none"):
         await check_contacts(book(TABLE), encoding="big5")
 
@@ -179,7 +179,7 @@ async def test_workbook_has_no_encoding() -> None:
 async def test_workbook_that_changes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that somebody saves meanwhile is not half of each."""
+    """A workbook that is saved meanwhile is refused."""
     path = written(tmp_path, book(TABLE), "members.xlsx")
     unpack = workbook_module.unpack
 
@@ -236,7 +236,7 @@ def without(name: str) -> Callable[[str, bytes], bytes | None]:
 
 
 def lying(content: bytes, part: str = "xl/worksheets/sheet1.xml") -> bytes:
-    """Make the directory say that a part is smaller than it is, with the checksum of that."""
+    """Claim a smaller size of a part in the directory, with the matching checksum."""
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a") as archive:
         entry = archive.getinfo(part)
@@ -344,7 +344,7 @@ BAD: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 async def test_workbook_that_cannot_be_read_is_an_error(name: str) -> None:
-    """It is said what is wrong with it, before anything fills the memory."""
+    """The problem is reported before the workbook fills the memory."""
     content, says = BAD[name]
 
     report = await check_contacts(content)
@@ -362,7 +362,7 @@ async def test_error_without_a_text_takes_none_of_another_cell() -> None:
 
 
 async def test_formulas_without_a_result_are_counted() -> None:
-    """A program that writes a formula does not compute it, and calamine does neither."""
+    """Neither a program that writes a formula nor calamine computes it."""
     cells = (
         b'<row r="9"><c r="A9" t="str"><v>a@example.com</v></c><c r="B9"><f>A1</f><v></v></c>'
         b'<c r="C9"><f>A1</f></c><c r="D9" t="str"><f>A1</f><v></v></c><c r="E9"><f>1</f><v>1</v>'
@@ -392,17 +392,17 @@ async def test_rows_and_cells_may_leave_out_where_they_are() -> None:
 
 
 class PanicException(BaseException):
-    """What calamine raises where it should not have come."""
+    """The exception of calamine for a panic."""
 
 
 class Ending(BaseException):
-    """What ends a program."""
+    """An exception that ends a program."""
 
 
 async def test_panic_of_calamine_is_an_error_of_the_workbook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is no reason to end the program, as others that are no exceptions are."""
+    """A panic does not end the program, unlike other BaseExceptions."""
 
     def fail(*_: object) -> None:
         raise raised
@@ -419,7 +419,7 @@ async def test_panic_of_calamine_is_an_error_of_the_workbook(
 
 
 async def test_sheet_without_rows_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sheet is looked through in constant memory, cut between its rows."""
+    """A sheet is scanned in constant memory, cut between its rows."""
     monkeypatch.setattr(workbook_module, "_PIECE_BYTES", 4)
 
     report = await check_contacts(GOOD)
@@ -428,7 +428,7 @@ async def test_sheet_without_rows_is_not_kept_in_memory(monkeypatch: pytest.Monk
 
 
 async def test_binary_workbook_is_an_error() -> None:
-    """Nobody can say how far its cells go before it is in memory."""
+    """The extent of its cells is unknown before it is in memory."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("xl/workbook.bin", b"")
@@ -439,7 +439,7 @@ async def test_binary_workbook_is_an_error() -> None:
 
 
 async def test_workbook_that_would_be_huge_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the archive says of its sizes is judged first."""
+    """The sizes in the archive are checked first."""
     monkeypatch.setattr(workbook_module, "_MOST_BYTES", 1_000)
 
     report = await check_contacts(GOOD)

@@ -224,7 +224,7 @@ async def test_what_cannot_be_sent_is_refused_before_anything_is_sent(
             ("EMAIL,NAME\nabsent,A\n", {"checkpoint": run}, "contacts: "),
             ("EMAIL,NAME\na@b.example,\n", {"strict": True}, "contacts: .*NAME"),
             ("EMAIL\n", {}, "contacts: "),
-            (csv_of(201), {}, "3 requests, and at most 2 are made; give at most 200 "),
+            (csv_of(201), {}, "3 requests, and at most 2 are allowed; pass at most 200 "),
             (csv_of(2), {"event": "TRIGGER"}, "event: "),
             (csv_of(2), {"strict": 1, "refused_to": 5}, "strict: .*refused_to: "),
             (csv_of(2), {"refused_to": run, "checkpoint": run}, "refused_to: is the checkpoint"),
@@ -244,5 +244,5 @@ async def test_file_of_refused_addresses_is_not_the_contacts(tmp_path: Path) -> 
     path.write_text(csv_of(2))
 
     async with scripted() as script:
-        with pytest.raises(InvalidRequest, match="is what is read"):
+        with pytest.raises(InvalidRequest, match="is an input or another output"):
             await workflows.trigger_automation(script.nl, SCRIPT, path, refused_to=path)

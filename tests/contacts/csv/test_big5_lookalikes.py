@@ -25,7 +25,7 @@ OF_ETEN = "花の屋"
 
 @pytest.mark.parametrize("said", ["big5", "cp950"])
 def test_character_that_python_misreads_is_refused(said: str) -> None:
-    """The same bytes are one kana to all others and another one to Python."""
+    """Python decodes these bytes as another kana than all other systems."""
     content = TABLE.encode("cp950") + f"c@example.com,{OF_ETEN},x\n".encode("big5hkscs")
 
     [finding] = detect([content], said).findings
@@ -50,7 +50,7 @@ def test_no_character_of_the_extension_is_taken(lead: int) -> None:
 
 
 def test_bytes_of_the_extension_inside_of_others_are_no_matter() -> None:
-    """Second bytes are no first ones, and the common characters go up to C67E."""
+    """Second bytes are never read as first bytes; the common characters end at C67E."""
     content = b"EMAIL,NAME\na@example.com,\xa4\xc7\xa4\xc8\xc6\x7e\xb3\x5c\n"
 
     assert detect([content]).encoding == "cp950"
@@ -98,7 +98,7 @@ LOOKALIKES = {
 
 @pytest.mark.parametrize("codec", LOOKALIKES)
 def test_encoding_that_looks_like_big5_has_to_be_said(codec: str) -> None:
-    """Strict decoding passes, and every name would go out as another."""
+    """Strict decoding succeeds, but every name would become another."""
     names, lookalike = LOOKALIKES[codec]
     content = "".join(["EMAIL,NAME\n", *(f"a@example.com,{each}\n" for each in names.split())])
 

@@ -33,7 +33,7 @@ def write(rows: list[list[str]], separator: str, *, is_all_quoted: bool = False)
 def test_columns_are_those_of_the_rows(
     rows: list[list[str]], separator: str, all_quoted: bool
 ) -> None:
-    """However the cells are quoted; what goes out has no more quotes than the csv module writes."""
+    """For any quotes of the cells, the clean CSV has only the quotes of the csv module."""
     text = write(rows, separator, is_all_quoted=all_quoted)
 
     found_columns = columns_of(text.encode(), separator.encode(), len(rows[0]))
@@ -52,7 +52,7 @@ def test_columns_are_those_of_the_rows(
 @example('"a,b","c""d"\n')
 @example('"a\nb","c","d","e"')
 def test_columns_are_cut_only_where_the_csv_module_reads_the_same(text: str) -> None:
-    """A quote that is doubled, out of place or open, or a quoted line end, is left to others."""
+    """Rows with doubled, misplaced or open quotes or quoted line ends are not read here."""
     text += "\n"
 
     columns = columns_of(text.encode(), b",", 2)
@@ -107,14 +107,14 @@ def test_two_addresses_in_a_quoted_cell_are_none() -> None:
 
 
 def test_number_of_two_lines_is_text() -> None:
-    """Nor are two lines of digits two numbers."""
+    """Two lines of digits are not two numbers either."""
     content = csv_of("a@example.com,甲,1", 'b@example.com,乙,"2\n3"', header="EMAIL,NAME,X")
 
     assert found(check(content), "mixed-type").places == (3,)
 
 
 def test_quotes_go_out_where_they_are_needed() -> None:
-    """By the csv module's rules, whatever quotes came in."""
+    """The quotes follow the csv module, not the file that was read."""
     rows = ['"a@example.com","甲","x, y"', 'b@example.com,"乙",z', 'c@example.com,"""丙""",w']
 
     clean = check(csv_of(*rows, header='"EMAIL","NAME","X"')).clean.decode()

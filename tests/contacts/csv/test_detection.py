@@ -17,7 +17,7 @@ TABLE = "EMAIL,NAME,城市\na@example.com,王小明,台北市\nb@example.com,陳
 
 
 def test_utf8_is_taken_without_a_word() -> None:
-    """What is as it should be has no finding."""
+    """UTF-8 without a mark has no finding."""
     detected = detect([TABLE.encode()])
 
     assert (detected.encoding, detected.mark_bytes, detected.findings) == ("utf-8", 0, ())
@@ -43,7 +43,7 @@ def test_utf16_with_mark_is_read_and_noted(codec: str) -> None:
 
 
 def test_cp950_is_taken_with_a_warning_that_names_it() -> None:
-    """Nothing is guessed silently: the report says what was taken, and how to say it."""
+    """The report names the detected encoding and the argument for it."""
     checked = check(TABLE.encode("cp950"))
 
     warning = found(checked, "encoding")
@@ -65,7 +65,7 @@ def test_said_encoding_is_a_note(said: str) -> None:
 
 @pytest.mark.parametrize("said", ["utf-8", "UTF8", "utf_8_sig"])
 def test_said_utf8_is_no_finding(said: str) -> None:
-    """What would be found out anyway needs no remark."""
+    """A requested encoding that would be detected has no finding."""
     assert check(TABLE.encode(), encoding=said).triples == []
 
 
@@ -135,7 +135,7 @@ def test_bad_bytes_are_named_with_their_line() -> None:
 
 
 def test_bad_bytes_are_found_deep_in_the_file() -> None:
-    """The whole file is decoded, whatever its beginning looks like, and lines are counted on."""
+    """The whole file is decoded, even after a beginning in ASCII, and lines are counted."""
     row = "a@example.com,王小明\r\n".encode()
     content = b"EMAIL,NAME\r\n" + row * 100_000 + b"b@example.com,\xe4\xbd\n"
 
@@ -148,7 +148,7 @@ def test_bad_bytes_are_found_deep_in_the_file() -> None:
 
 
 def test_character_cut_off_at_the_end_is_an_error() -> None:
-    """Half a character is no character."""
+    """An incomplete character is an error."""
     [finding] = detect(["EMAIL,NAME\na@example.com,王".encode()[:-1]]).findings
 
     assert (finding.rule, finding.line) == ("encoding", 2)
@@ -192,7 +192,7 @@ def test_bad_utf16_is_an_error_with_its_line() -> None:
     ],
 )
 def test_other_encoding_is_refused_by_the_name_of_the_argument(said: object) -> None:
-    """What is no encoding of text files is refused before a byte is read."""
+    """A name that is not a text encoding is refused before a byte is read."""
     with pytest.raises(InvalidRequest) as caught:
         EncodingDetector(said)  # type: ignore[arg-type]  # the point
 
@@ -228,7 +228,7 @@ SAID = {
 @pytest.mark.parametrize("size_bytes", [1, 5, BLOCK_BYTES])
 @pytest.mark.parametrize("said", SAID)
 def test_any_encoding_that_is_said_is_read(said: str, size_bytes: int) -> None:
-    """Whatever bytes its characters have, in whatever blocks they come, and shifts in them."""
+    """For all characters, all sizes of blocks and all shift sequences."""
     rows = f'a@example.com,"{SAID[said]}"\nb@example.com,"{SAID[said]}, x"\n' * 20
     content = f"EMAIL,NAME\n{rows}".encode(said)
 
@@ -264,7 +264,7 @@ BAD = {
 def test_first_bad_bytes_of_an_encoding_that_is_said_are_named_with_their_line(
     said: str, size_bytes: int
 ) -> None:
-    """Also where earlier bytes have shifted the meaning of those that follow."""
+    """This includes encodings with shift sequences."""
     name = "a" if said == "ascii" else SAID[said][:1]
     good = "EMAIL,NAME\n" + f"a@example.com,{name}\n" * 9
     content = good.encode(said) + b"b@example.com," + BAD[said] + b"\nx,y\n"
@@ -286,7 +286,7 @@ def test_utf32_needs_a_mark_or_the_order_of_its_bytes() -> None:
 
 @pytest.mark.parametrize("content", [b"", b" ", b"\n\r\n\t ", codecs.BOM_UTF8, codecs.BOM_UTF16_LE])
 def test_nothing_but_blanks_is_an_empty_file(content: bytes) -> None:
-    """A mark is no content either."""
+    """A byte order mark is not content."""
     detected = detect([content])
 
     assert detected.encoding is None
@@ -316,7 +316,7 @@ def test_binary_data_is_no_text(content: bytes) -> None:
 
 
 def test_stray_control_characters_do_not_make_it_binary() -> None:
-    """A few are a fault of rows, which the rules of rows find."""
+    """A few of them are a problem of rows, which the rules of rows report."""
     assert detect([csv_of("a@example.com,\0\0\x01\x02")]).encoding == "utf-8"
 
 
@@ -346,7 +346,7 @@ def test_line_of_two_gigabytes_stops_at_once(line: bytes, rule: str) -> None:
 
 
 def test_header_of_ten_million_columns_stops_at_once() -> None:
-    """Nobody counts them all."""
+    """The size is enough, so the columns are not counted."""
     asked = 0
 
     def pieces() -> Iterator[bytes]:
@@ -364,7 +364,7 @@ def test_header_of_ten_million_columns_stops_at_once() -> None:
 
 
 def test_piece_of_many_megabytes_is_looked_at_in_blocks() -> None:
-    """A line without an end is found in a single piece, too, and only where it is one."""
+    """A line without an end is also found in one piece, and only if it is too long."""
     lines = b"x" * (MIB - 10) + b"\n"
 
     assert detect([lines * 3]).encoding == "utf-8"
@@ -382,7 +382,7 @@ def test_nothing_is_taken_after_the_end_is_known() -> None:
 
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
 def test_lines_are_counted_across_blocks(end: str) -> None:
-    """The two characters of a line end may stand in two blocks."""
+    """CRLF can be split between two blocks."""
     block = 256 * 1024
     for shift in range(4):
         first = "x" * (block - shift) + end

@@ -41,7 +41,7 @@ ODS = zip_of("mimetype", "content.xml", first=b"application/vnd.oasis.opendocume
     ],
 )
 def test_spreadsheet_is_named_with_the_way_to_export_it(content: bytes, name: str) -> None:
-    """Whatever its file is called, the message says what it is and what to do."""
+    """For any file name, the message names the type and the way out."""
     checked = check(content)
 
     [finding] = checked.report
@@ -95,14 +95,14 @@ def test_names_in_brackets_are_a_table(header: str) -> None:
 
 
 def test_kind_is_known_whatever_encoding_is_said() -> None:
-    """Nobody means a workbook by saying an encoding."""
+    """A workbook is reported even if the caller passes an encoding."""
     [finding] = detect([zip_of(*WORKBOOK)], "big5").findings
 
     assert finding.rule == "spreadsheet-file"
 
 
 def test_kind_is_known_in_small_pieces() -> None:
-    """The beginning is put together before it is looked at."""
+    """Small pieces are joined before the beginning is checked."""
     content = zip_of(*WORKBOOK)
 
     [finding] = detect(content[at : at + 1] for at in range(len(content))).findings
@@ -112,5 +112,5 @@ def test_kind_is_known_in_small_pieces() -> None:
 
 @pytest.mark.parametrize("header", ["PK,EMAIL,NAME", "BM,EMAIL,NAME", "MZ,EMAIL,NAME", "<EMAIL>"])
 def test_text_that_only_begins_like_one_is_text(header: str) -> None:
-    """Two letters are no signature."""
+    """Two letters are not a signature."""
     assert detect([header.encode()]).encoding == "utf-8"

@@ -126,7 +126,7 @@ def test_stray_quote_stays_in_its_cell(line: str, cells: list[str]) -> None:
 
 
 def test_quote_that_is_never_closed_spoils_one_row() -> None:
-    """The line that it opens in is a row by itself; the file goes on below."""
+    """The line in which it opens is a row, and reading continues below."""
     text = 'a,b\nc,"Lin\nd,"Wang"\ne,f\n'
 
     assert read(text) == [
@@ -147,7 +147,7 @@ def test_quote_that_is_open_at_the_end_spoils_one_row() -> None:
 
 
 def test_quote_that_is_not_closed_for_long_is_never_closed() -> None:
-    """No cell of a contact goes on for 64 KiB, and no memory is kept for it."""
+    """A cell of a contact is never 64 KiB long, and the memory is limited."""
     many = "d,e\n" * 20_000
     text = f'a,b\nc,"Lin\n{many}f,"g"\n'
 
@@ -231,7 +231,7 @@ def test_utf8_is_read_as_any_encoding_is(lines: list[str], block_bytes: int, las
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\xe7\x94", b"\xc0\x80"])
 def test_bytes_that_were_changed_meanwhile_are_refused(bad: bytes) -> None:
-    """In a row like all others, and without a word of it."""
+    """In a row like all others, and the message shows none of it."""
     with mock.patch.object(blocks, "BLOCK_BYTES", 8):
         reader = RowReader(UTF8)
     reader.feed(b"A,B\na,b\n" * 2)
@@ -277,14 +277,14 @@ def test_long_line_of_quotes_is_read_in_one_go(line: str) -> None:
 
 
 def test_line_longer_than_a_block_is_put_together() -> None:
-    """A line that takes several blocks is a line all the same."""
+    """A line that is longer than several blocks is one line."""
     long = "x" * 3 * BLOCK_BYTES
 
     assert read(f"a,b\n{long},c\nd,e\n") == [(1, ["a", "b"]), (2, [long, "c"]), (3, ["d", "e"])]
 
 
 def test_file_that_changed_in_between_is_refused() -> None:
-    """What was decoded once has to decode again; the message shows nothing of it."""
+    """The second decoding can fail only if the file changed; no content is shown."""
     reader = RowReader(UTF8)
 
     with pytest.raises(InvalidRequest, match="changed while") as caught:

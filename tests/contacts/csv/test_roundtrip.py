@@ -13,7 +13,7 @@ from newsleopard_async.contacts.rules.trimming import trim_address
 from newsleopard_async.emulator.platform.csvfile import read_blocks
 from tests.contacts.checking import check
 
-# The csv module of Python 3.11 reads NUL, the platform does not; half a pair is no text.
+# Python 3.11's csv module reads NUL, the platform does not; surrogates are not text.
 CELLS = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), max_size=12
 ) | st.text(alphabet='",;\t 甲x=', max_size=8)
@@ -69,7 +69,7 @@ def header_of(rows: list[list[str]]) -> list[str]:
 def test_any_table_comes_out_as_it_went_in(
     rows: list[list[str]], dialect: Dialect, block_bytes: int
 ) -> None:
-    """Every cell is the same, in any of the encodings, but for what is around addresses."""
+    """In each encoding every cell is the same, except characters around addresses."""
     table = [header_of(rows), *rows]
 
     checked = check(dialect.write(table), block_bytes=block_bytes)

@@ -12,7 +12,7 @@ from tests.contacts.csv.reading import marked, read
 
 
 def swallowing(opened: str, closed: str, *, between: int = 1190) -> str:
-    """Write a table in which one lone quote is closed by another, many rows below."""
+    """Write a table in which a single quote is closed by another, many rows below."""
     rows = "".join(f"u{index}@example.com,會員{index},台北\n" for index in range(between))
     return f"EMAIL,NAME,STORE\n{opened}\n{rows}{closed}\nlast@example.com,末,台北\n"
 
@@ -33,7 +33,7 @@ def swallowing(opened: str, closed: str, *, between: int = 1190) -> str:
 def test_lone_quote_that_a_later_one_closes_swallows_no_row(
     opened: str, closed: str, between: int
 ) -> None:
-    """It spoils the row that it stands in; every other one is a row, wherever EMAIL stands."""
+    """It damages only its own row, with EMAIL in any column."""
     text = swallowing(opened, closed, between=between)
 
     rows = read(text)
@@ -117,7 +117,7 @@ def test_many_quotes_that_later_ones_close_take_no_time(between: int) -> None:
 @pytest.mark.parametrize("trusts_quotes", [True, False])
 @pytest.mark.parametrize("closed", ['螢幕27",台北', '27"', '27",台北,x', 'b@example.com,27",台北'])
 def test_lone_quote_swallows_no_fifty_rows(closed: str, trusts_quotes: bool) -> None:
-    """So many are in no cell, of whatever file, whatever closes it."""
+    """No cell of any file contains so many rows."""
     text = swallowing('a@example.com,"甲,台北', closed)
 
     rows = read(text, trusts_quotes=trusts_quotes)
@@ -141,7 +141,7 @@ OF_THE_HEADERS_LENGTH = [
 @pytest.mark.parametrize("trusts_quotes", [True, False])
 @pytest.mark.parametrize("row", OF_THE_HEADERS_LENGTH)
 def test_row_of_the_headers_length_is_one_whatever_its_lines(row: str, trusts_quotes: bool) -> None:
-    """Answers of servers, lists of addresses and rows of another table may stand in a cell."""
+    """A cell can contain answers of servers, lists of addresses, rows of another table."""
     text = f"EMAIL,NAME,STORE\n{row}\nlast@example.com,末,台北\n"
 
     rows = read(text, trusts_quotes=trusts_quotes)
@@ -159,7 +159,7 @@ def test_row_of_the_headers_length_is_one_whatever_its_lines(row: str, trusts_qu
     ],
 )
 def test_quotes_of_a_program_are_meant(row: str) -> None:
-    """What may be two lone quotes in contacts, where the line is named, is a cell in a report."""
+    """Text that is read as two single quotes in contacts is one cell in a report."""
     text = f"EMAIL,NAME,STORE\n{row}\nlast@example.com,末,台北\n"
 
     trusted = read(text, trusts_quotes=True)
@@ -200,7 +200,7 @@ def test_any_proper_file_of_a_program_is_read_as_it_was_written(
 def test_any_proper_file_of_contacts_is_read_as_it_was_written_or_named(
     rows: list[list[str]], block_bytes: int
 ) -> None:
-    """Nothing is taken apart, and nothing swallowed, without a line that is named."""
+    """No row is split or hidden without a finding that names the line."""
     text = "EMAIL,NAME" + ",x" * (len(rows[0]) - 2 if rows else 0) + "\n" + written(rows)
 
     found = [row for _, row in read(text, block_bytes=block_bytes)][1:]
@@ -223,7 +223,7 @@ def test_any_proper_file_of_contacts_is_read_as_it_was_written_or_named(
 def test_row_of_another_length_is_one_unless_it_holds_rows(
     note: str, rows: list[list[str]]
 ) -> None:
-    """Its quotes are not believed: the second may belong to another row."""
+    """Its quotes are not trusted: the second one can belong to another row."""
     found = read(f'EMAIL,NAME,STORE\na@example.com,"{note}"\n')
 
     assert [cells for _, cells in found][1:] == rows

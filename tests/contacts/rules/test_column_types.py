@@ -14,7 +14,7 @@ from tests.contacts.checking import Checked, check, csv_of, found
 
 
 def check_column(*values: str, name: str = "X", block_bytes: int = BLOCK_BYTES) -> Checked:
-    """Check contacts of which one custom column has these values."""
+    """Check contacts with a custom column of these values."""
     rows = [f'user{index}@example.com,甲,"{value}"' for index, value in enumerate(values)]
     return check(csv_of(*rows, header=f"EMAIL,NAME,{name}"), block_bytes=block_bytes)
 
@@ -36,7 +36,7 @@ def check_column(*values: str, name: str = "X", block_bytes: int = BLOCK_BYTES) 
     ],
 )
 def test_column_of_one_kind_is_no_finding(values: list[str]) -> None:
-    """Blank cells have no kind; text may hold anything."""
+    """Blank cells have no type; a column of text can contain anything."""
     assert check_column(*values).triples == []
 
 
@@ -58,7 +58,7 @@ def test_column_of_one_kind_is_no_finding(values: list[str]) -> None:
 def test_other_values_in_a_column_of_numbers_or_dates_are_a_warning(
     values: list[str], kind: str, places: tuple[int, ...]
 ) -> None:
-    """By the first value or most of them, as the platform is assumed to infer it (T39)."""
+    """The platform is assumed to infer the type from the first or from most values (T39)."""
     checked = check_column(*values)
 
     warning = found(checked, "mixed-type")
@@ -70,7 +70,7 @@ def test_other_values_in_a_column_of_numbers_or_dates_are_a_warning(
 
 @pytest.mark.parametrize("block_bytes", [1, 30, 64])
 def test_kind_is_inferred_from_the_whole_column(block_bytes: int) -> None:
-    """Blocks of numbers alone, of text alone and of both come to the same."""
+    """Blocks of only numbers, only text and of both have the same result."""
     values = ["1", "2", "甲", "乙", "", "3", "x1", "4", "5", "2026-01-05", "6"]
 
     report = check_column(*values, block_bytes=block_bytes).report
@@ -80,7 +80,7 @@ def test_kind_is_inferred_from_the_whole_column(block_bytes: int) -> None:
 
 
 def test_first_places_of_others_are_kept() -> None:
-    """Twenty of them, whichever blocks they are in."""
+    """The first twenty lines, from any blocks."""
     values = ["1", *["甲"] * 30, *["2"] * 40]
 
     warning = found(check_column(*values, block_bytes=50), "mixed-type")
@@ -147,7 +147,7 @@ def test_leading_zero_in_a_column_of_text_is_no_finding() -> None:
     ],
 )
 def test_zero_that_is_lost_already_is_a_warning(name: str) -> None:
-    """In a column of phone numbers, whatever people call it."""
+    """In a column of phone numbers, by any usual name."""
     checked = check_column("912345678", "987654321", "12345", name=name)
 
     warning = found(checked, "leading-zero")
@@ -176,12 +176,12 @@ def test_number_of_the_plan_without_its_zero_is_a_warning(number: str) -> None:
     ],
 )
 def test_other_number_in_a_column_of_phones_has_lost_nothing(number: str) -> None:
-    """No area code, one of another country, another length: nobody can tell."""
+    """A number without area code, of another country or of another length is unclear."""
     assert check_column(number, name="電話").triples == []
 
 
 def test_numbers_without_area_codes_beside_them_keep_eight_digits_silent() -> None:
-    """Where some are of Taipei without 02 or of Hong Kong, the others are taken for such, too."""
+    """If some are of Taipei without 02 or of Hong Kong, the others are treated the same."""
     local = check_column("87716688", "23456789", "72345678", name="電話")
     both = check_column("61234567", "91234567", "912345678", name="電話")
 
@@ -223,7 +223,7 @@ def test_digits_elsewhere_are_a_number(name: str) -> None:
 
 
 def test_zeros_kept_and_lost_are_one_finding() -> None:
-    """Both are said in one message."""
+    """One message has both."""
     checked = check_column("0912345678", "987654321", name="手機")
 
     warning = found(checked, "leading-zero")
@@ -351,7 +351,7 @@ def test_message_agrees_with_its_number(
 
 
 def types_of(batches: list[list[str]]) -> list[str]:
-    """Return what is said of a column whose cells come in some batches."""
+    """Return the findings about a column whose cells arrive in several batches."""
     column = ColumnType("電話")
     for cells in batches:
         column.check(Cells(Column.of(cells), range(2, 2 + len(cells))))
@@ -374,17 +374,17 @@ ALIKE = st.sampled_from(["0-/-", "2024-02-29", "2024/1/3", "0912-345-678", "1,23
 @example(["\u2003", "甲"])
 @example(["1.5", "2.5"])
 def test_kind_of_cells_together_is_that_of_each(cells: list[str]) -> None:
-    """A column that is judged in one go is judged as its cells are."""
+    """A column that is checked as a whole has the findings of its cells."""
     text = "乙1 "
 
     together = types_of([[cell] * 2 for cell in cells] + [[text]])
 
-    # A blank and a text among them keep them from being judged in one go.
+    # A blank and a text among them prevent a check as a whole.
     assert together == types_of([[cell, cell, " \u3000"] for cell in cells] + [[text]])
 
 
 def test_each_day_of_a_leap_year_and_no_other_is_a_date() -> None:
-    """Also where a year's days stand in one column, each in the same form."""
+    """This includes a column of all days of a year in one form."""
     days = [date(2024, 1, 1) + timedelta(days=number) for number in range(366)]
 
     assert types_of([[day.isoformat() for day in days]]) == []

@@ -27,7 +27,7 @@ LABEL = "x" * 63
     ],
 )
 def test_address_of_the_pattern_is_one(address: str) -> None:
-    """As browsers judge what is typed into a form."""
+    """The rules are those of browsers for forms."""
     assert is_address(address)
 
 
@@ -62,7 +62,7 @@ def test_address_of_the_pattern_is_one(address: str) -> None:
     ],
 )
 def test_other_text_is_no_address(address: str) -> None:
-    """Nor is one that is too long to travel."""
+    """An address that is too long for SMTP is not valid either."""
     assert not is_address(address)
 
 
@@ -98,7 +98,7 @@ def test_deep_check_finds_what_the_pattern_lets_through(address: str, reason: st
 
 
 def test_deep_check_counts_its_reasons() -> None:
-    """Each once, with the number of its rows, whatever becomes of them."""
+    """Each reason once, with the number of its rows, even if they are left out."""
     rows = ["a@nodot,1", "b@nodot,2", "c..d@example.com,3", "none,4", ",5", "e@example.com,6"]
 
     for fix in ((), ("leave-out-bad-rows",)):
@@ -126,7 +126,7 @@ def test_deep_check_without_its_library_names_the_extra(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("address", ["secret@gmail", "secret@gmail.c", "a@1-2.3", " secret@gmail "])
 def test_address_that_nobody_on_the_internet_has_is_a_warning(address: str) -> None:
-    """It is good in one network at most; its row goes out, and counts as any other."""
+    """It can exist only in a local network; its row is written and counted."""
     content = csv_of("b@example.com,乙", f"{address},甲", "secret@example.tw,丙")
 
     checked = check(content, fix="leave-out-bad-rows")
@@ -150,7 +150,7 @@ def test_warning_of_addresses_stands_beside_the_error() -> None:
 
 @pytest.mark.parametrize(("fix", "count"), [((), 2), ("drop-duplicates", 1)])
 def test_warning_of_addresses_counts_what_goes_out(fix: str, count: int) -> None:
-    """A repetition that is dropped goes to nobody."""
+    """A repeated row that is dropped has no other findings."""
     checked = check(csv_of("a@gmail,甲", "a@gmail,甲"), fix=fix)
 
     assert found(checked, "invalid-email").count == count
@@ -163,7 +163,7 @@ def test_warning_of_addresses_counts_what_goes_out(fix: str, count: int) -> None
 def test_address_goes_out_without_invisible_characters_around_it(
     address: str, check_rows: bool
 ) -> None:
-    """They are taken off as blanks are, and counted; the address is the one that it looks like."""
+    """They are removed like blanks, and counted; the visible address remains."""
     checked = check(csv_of(f"{address},甲", "b@example.com,乙"), check_rows=check_rows)
 
     assert checked.triples == []
@@ -180,7 +180,7 @@ def test_odd_blank_or_control_inside_an_address_is_told(character: str) -> None:
 
 
 def test_invisible_character_inside_an_address_is_told() -> None:
-    """It looks like an address, so the message says what is wrong."""
+    """It looks like an address, so the message names the character."""
     checked = check(csv_of("a\u200b@example.com,甲", "none,乙", "b@exam\u00adple.com,丙"))
 
     error = found(checked, "invalid-email")
@@ -204,7 +204,7 @@ def test_apostrophe_before_an_address_is_taken_off_with_a_warning(row: str) -> N
 
 
 def test_apostrophe_of_a_row_that_does_not_go_out_is_not_told() -> None:
-    """Nor one that was asked to be taken off."""
+    """This includes an apostrophe that a fix removes."""
     left_out = csv_of('\'a@example.com,"甲\n乙"', "b@example.com,丙")
 
     assert check(left_out, fix="leave-out-bad-rows").triples == [("note", "line-break", 1)]

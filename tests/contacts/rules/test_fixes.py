@@ -38,7 +38,7 @@ def test_trimming_takes_away_blanks_around_every_cell() -> None:
     "address", [" a@example.com", "a@example.com\u00a0", '"a@example.com\u3000"']
 )
 def test_address_goes_out_without_blanks_whatever_is_asked(address: str, check_rows: bool) -> None:
-    """As it was judged, and counted; all else goes out as it came in."""
+    """The checked value is written and counted; all other text is unchanged."""
     rows = ["b@example.com, 乙", f"{address}, 甲 "]
 
     checked = check(csv_of(*rows), check_rows=check_rows)
@@ -56,7 +56,7 @@ def test_address_of_a_row_that_is_not_understood_goes_out_as_it_came() -> None:
 
 
 def test_trimming_takes_away_line_breaks_around_cells() -> None:
-    """What is no longer inside of a cell is no fault of it."""
+    """A removed character is not a problem of the cell."""
     checked = check(csv_of('a@example.com,"甲\n"', '"b@example.com","x\ny"'), fix=("trim",))
 
     assert found(checked, "line-break").places == (4,)
@@ -72,7 +72,7 @@ def test_trimmed_rows_of_another_number_of_cells_stay_as_many() -> None:
 
 
 def test_missing_and_empty_cells_at_the_end_are_made_even() -> None:
-    """As they were meant; nothing is lost, and anything else too many stays an error."""
+    """Empty cells are added or removed; other surplus cells stay an error."""
     rows = ["a@example.com,甲", "b@example.com,乙,x,, ", "c@example.com,丙,y", 'd@example.com,"丁']
 
     checked = check(csv_of(*rows, "e@example.com,戊,z,!", header="EMAIL,NAME,X"), fix="fill-rows")
@@ -98,7 +98,7 @@ def test_even_rows_need_no_filling() -> None:
 
 
 def test_row_whose_quote_is_never_closed_is_not_filled() -> None:
-    """Nobody knows which cells it has; the others are even."""
+    """The cells of the row are unknown; the other rows have equal lengths."""
     checked = check(csv_of(GOOD, 'b@example.com,"乙'), fix="fill-rows")
 
     assert checked.triples == [("error", "line-break", 1)]
@@ -114,7 +114,7 @@ def test_row_whose_quote_is_never_closed_is_not_filled() -> None:
 def test_one_row_of_an_address_is_kept(
     fix: str, kept: tuple[int, ...], lines: tuple[int, ...], says: str
 ) -> None:
-    """The last, as the platform is assumed to do, or the first; a note says where others were."""
+    """The last row, like the platform probably, or the first; a note has the other lines."""
     rows = ["a@example.com,1", "b@example.com,2", "A@example.com ,3", "a@example.com,4"]
 
     checked = check(csv_of(*rows), fix=fix)
@@ -155,7 +155,7 @@ def test_bad_rows_are_left_out_as_they_were() -> None:
 
 
 def test_rows_with_line_breaks_and_nuls_are_left_out_too() -> None:
-    """They are no rows that the platform would reject, but none that it should get."""
+    """The platform would not reject these rows, but must not get them."""
     rows = [GOOD, 'b@example.com,"x\ny"', "c@example.com,\0", 'd@example.com,"open', 'none,"x\n\0"']
 
     checked = check(csv_of(*rows), fix="leave-out-bad-rows")
@@ -173,7 +173,7 @@ def test_rows_with_line_breaks_and_nuls_are_left_out_too() -> None:
 
 @pytest.mark.parametrize(("fix", "line"), [(ALL, 4), (FIRST, 5)])
 def test_row_that_is_left_out_repeats_nothing(fix: tuple[str, ...], line: int) -> None:
-    """Neither does it take the place of a good one of its address."""
+    """It does not replace a good row of its address."""
     rows = ['a@example.com,"x\ny"', GOOD, GOOD, "a@example.com"]
 
     checked = check(csv_of(*rows), fix=fix)
@@ -186,7 +186,7 @@ def test_row_that_is_left_out_repeats_nothing(fix: tuple[str, ...], line: int) -
 @pytest.mark.parametrize("fix", ["drop-duplicates", "drop-later-duplicates"])
 @pytest.mark.parametrize("cell", ["\0", '"a "b" c"', '"x\ny"', "=1+1"])
 def test_row_that_is_dropped_has_no_fault(fix: str, cell: str) -> None:
-    """It does not go out, so that nothing in it matters."""
+    """It is left out, so its cells are not checked."""
     rows = [f"a@example.com,{cell}", "a@example.com,甲", "b@example.com,乙"]
     if fix == "drop-later-duplicates":
         rows[:2] = rows[1::-1]
@@ -209,7 +209,7 @@ def test_fault_of_a_row_that_stays_is_told_beside_one_that_is_dropped() -> None:
 
 
 def test_header_that_cannot_be_used_drops_nothing() -> None:
-    """Nothing goes out by it; the rows are only judged."""
+    """No clean CSV is written; the rows are only checked."""
     checked = check(csv_of(GOOD, GOOD, header="EMAIL,FIRST"), fix="drop-duplicates")
 
     assert checked.report.dropped == 0
@@ -217,7 +217,7 @@ def test_header_that_cannot_be_used_drops_nothing() -> None:
 
 
 def test_what_does_not_go_out_has_no_other_finding() -> None:
-    """A column is judged by the rows that are left."""
+    """A column is checked by the remaining rows."""
     rows = ["a@example.com,甲,1", "none,,x", "a@example.com,,=y", "b@example.com,乙,2"]
 
     checked = check(csv_of(*rows, header="EMAIL,NAME,X"), fix=FIRST)
@@ -235,7 +235,7 @@ def test_left_out_file_may_be_checked_again() -> None:
 
 
 def test_file_of_bad_rows_alone_has_no_rows() -> None:
-    """Where all of them are left out, nobody would get the mail."""
+    """If all rows are left out, no contact would get the mail."""
     checked = check(csv_of("none,甲", "x"), fix="leave-out-bad-rows")
 
     assert not checked.report.ok
@@ -306,12 +306,12 @@ def test_fixes_lose_nothing(
 
 
 def letters(rows: list[list[str]]) -> Counter[str]:
-    """Count what is no white space."""
+    """Count the characters that are not white space."""
     return Counter(letter for row in rows for cell in row for letter in cell if letter.strip())
 
 
 def test_fixed_file_needs_no_fix() -> None:
-    """What goes out is as it should be."""
+    """The clean CSV has no finding."""
     content = csv_of(
         " a@example.com,甲 ", "a@example.com,乙", "none,丙", 'b@example.com,"x\ny"', "x"
     )

@@ -15,7 +15,7 @@ ROW = "a@example.com,王小明"
     "header", ["EMAIL,NAME", "EMAIL,NAME,城市", "EMAIL,NAME,VIP,a b", 'EMAIL,NAME,"a, b"']
 )
 def test_documented_header_is_no_finding(header: str) -> None:
-    """EMAIL and NAME first, bare, and any others after them."""
+    """EMAIL and NAME first, without quotes, and any others after them."""
     others = len(next(csv.reader([header]))) - 2
 
     assert check(csv_of(ROW + ",x" * others, header=header)).triples == []
@@ -32,7 +32,7 @@ def test_documented_header_is_no_finding(header: str) -> None:
     ],
 )
 def test_order_and_form_of_the_header_are_put_right(header: str, row: str, clean: str) -> None:
-    """A note says so; what goes out begins with EMAIL,NAME, the rest in its order."""
+    """A note reports it; the clean CSV begins with EMAIL,NAME, the rest in its order."""
     checked = check(csv_of(row, header=header))
 
     note = found(checked, "header-order")
@@ -70,7 +70,7 @@ def test_separator_of_spreadsheets_is_noted(header: str, row: str) -> None:
     ],
 )
 def test_other_separator_is_an_error(header: str, name: str) -> None:
-    """It is named, and nothing more is judged."""
+    """It is named, and nothing else is checked."""
     checked = check(csv_of("a@example.com|x", header=header))
 
     [finding] = checked.report
@@ -145,7 +145,7 @@ def test_damaged_name_of_a_column_is_a_warning(name: str, rule: str) -> None:
 
 
 def test_emoji_in_the_name_of_a_column_is_no_damage() -> None:
-    """What joins it is seen."""
+    """Characters that join emoji are visible."""
     assert check(csv_of(f"{ROW},x", header="EMAIL,NAME,👨\u200d👩 ❤\ufe0f")).triples == []
 
 
@@ -176,7 +176,7 @@ def test_first_line_that_may_be_a_contact_is_not_shown(first: str) -> None:
 def test_columns_without_a_name_of_their_own_are_errors(
     header: str, expected: list[Triple]
 ) -> None:
-    """All faults of the header come at once, and nothing goes out."""
+    """All problems of the header are reported together, and no clean CSV is written."""
     row = ROW + ",x" * (header.count(",") - 1)
     row = "甲,a@example.com,x,y,z" if header.startswith("name") else row
 
@@ -220,7 +220,7 @@ def test_columns_without_a_name_are_counted(header: str, words: str) -> None:
 def test_rows_below_a_faulty_header_are_judged(
     header: str, rule: str, fix: tuple[str, ...]
 ) -> None:
-    """All faults come at once; nothing goes out, so nothing is left out or dropped."""
+    """All problems are reported together, and no row is written, left out or dropped."""
     rows = ["nope,A,1,2", "a@example.com,=x,1,2", "A@example.com ,B,1,2", ",,,", "x", ",A,x,2"]
 
     checked = check(csv_of(*rows, header=header), fix=fix)
@@ -242,7 +242,7 @@ def test_rows_below_a_faulty_header_are_judged(
 
 
 def test_rows_below_a_header_without_addresses_are_only_counted() -> None:
-    """There is nothing to judge them by; blank ones are none."""
+    """They cannot be checked; blank rows are not counted."""
     checked = check(csv_of("nope,A", ",", "=x,B", header="信箱,NAME"))
 
     assert checked.triples == [("error", "header-order", 1)]
@@ -286,7 +286,7 @@ def test_column_without_a_name_is_called_by_its_place() -> None:
     ],
 )
 def test_column_name_is_shown_without_control_characters(name: str, label: str) -> None:
-    """A terminal does not obey it; the report's columns have it as it is."""
+    """It has no effect on a terminal; the report's columns contain it unchanged."""
     rows = [f'{ROW},1,"x\n"', "b@example.com,甲,x,=x", "c@example.com,甲,2,\0"]
     checked = check(csv_of(*rows, header=f"EMAIL,NAME,{name},x{name}"))
     doubled = check(csv_of(*rows, header=f"EMAIL,NAME,{name},{name}"))
@@ -315,14 +315,14 @@ def test_reserved_names_are_warnings() -> None:
 
 
 def test_all_reserved_names_are_known() -> None:
-    """The thirty-five of the vendor's notes, as the emulator has them, too."""
+    """The thirty-five names of the vendor's notes, which the emulator also has."""
     assert len(RESERVED_COLUMNS) == 35
     assert {*RESERVED_COLUMNS, "email", "name"} == csvimport.RESERVED_COLUMNS
 
 
 @pytest.mark.parametrize("columns", [1_001, 100_000])
 def test_too_many_columns_are_an_error(columns: int) -> None:
-    """A thousand are enough for anybody."""
+    """No list needs more than a thousand."""
     header = ",".join(["EMAIL", "NAME", *(f"c{index}" for index in range(columns - 2))])
 
     [finding] = check(csv_of(ROW, header=header)).report
@@ -355,7 +355,7 @@ def test_nul_in_the_header_is_an_error() -> None:
 
 
 def test_marks_of_joined_files_are_taken_off_the_names() -> None:
-    """They are invisible, and no part of a name."""
+    """They are invisible, and not part of a name."""
     checked = check(csv_of("x,a@example.com,甲", header="X,\ufeffEMAIL,\u200bNAME"))
 
     assert checked.report.columns == ("EMAIL", "NAME", "X")
@@ -363,7 +363,7 @@ def test_marks_of_joined_files_are_taken_off_the_names() -> None:
 
 @pytest.mark.parametrize("content", [b"EMAIL,NAME", b"EMAIL,NAME\r\n", b"EMAIL,NAME\n \n\n"])
 def test_header_alone_has_no_rows(content: bytes) -> None:
-    """Nobody would get the mail."""
+    """No contact would get the mail."""
     checked = check(content)
 
     assert checked.triples == [("error", "no-rows", 1)]

@@ -79,7 +79,7 @@ def test_all_problems_of_the_columns_are_reported() -> None:
     ],
 )
 def test_text_that_would_fail_is_refused(text: object, rules: list[str]) -> None:
-    """An import of text is held to its header, its line ends and its size."""
+    """An import of text is checked for its header, its line ends and its size."""
     found = problems_of_csv_text(text)
 
     assert [problem.rule for problem in found] == rules

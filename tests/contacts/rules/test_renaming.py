@@ -1,4 +1,4 @@
-"""The caller's names of columns take the place of the file's own, or it is said which are wrong."""
+"""The caller's names of columns replace the file's, or an error names the wrong ones."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_many_names_are_not_all_listed() -> None:
 
 
 def test_name_that_another_column_has_already_is_an_error() -> None:
-    """Nobody knows which of the two is meant."""
+    """It is unclear which of the two is intended."""
     checked = check(
         csv_of("a@example.com,甲,b@example.com", header="EMAIL,NAME,公司信箱"),
         columns={"公司信箱": "EMAIL"},
@@ -119,7 +119,7 @@ def test_names_that_cannot_be_used_are_refused(columns: Any, rules: set[str]) ->
     "contacts", [[{"電子郵件": "a@example.com", "姓名": "甲"}], "電子郵件,姓名\na@example.com,甲\n"]
 )
 async def test_error_of_missing_columns_names_the_way_out(contacts: Any) -> None:
-    """What it says can be given as it stands, for records and files alike."""
+    """The suggested argument can be copied, for records and files."""
     report = await check_contacts(contacts)
 
     [error] = report.errors

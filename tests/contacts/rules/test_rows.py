@@ -24,7 +24,7 @@ GOOD = "a@example.com,甲"
     ],
 )
 def test_clean_file_has_no_finding(content: bytes) -> None:
-    """Nothing is said of what needs no attention."""
+    """Contacts without a problem have no findings."""
     checked = check(content)
 
     assert checked.triples == []
@@ -101,12 +101,12 @@ def test_line_break_inside_a_cell_is_an_error_of_its_column() -> None:
     [
         ('a@example.com,甲,"see\nb@example.com,乙,台北\nthanks"', 2),
         ('a@example.com,甲,"b@example.com, or\nc@example.com, please"', 2),
-        # One row with a line break, or two with a lone quote each: nobody knows.
+        # One row with a line break, or two rows with a single quote each: it is unclear.
         ('a@example.com,甲,"see\nb@example.com,乙,台北"', 3),
     ],
 )
 def test_cell_with_lines_that_look_like_rows_is_never_passed_over(row: str, count: int) -> None:
-    """The line in which it begins is named, and no row of it goes out unseen."""
+    """The line in which it begins is named, and no row in it is written without a finding."""
     checked = check(csv_of(row, "last@example.com,末,台北", header="EMAIL,NAME,STORE"))
 
     assert found(checked, "line-break").places == (2,)
@@ -114,7 +114,7 @@ def test_cell_with_lines_that_look_like_rows_is_never_passed_over(row: str, coun
 
 
 def test_line_break_beyond_the_last_column_is_an_error_of_the_last() -> None:
-    """The row has another fault besides."""
+    """The row also has another problem."""
     checked = check(csv_of('a@example.com,甲,"x\ny"'))
 
     assert found(checked, "line-break").column == "NAME"
@@ -122,7 +122,7 @@ def test_line_break_beyond_the_last_column_is_an_error_of_the_last() -> None:
 
 
 def test_quote_that_is_never_closed_is_an_error_of_one_row() -> None:
-    """What stands below it is judged as if it were not there."""
+    """The rows below it are checked as usual."""
     checked = check(csv_of('a@example.com,"甲', '"b@example.com', "c@example.com,丙", "d@e.tw,丁"))
 
     error = found(checked, "line-break")
@@ -141,7 +141,7 @@ def test_mixed_line_ends_are_a_note() -> None:
 
 
 def test_line_feed_inside_a_cell_does_not_mix_the_line_ends() -> None:
-    """Excel ends rows by CRLF, and lines within a cell by LF; only the cell is at fault."""
+    """Excel ends rows with CRLF, and lines in a cell with LF; only the cell is reported."""
     checked = check(b'EMAIL,NAME\r\na@example.com,"x\ny"\r\n')
 
     assert checked.triples == [("error", "line-break", 1)]
@@ -168,7 +168,7 @@ def test_stray_quote_is_a_note_and_goes_out_doubled() -> None:
 
 @pytest.mark.parametrize("address", ["", " ", "\t", "\u3000"])
 def test_row_without_an_address_is_an_error(address: str) -> None:
-    """White space is no address."""
+    """White space is not an address."""
     checked = check(csv_of(GOOD, f"{address},乙"))
 
     error = found(checked, "missing-email")
@@ -177,7 +177,7 @@ def test_row_without_an_address_is_an_error(address: str) -> None:
 
 
 def test_address_that_is_none_is_an_error() -> None:
-    """Judged without the blanks around it."""
+    """It is checked without the blanks around it."""
     checked = check(csv_of(" a@example.com ,甲", "a@b@c.tw,乙", "b＠example.com,丙"))
 
     error = found(checked, "invalid-email")
@@ -225,7 +225,7 @@ def test_address_repeated_across_blocks_is_found() -> None:
 
 
 def test_bad_addresses_are_not_repeated() -> None:
-    """What is no address repeats none."""
+    """Text that is not an address repeats no address."""
     checked = check(csv_of("x,甲", "x,乙", ",x", ",x", "y,"))
 
     assert [each.rule for each in checked.report] == [
@@ -267,7 +267,7 @@ def test_size_counts_what_json_adds() -> None:
 
 
 def test_rows_are_only_written_where_nothing_is_to_be_judged() -> None:
-    """What makes a file unreadable, or its header wrong, is found all the same."""
+    """An unreadable file and problems of the header are still found."""
     rows = ["x,", ",甲", GOOD, GOOD, "b@example.com", '"c@example.com","=x\ny"']
 
     checked = check(csv_of(*rows), check_rows=False)
@@ -282,7 +282,7 @@ def test_rows_are_only_written_where_nothing_is_to_be_judged() -> None:
 
 
 def test_row_of_another_number_of_cells_keeps_its_number() -> None:
-    """Where the columns are put in order, the platform must still see the fault."""
+    """If the columns are reordered, the platform must still find the problem."""
     content = csv_of(
         "甲,x", "甲,a@example.com,x,y", "甲", "乙,b@example.com,y", header="NAME,EMAIL,X"
     )
@@ -328,7 +328,7 @@ BLANK_ROWS = pytest.mark.parametrize("blank", [",", " ,\u3000", ",,,", '"",""', 
 @BLANK_ROWS
 @pytest.mark.parametrize("check_rows", [True, False])
 def test_blank_rows_are_left_out_and_counted(blank: str, check_rows: bool) -> None:
-    """Excel leaves them below the last contact; nobody is missing."""
+    """Excel leaves them below the last contact; no contact is lost."""
     lines = 1 + blank.count("\n")
 
     checked = check(
@@ -357,7 +357,7 @@ def test_file_of_blank_rows_alone_has_no_rows(blank: str) -> None:
 
 
 def test_row_of_anything_but_an_address_is_not_blank() -> None:
-    """Somebody would be lost."""
+    """A contact would be lost."""
     checked = check(csv_of(",,x", ",,", ",乙,", header="EMAIL,NAME,X"))
 
     assert found(checked, "missing-email", level="error").places == (2, 4)

@@ -39,7 +39,7 @@ FIXES = ((), ("trim", "drop-duplicates", "leave-out-bad-rows"))
 @pytest.mark.parametrize("fix", FIXES)
 @pytest.mark.parametrize("codec", ["utf-8", "cp950", "utf-16-le", "utf-16"])
 def test_no_message_shows_a_contact(codec: str, fix: tuple[str, ...], deep: bool) -> None:
-    """Not in a message, nor in a name of a column, nor in any attribute."""
+    """No message, name of a column or other attribute contains one."""
     for header in HEADERS:
         with case(header):
             content = "\n".join([header, *ROWS, "王"]).encode(codec)

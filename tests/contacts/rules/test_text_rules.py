@@ -100,7 +100,7 @@ IN_EVERY_COLUMN = [
 
 @pytest.mark.parametrize("column", ["NAME", "備註"])
 def test_damaged_cell_is_a_warning_of_its_column(column: str) -> None:
-    """It names the line, whatever column it is in."""
+    """The finding has the line, in any column."""
     for cell, rule in IN_EVERY_COLUMN:
         with case(cell):
             assert said_of(cell, column) == [rule]
@@ -147,7 +147,7 @@ def test_damaged_cell_is_a_warning_of_its_column(column: str) -> None:
     ],
 )
 def test_name_that_no_one_has_is_a_warning(cell: str, rule: str) -> None:
-    """In another column it may be what somebody meant."""
+    """In another column it is possibly intended."""
     assert said_of(cell) == [rule]
     assert said_of(cell, "備註") == []
 
@@ -197,7 +197,7 @@ REMARKS = [
 
 
 def test_what_people_write_is_no_finding() -> None:
-    """A column of remarks or links holds sentences and addresses of the web."""
+    """A column of remarks or links contains sentences and URLs."""
     for cell in REMARKS:
         with case(cell):
             assert said_of(cell, "備註") == []
@@ -214,7 +214,7 @@ def test_several_batches_have_one_finding() -> None:
 
 
 def test_address_is_asked_for_formulas_alone() -> None:
-    """Whatever else is wrong with it makes it no address."""
+    """Any other problem makes it an invalid address."""
     checked = check(csv_of("null@example.com,甲", "&amp@example.com,乙", "#@example.com,丙"))
 
     assert checked.triples == []
@@ -222,7 +222,7 @@ def test_address_is_asked_for_formulas_alone() -> None:
 
 @pytest.mark.parametrize("cell", ["+1(" * 200_000 + "!", "'" + "1" * 600_000 + "x", "<" * 600_000])
 def test_hostile_cell_takes_no_time(cell: str) -> None:
-    """No pattern goes over a cell again and again."""
+    """No pattern matches a cell again and again."""
     check(csv_of(f'a@example.com,"{cell}"', f'b@example.com,甲"{cell}"'))
 
 
@@ -260,7 +260,7 @@ def test_address_is_taken_out_of_what_is_around_it(cell: str, bare: str) -> None
     ],
 )
 def test_trimming_takes_off_what_is_around_a_cell(cell: str, trimmed: str) -> None:
-    """A formula keeps its mark, an emoji its variation, and nothing inside is touched."""
+    """The mark of a formula, the variation of an emoji and all text inside stay."""
     assert list(trimming.trim_values(Column.of(["x", cell, "y "]))) == ["x", trimmed, "y"]
     assert list(trimming.trim_values(Column.of([cell, "x"]))) == [trimmed, "x"]
 
