@@ -1,4 +1,4 @@
-"""What a kept state may hold: our own classes, and nothing that does anything."""
+"""A stored state can only contain the emulator's own classes, and no functions."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_head_that_is_cut_anywhere_is_refused() -> None:
 
 
 def test_parts_of_other_classes_are_refused() -> None:
-    """A log of requests is no list of templates."""
+    """A log of requests is not a list of templates."""
     emulator, _ = make()
     account = emulator._account
     account.templates = RequestLog()  # type: ignore[assignment]  # on purpose
@@ -112,11 +112,11 @@ def test_rows_of_another_kind_are_refused() -> None:
 
 
 def test_state_that_could_not_be_read_is_not_written() -> None:
-    """Whoever puts a function into the state finds out at once."""
+    """A function in the state raises an error when the state is captured."""
     emulator, _ = make()
     emulator._account.automation.events.append(print)  # type: ignore[arg-type]  # on purpose
 
-    with pytest.raises(TypeError, match="cannot be kept"):
+    with pytest.raises(TypeError, match="cannot be stored"):
         capture_state(emulator._account)
 
 
@@ -147,7 +147,7 @@ def test_pickle_that_changes_a_class_is_refused() -> None:
     """A state sets attributes of what it made, and of nothing that was there before."""
     for module, name in (("random", "Random"), ("collections", "Counter")):
         content = _built(f"c{module}\n{name}\n".encode(), b"changed")
-        with pytest.raises(BadState, match="no place in a state as it is changed"):
+        with pytest.raises(BadState, match="a state must not change"):
             load(content, {})
 
     assert not hasattr(random.Random, "changed")
@@ -160,7 +160,7 @@ def test_pickle_that_changes_the_switches_in_place_is_refused() -> None:
     content = _built(keeping + b"(X\x05\x00\x00\x00boardtR", b"on")
     before = emulator.switches
 
-    with pytest.raises(BadState, match="no place in a state as it is changed"):
+    with pytest.raises(BadState, match="a state must not change"):
         load(content, {("board",): emulator._account.board})
 
     assert emulator.switches == before

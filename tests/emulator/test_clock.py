@@ -84,7 +84,7 @@ def test_slow_time_does_not_slow_the_limits() -> None:
 
 @pytest.mark.anyio
 async def test_sleeper_notices_that_time_was_moved() -> None:
-    """Whoever waits an hour of a held clock wakes when the hour is over."""
+    """A task that sleeps an hour of a held clock wakes after the hour."""
     clock = EmulatorClock(START, is_held=True)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
@@ -98,7 +98,7 @@ async def test_sleeper_notices_that_time_was_moved() -> None:
 
 @pytest.mark.anyio
 async def test_sleep_of_nothing_is_a_checkpoint() -> None:
-    """Also where time is held."""
+    """This is also true if the time is held."""
     with anyio.fail_after(10):
         await EmulatorClock(is_held=True).sleep(0)
 
@@ -106,7 +106,7 @@ async def test_sleep_of_nothing_is_a_checkpoint() -> None:
 @pytest.mark.parametrize("speed", [0.0, -1.0, math.inf, math.nan, 1e7])
 def test_impossible_speed_is_refused(speed: float) -> None:
     """The error names the argument and what it may be."""
-    with pytest.raises(ValueError, match=r"speed: .* is not above 0"):
+    with pytest.raises(ValueError, match="speed: must be above 0"):
         EmulatorClock(speed=speed)
     with pytest.raises(ValueError, match="speed: "):
         EmulatorClock().run(speed=speed)
@@ -117,7 +117,7 @@ def test_impossible_advance_is_refused(seconds: float) -> None:
     """Time never goes back, and has an end."""
     clock = EmulatorClock(START, is_held=True)
 
-    with pytest.raises(ValueError, match="seconds: time cannot move by"):
+    with pytest.raises(ValueError, match="seconds: must be from 0"):
         clock.advance(seconds)
     assert clock.now() == START
 

@@ -17,13 +17,13 @@ from tests.emulator.api import AB_BODY, BODY, Api, HandClock, make
 pytestmark = pytest.mark.asyncio
 
 DAY_S = 86_400
-NOBODY: dict[str, Any] = {"open_share": 0.0, "bounce_share": 0.0}
+NO_EVENTS: dict[str, Any] = {"open_share": 0.0, "bounce_share": 0.0}
 """Readers who do nothing by themselves."""
 
 
 def later(**switches: Any) -> tuple[Emulator, HandClock]:
-    """Build an emulator whose readers do nothing, unless the switches say so."""
-    return make(**NOBODY | {"later_endpoints": True} | switches)
+    """Build an emulator with readers that do nothing, unless the switches change that."""
+    return make(**NO_EVENTS | {"later_endpoints": True} | switches)
 
 
 async def send(api: Api, count: int = 3, body: dict[str, Any] = BODY) -> str:
@@ -135,7 +135,7 @@ async def test_later_event_of_the_same_kind_is_replaced() -> None:
 
 
 async def test_bounce_takes_the_readings_away() -> None:
-    """Nobody reads a mail that bounced, also not later; who opened it before has not."""
+    """A bounce removes all earlier opens of the mail, and it gets no later ones."""
     emulator, clock = later(open_share=1.0, click_share=1.0, complain_share=1.0)
     async with Api(emulator) as api:
         sn = await send(api, 3)
@@ -153,7 +153,7 @@ async def test_bounce_takes_the_readings_away() -> None:
 @pytest.mark.parametrize("is_fetched", [True, False])
 @pytest.mark.parametrize("stagger_s", [0, 5])
 async def test_exported_file_is_history(stagger_s: float, *, is_fetched: bool) -> None:
-    """A file keeps its rows, also one that is first fetched afterwards; the next export has new."""
+    """A file keeps its rows, even if it is fetched later; the next export has the new ones."""
     emulator, clock = later(report_stagger_s=stagger_s)
     async with Api(emulator) as api:
         sn = await send(api)
@@ -242,7 +242,7 @@ async def test_excluded_reader_gets_no_further_mail() -> None:
 
 
 async def test_reaction_outlives_a_pause() -> None:
-    """A campaign that is stopped keeps what readers did with the mails that went out."""
+    """A stopped campaign keeps the reactions to the mails that were sent."""
     emulator, clock = later(mails_per_s=1.0, send_base_s=0.0, schedule_may_be_short=True)
     async with Api(emulator) as api:
         sn = (await api.submit(BODY, await api.filled_list(10))).json()["sn"]
@@ -283,18 +283,18 @@ async def test_no_mail_is_an_error_with_the_reason() -> None:
         sn = (await api.submit(BODY, await api.filled_list(2))).json()["sn"]
         clock.advance(12)
 
-        with pytest.raises(LookupError, match=r"no mail has gone out to nobody@example.com"):
-            emulator.react("nobody@example.com", "open")
-        with pytest.raises(LookupError, match=r"u1@example.com: it is due at .*clock stands at"):
+        with pytest.raises(LookupError, match=r"no mail was sent to other@example.com"):
+            emulator.react("other@example.com", "open")
+        with pytest.raises(LookupError, match=r"u1@example.com: it is due at .*advance the clock"):
             emulator.react("u1@example.com", "open")
         with pytest.raises(LookupError, match="no campaign 'unknown' was accepted"):
             emulator.react("u0@example.com", "open", campaign_sn="unknown")
-        with pytest.raises(LookupError, match=f"no mail of campaign {sn} has gone out to nobody"):
-            emulator.react("nobody@example.com", "open", campaign_sn=sn)
+        with pytest.raises(LookupError, match=f"no mail of campaign {sn} was sent to other"):
+            emulator.react("other@example.com", "open", campaign_sn=sn)
 
 
 async def test_mail_that_bounced_has_no_reader() -> None:
-    """A test that waits for an open is told why there is none."""
+    """The error has the reason why there can be no open."""
     emulator, _ = later(bounce_share=1.0)
     async with Api(emulator) as api:
         await send(api, 1)
@@ -311,7 +311,7 @@ async def test_unknown_action_is_refused_with_the_known_ones() -> None:
     """A spelling mistake does not pass."""
     emulator, _ = later()
 
-    with pytest.raises(ValueError, match=f"'opens' is none of {', '.join(ACTIONS)}"):
+    with pytest.raises(ValueError, match=f"action: must be one of {', '.join(ACTIONS)}"):
         emulator.react("u0@example.com", "opens")  # type: ignore[arg-type]
 
 

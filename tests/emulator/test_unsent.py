@@ -60,7 +60,7 @@ async def scheduled(api: Api, clock: HandClock) -> None:
 
 
 async def begun(api: Api, clock: HandClock) -> None:
-    """Submit, and look at once."""
+    """Submit, and read the outbox immediately."""
     await api.submit(BODY, await api.filled_list(1))
 
 
@@ -132,39 +132,36 @@ REASONS: list[tuple[Scene, str, str]] = [
         into_empty_list,
         (
             "no campaign was accepted: the last submit got status 400; "
-            f"{IN_LIST} until 2026-01-05 02:00:08.000Z, and the clock stands at "
+            f"{IN_LIST} until 2026-01-05 02:00:08.000Z, and the clock is at "
             "2026-01-05 02:00:00.000Z"
         ),
         "needs a list with contacts",
     ),
     (into_stuck_list, f"{IN_LIST} for ever", "needs a list with contacts"),
     (without_upload, "waits for its upload", "needs a list with contacts"),
-    (dropped, "the last submit got the fault drop_request", "the client's error says why"),
+    (dropped, "the last submit got the fault drop_request", "read the client's error"),
     (
         scheduled,
-        (
-            "is scheduled for 2026-01-05 04:00:00.000Z, and the clock stands at "
-            "2026-01-05 02:01:00.000Z"
-        ),
-        "let 7,140.000 s pass on the emulator's clock",
+        ("is scheduled for 2026-01-05 04:00:00.000Z, and the clock is at 2026-01-05 02:01:00.000Z"),
+        "advance the emulator's clock by 7,140.000 s",
     ),
-    (begun, "sends its first mail at 2026-01-05 02:01:02.000Z", "let 2.000 s pass"),
+    (begun, "sends its first mail at 2026-01-05 02:01:02.000Z", "clock by 2.000 s"),
     (
         emptied,
         (
-            "came to EMPTY_RECIPIENT: it had no subscribed recipient when it was due; the import "
+            "is in EMPTY_RECIPIENT: it had no subscribed recipient when it was due; the import "
             "into the list 'VIP會員名單' is PROCESSING until"
         ),
         "import contacts first",
     ),
-    (too_few, "came to INSUFFICIENT_RECIPIENT_FOR_TESTING", "raise the proportion"),
-    (over_balance, "came to OVER_LIMIT", "raise emulator.balance"),
-    (unverified, "came to UNAUTHENTICATED_SENDER", "verified_senders"),
-    (paused, "came to STOP: it was paused", "submit it again"),
+    (too_few, "is in INSUFFICIENT_RECIPIENT_FOR_TESTING", "raise the proportion"),
+    (over_balance, "is in OVER_LIMIT", "raise emulator.balance"),
+    (unverified, "is in UNAUTHENTICATED_SENDER", "verified_senders"),
+    (paused, "is in STOP: it was paused", "submit it again"),
     (deleted, "was deleted", "submit it again"),
-    (scripted, "came to SENDING, as script_campaign said", "call clear_faults()"),
+    (scripted, "is in SENDING, as script_campaign set", "call clear_faults()"),
     (once, "waits for its contacts", "upload them"),
-    (three, "02:01:00.000Z; 2 others have sent nothing either", "let 7,140.000 s pass"),
+    (three, "02:01:00.000Z; 2 others have sent nothing either", "clock by 7,140.000 s"),
 ]
 
 
@@ -201,11 +198,11 @@ async def test_index_beyond_the_end_says_how_many_there_are() -> None:
 
     assert errors == [
         (
-            "outbox[1]: 1 mail has gone out, and 2 more will until 2026-01-05 02:01:03.000Z; "
-            "the clock stands at 2026-01-05 02:01:01.000Z"
+            "outbox[1]: 1 mail was sent, and 2 more will be sent until 2026-01-05 02:01:03.000Z; "
+            "the clock is at 2026-01-05 02:01:01.000Z"
         ),
-        "outbox[3]: 3 mails have gone out",
-        "outbox[-4]: 3 mails have gone out",
+        "outbox[3]: 3 mails were sent",
+        "outbox[-4]: 3 mails were sent",
     ]
     assert repr(emulator.outbox) == "<Outbox of 3 mails>"
 

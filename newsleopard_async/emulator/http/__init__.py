@@ -1,1 +1,1 @@
-"""How it is reached: the twelve operations over HTTP, and what may go wrong on the way."""
+"""The HTTP side of the emulator: the endpoints, the gateway's checks, and the effect of faults."""

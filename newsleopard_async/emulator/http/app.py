@@ -1,4 +1,4 @@
-"""The Starlette application: the endpoints and the storage beside them."""
+"""The Starlette application with the endpoints and the storage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from newsleopard_async.emulator.switches import SwitchBoard
 __all__ = ["ORIGIN", "build_app", "catch_up_in_slices"]
 
 ORIGIN: Final = "newsleopard_async.emulator.origin"
-"""Under this name a server puts the origin that was asked into the scope's extensions."""
+"""The name of a request's origin that a server adds to the scope's extensions."""
 
 XML_TYPE: Final = "application/xml"
 _DONE: Final = object()
@@ -53,14 +53,14 @@ def build_app(account: Account, *, lifespan: Lifespan) -> Starlette:
 
 
 async def _without_content(request: Request, error: Exception) -> Response:
-    """Answer an unknown route (404) or method (405) with nothing (T13)."""
+    """Answer an unknown route (404) or method (405) without content (T13)."""
     del request
     assert isinstance(error, HTTPException)
     return Response(status_code=error.status_code, headers=error.headers)
 
 
 class LaterRoute(Route):
-    """A route that is there only while ``later_endpoints`` is set (T18)."""
+    """A route that exists only while ``later_endpoints`` is set (T18)."""
 
     def __init__(
         self, path: str, endpoint: Callable[..., Any], *, methods: list[str], board: SwitchBoard
@@ -69,14 +69,14 @@ class LaterRoute(Route):
         self._board = board
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match as any route does, or nothing."""
+        """Match as any route does, if the endpoints are enabled."""
         return super().matches(scope) if self._board.on.later_endpoints else (Match.NONE, {})
 
 
 def _api_routes(
     account: Account, places: Iterable[tuple[str, str, str]], *, kind: Callable[..., Route] = Route
 ) -> Iterator[Route]:
-    """Make one route of each path, so that a 405 names all its methods."""
+    """Yield one route for each path, so that a 405 names all methods of the path."""
     paths: dict[str, dict[str, str]] = {}
     for method, path, operation in places:
         paths.setdefault(path, {})[method] = operation
@@ -97,7 +97,7 @@ def _api_route(
         )
         await catch_up_in_slices(account)
         reply = answer(operations[request.method], account, received)
-        # What was asked for happens before the answer: a file is judged, and mails go out.
+        # The effect happens before the answer: a file is checked, and mails are sent.
         await catch_up_in_slices(account)
         return _response(reply)
 
@@ -120,7 +120,7 @@ def _storage_route(account: Account) -> Route:
         except StorageRefusal as refused:
             return Response(account.storage.explain(refused), refused.status, media_type=XML_TYPE)
         except ClientDisconnect:
-            return _response(empty_reply(400))  # nobody is there to read it
+            return _response(empty_reply(400))  # the client has gone and cannot read it
 
     return _route(STORAGE_PREFIX + "{name:path}", endpoint, "GET", "PUT")
 
@@ -138,7 +138,7 @@ def _route(
 
 
 async def _upload(account: Account, request: Request) -> Response:
-    """Take a file, in constant memory."""
+    """Accept a file, in constant memory."""
     name, timeline = request.path_params["name"], account.timeline
     take = _taker(account, name)
     writer = BlobWriter()
@@ -153,23 +153,23 @@ async def _upload(account: Account, request: Request) -> Response:
         )
     await catch_up_in_slices(account)
     with account.changing():
-        if account.timeline is not timeline:  # another state took the place of that one
+        if account.timeline is not timeline:  # a restore or a reset replaced the state
             take = _taker(account, name)
         take(blob, account.present(), max_bytes=account.board.on.file_max_bytes)
     await catch_up_in_slices(account)
-    # Not the MD5 that a client may expect, like that of an encrypted bucket.
+    # Like the ETag of an encrypted bucket, it is not the MD5 of the file.
     return Response(status_code=200, headers={"ETag": f'"{blob.digest[:32]}"'})
 
 
 def _taker(account: Account, name: str) -> Callable[..., None]:
-    """Return what takes an upload: an import, or a campaign without lists."""
+    """Return the function that accepts an upload, of an import or a campaign without lists."""
     if name.startswith(ONCE_FOLDER):
         return partial(account.once.upload, account.once.check_upload(name))
     return partial(account.imports.upload, account.imports.check_upload(name))
 
 
 async def catch_up_in_slices(account: Account) -> None:
-    """Do long work that is due in slices, and let others have their turn after each."""
+    """Apply the changes that are due in slices; other tasks can run after each slice."""
     with closing(account.catching_up()) as slices:
         while True:
             with account.lock:
@@ -179,7 +179,7 @@ async def catch_up_in_slices(account: Account) -> None:
 
 
 async def _written(account: Account, path: str) -> Blob:
-    """Return a file, and write it first if this is the first request for it."""
+    """Return a file; the first request for it writes it."""
     with account.lock:
         file = account.storage.open(path)
     while file.blob is None:

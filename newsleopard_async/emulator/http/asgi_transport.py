@@ -1,8 +1,8 @@
-"""The emulator in process, as an httpx transport: no socket is ever opened.
+"""The emulator in process, as an httpx transport that opens no socket.
 
-It behaves as httpx's own does at the points that a client can notice: it streams both
-bodies, reports its progress to the ``trace`` extension, honours the read timeout on the
-emulator's clock, and raises httpx's exceptions where a connection is lost.
+A client cannot distinguish it from httpx's own transport. It streams both bodies, reports its
+progress to the ``trace`` extension, applies the read timeout on the emulator's clock, and raises
+httpx's exceptions if a connection is lost.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from newsleopard_async.emulator.platform.gateway import operation_of
 __all__ = ["EmulatorTransport"]
 
 AHEAD_BYTES: Final = 65_536
-"""How much of a body is on its way before the server reads, as in a socket's buffer."""
+"""Bytes of a body that are sent before the server reads. Chosen: like a socket's buffer."""
 
 
 class EmulatorTransport(httpx.AsyncBaseTransport):
-    """Reaches an emulator in process; there is no way to anything else."""
+    """Sends requests to an emulator in process, and to no other host."""
 
     def __init__(self, account: Account, app: ASGIApp) -> None:
         self._account = account
@@ -40,7 +40,7 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
         """Send a request.
 
         Raises:
-            httpx.ConnectError: it is for another host, or a fault keeps it from arriving.
+            httpx.ConnectError: the request is for another host, or a fault refuses the connection.
         """
         await anyio.lowlevel.checkpoint()
         account = self._account
@@ -49,7 +49,7 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
         if _origin(str(request.url)) not in here or account.next_fault(
             operation, only={"not_sent"}
         ):
-            # As of a port where nobody listens, so that a client can say why.
+            # The same cause as for a closed port, because a client reads the reason from it.
             raise httpx.ConnectError(
                 "All connection attempts failed", request=request
             ) from ConnectionRefusedError()
@@ -66,7 +66,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 class AsgiExchange:
-    """One request and its answer; this is also the link that faults act upon."""
+    """One request and its answer; it is also the link for faults."""
 
     def __init__(
         self, request: httpx.Request, *, app: ASGIApp, clock: Clock, latency_s: float
@@ -94,7 +94,7 @@ class AsgiExchange:
         try:
             return await self._run()
         finally:
-            # A generator that nobody runs to its end is closed by whoever began it.
+            # The body can be a generator that has not ended, so it must be closed here.
             close = getattr(self._body, "aclose", None)
             if close is not None:
                 await close()
@@ -105,12 +105,12 @@ class AsgiExchange:
         await self._trace("send_request_body.started", {"request": self._request})
         while not self._body_ended and sum(map(len, self._ahead)) < AHEAD_BYTES:
             await self._read_ahead()
-        await self._travel()
-        await self._serve()
+        await self._wait_for_arrival()
+        await self._call_app()
         await self._end_body()
         return await self._receive_answer()
 
-    async def _serve(self) -> None:
+    async def _call_app(self) -> None:
         try:
             await self._app(self._scope(), self._receive, self._send)
         except Dropped:
@@ -145,7 +145,7 @@ class AsgiExchange:
     # The request's body
 
     async def _read_ahead(self) -> None:
-        """Take one piece of the body from the client, and notice its end."""
+        """Read one piece of the body from the client, or its end."""
         try:
             piece = await anext(self._body)
         except StopAsyncIteration:
@@ -157,7 +157,7 @@ class AsgiExchange:
         self._ahead.append(piece)
 
     def _check_length(self, *, at_end: bool) -> None:
-        """Fail as h11 does, whose error httpx lets through as it is."""
+        """Raise the same error as h11, which httpx does not convert."""
         announced = self._request.headers.get("content-length")
         if announced is None:
             return
@@ -167,7 +167,7 @@ class AsgiExchange:
             raise h11.LocalProtocolError("Too little data for declared Content-Length")
 
     async def _end_body(self) -> None:
-        """Say once that the body is sent, whether or not the server read it all."""
+        """Report once that the body is sent, even if the server has not read all of it."""
         if not self._body_ended:
             self._body_ended = True
             await self._trace("send_request_body.complete", {"return_value": None})
@@ -180,7 +180,7 @@ class AsgiExchange:
         more = bool(self._ahead) or not self._body_ended
         return {"type": "http.request", "body": piece, "more_body": more}
 
-    # The answer, and what may go wrong with it
+    # The answer and its faults
 
     async def _send(self, message: Message) -> None:
         if self._failure is not None:
@@ -190,18 +190,18 @@ class AsgiExchange:
         else:
             self._pieces.append(message.get("body", b""))
 
-    async def _travel(self) -> None:
-        """Let the request travel; the client's patience begins with the end of the body."""
+    async def _wait_for_arrival(self) -> None:
+        """Wait half of the latency; the client's read timeout runs from the end of the body."""
         if self._latency_s:
             await self._clock.sleep(self._latency_s / 2)
             if self._patience_s is not None:
                 self._patience_s -= self._latency_s / 2
 
     async def wait(self, seconds: float) -> None:
-        """Keep the client waiting.
+        """Delay the answer.
 
         Raises:
-            Dropped: the client waits no longer, and has closed the connection.
+            Dropped: the client's read timeout is over, so it has closed the connection.
         """
         if seconds <= 0:
             return
@@ -214,7 +214,7 @@ class AsgiExchange:
             self._patience_s -= seconds
 
     async def drop(self, *, abruptly: bool) -> None:
-        """Close the connection, which the client meets as an exception."""
+        """Close the connection, which raises an exception in the client."""
         if abruptly:
             self._failure = httpx.ReadError("", request=self._request)
         elif self._start is None:
@@ -228,7 +228,7 @@ class AsgiExchange:
             )
         raise Dropped
 
-    # What the server and the trace are told
+    # The scope for the server, and the trace
 
     def _scope(self) -> Scope:
         url = self._request.url
@@ -262,7 +262,7 @@ def _reason(status: int) -> bytes:
 
 
 class _AnswerStream(httpx.AsyncByteStream):
-    """An answer's body, which may break off."""
+    """The body of an answer, which can end with an exception."""
 
     def __init__(self, pieces: list[bytes], failure: Exception | None) -> None:
         self._pieces = pieces

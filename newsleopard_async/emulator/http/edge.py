@@ -1,4 +1,4 @@
-"""What every request passes before its endpoint: log, faults, key, rate limits (T01, T15)."""
+"""The outermost layer of the emulator: log, faults, key, rate limits (T01, T15)."""
 
 from __future__ import annotations
 
@@ -19,47 +19,49 @@ from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
 __all__ = ["LINK", "BareLink", "Dropped", "Edge", "Link", "send_reply"]
 
 LINK: Final = "newsleopard_async.emulator.link"
-"""Under this name a transport or server puts its link into the scope's extensions."""
+"""The name of the link that a transport or server adds to the scope's extensions."""
 
 
 class Dropped(Exception):
-    """The connection is gone; nothing more can be said over it."""
+    """The connection is closed; nothing more can be sent over it."""
 
 
 class Link(Protocol):
-    """What a fault needs of a connection."""
+    """The methods that a fault needs of a connection."""
 
     async def wait(self, seconds: float) -> None:
-        """Keep the client waiting."""
+        """Delay the answer."""
         ...
 
     async def drop(self, *, abruptly: bool) -> None:
-        """Close the connection without (or amid) an answer; the caller says nothing after it."""
+        """Close the connection before or during an answer; send nothing after it."""
         ...
 
 
 class BareLink:
-    """The link of a server that offers none: it can wait, and fail."""
+    """The link for a server without links: it can wait, and fail."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     async def wait(self, seconds: float) -> None:
-        """Keep the client waiting."""
         await self._clock.sleep(seconds)
 
     async def drop(self, *, abruptly: bool) -> None:
-        """Fail, which most servers turn into a 500."""
+        """Raise `Dropped`, which most servers turn into a 500."""
         raise Dropped("abruptly" if abruptly else "after the request")
 
 
 MAX_BODY_BYTES: Final = 64_000_000
+"""Chosen: far above the largest text import, 10 MB (T28), and it fits into memory."""
+
 CUT_SURPLUS_BYTES: Final = 16
+"""Chosen: a length to announce for an answer without content, so that it can be cut."""
 
 
 @attrs.define(kw_only=True)
 class _IncomingRequest:
-    """A request on its way through the edge."""
+    """A request in the edge, with its connection and its record."""
 
     scope: Scope
     receive: Receive
@@ -76,7 +78,7 @@ class Edge:
         self._account = account
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or let something go wrong with it."""
+        """Answer a request, or apply its fault."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -99,7 +101,7 @@ class Edge:
             account.listeners.tell(record)
 
     async def _handle(self, incoming: _IncomingRequest) -> None:
-        """Answer a request that has arrived, unless it is dropped before anybody reads it."""
+        """Answer a request that has arrived, unless a fault drops it unread."""
         if self._account.next_fault(incoming.record.operation, only={"drop_request"}):
             incoming.record.fault = "drop_request"
             await incoming.link.drop(abruptly=True)
@@ -124,7 +126,7 @@ class Edge:
         return record
 
     async def _pass_gateway(self, incoming: _IncomingRequest) -> None:
-        """Check key and limits of an API call; storage has neither."""
+        """Check key and limits of an API request; storage has neither."""
         if not _is_storage(incoming.scope):
             refused = self._refuse(incoming.scope)
             body = await _read_body(incoming)
@@ -165,7 +167,7 @@ class Edge:
 
 @attrs.define
 class _CapturedReply:
-    """An answer held back."""
+    """An answer that was not sent yet."""
 
     messages: list[Message] = attrs.field(factory=list)
 
@@ -178,7 +180,7 @@ class _CapturedReply:
 
 
 async def _apply_fault(incoming: _IncomingRequest, fault: Fault, captured: _CapturedReply) -> None:
-    """Do to an answer what the fault says."""
+    """Apply a fault to an answer."""
     if fault.seconds:
         await incoming.link.wait(fault.seconds)
     if fault.kind in {"lose_reply", "hang"}:
@@ -227,7 +229,7 @@ def _is_storage(scope: Scope) -> bool:
 
 
 def _stamping(send: Send, record: RequestRecord) -> Send:
-    """Give an answer the id of its request, as Amazon's gateway and storage do, and note both."""
+    """Add the request id to an answer, as Amazon's gateway and storage do; record the status."""
     name = b"x-amz-request-id" if record.path.startswith(STORAGE_PREFIX) else b"x-amzn-requestid"
 
     async def stamping(message: Message) -> None:
@@ -241,7 +243,7 @@ def _stamping(send: Send, record: RequestRecord) -> Send:
 
 
 async def _read_body(incoming: _IncomingRequest) -> bytes | None:
-    """Read a body, of which no more is kept than is needed to see that it is too long."""
+    """Return a body, or None if the client disconnects; drop the bytes above the limit."""
     pieces: list[bytes] = []
     size = 0
     while True:

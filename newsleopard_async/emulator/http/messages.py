@@ -23,10 +23,10 @@ class ApiRequest:
 
     Attributes:
         path: Values of the path's placeholders.
-        query: Query parameters; of several with one name the last counts.
-        headers: With lower-case names.
-        body: As it came.
-        storage_url: Where presigned URLs in the answer point; None for where the storage is.
+        query: Query parameters; if a name occurs twice, the last value counts.
+        headers: The headers, with lower-case names.
+        body: The body, unchanged.
+        storage_url: The base of presigned URLs in the answer; None for the storage's own URL.
     """
 
     path: Mapping[str, str]
@@ -38,7 +38,7 @@ class ApiRequest:
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """An answer; it announces JSON whatever it holds."""
+    """An answer; its content type is always JSON."""
 
     status: int
     body: bytes = b""
@@ -57,9 +57,9 @@ def empty_reply(status: int) -> Reply:
 
 
 def refusal_reply(refused: Refused, on: Switches) -> Reply:
-    """Write a refusal: the code is text, but a number for 40012 (T88).
+    """Build a refusal: the code is text, except for 40012, where it is a number (T88).
 
-    The numbers beside it are counts (T90).
+    All other numbers in it are counts (T90).
     """
     as_number = on.codes_as_integers or refused.code == 40012
     body: dict[str, object] = {on.code_field: refused.code if as_number else str(refused.code)}

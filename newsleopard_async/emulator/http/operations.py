@@ -1,4 +1,4 @@
-"""The twelve endpoints: a request that passed the gateway in, an answer out."""
+"""The twelve documented endpoints: each takes a request and returns the answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ from newsleopard_async.emulator.switches import Switches
 __all__ = ["ENDPOINTS", "answer"]
 
 LATEST_CAMPAIGNS: Final = 10
+"""Source: the documentation, 預設回傳最近10筆 (T102)."""
+
 MAX_DIGITS: Final = 9
+"""Chosen: page and size up to a billion, so that no product of them becomes huge."""
 
 Endpoint = Callable[[Account, ApiRequest, datetime], Reply]
 
@@ -204,7 +207,7 @@ def list_lists(account: Account, request: ApiRequest, now: datetime) -> Reply:
 def _page_of(
     lists: Sequence[ContactList], page: int, *, size: int, on: Switches
 ) -> Sequence[ContactList]:
-    """Return one page; what comes before the first is a switch (T58)."""
+    """Return one page; a switch sets the answer for a page before the first (T58)."""
     if page < on.first_page and on.page_before_first == "empty":
         return ()
     place = max(0, page - on.first_page)
@@ -245,7 +248,7 @@ def _list_row(
 
 
 def _rates(account: Account, list_sn: str, now: datetime) -> tuple[float, float]:
-    """Return the share of opened and clicked mails of campaigns to a list, percent (T61)."""
+    """Return the percentages of opened and of clicked mails of the campaigns to a list (T61)."""
     sent = [item for item in account.campaigns.all.values() if list_sn in item.body.selected]
     delivered = sum(item.count("delivery", now) for item in sent)
     if not delivered:
@@ -299,4 +302,4 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     },
     **vendor_operations.ENDPOINTS,
 }
-"""What answers each operation."""
+"""The endpoint of each operation."""

@@ -1,4 +1,4 @@
-"""The later endpoints, which only the vendor's notes have (T18): what answers each of them."""
+"""The later endpoints, which only the vendor's notes have (T18)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ENDPOINTS"]
 
 SEND_TIMES: Final = ("NOW", "SCHEDULED")
 KINDS: Final = ("REGULAR", "A_B_TEST")
-"""Names of the notes; the vendor's command line has their places (T125)."""
+"""Names of the vendor's notes; the vendor's command line has their indexes instead (T125)."""
 
 
 def get_balance(account: Account, request: ApiRequest, now: datetime) -> Reply:
@@ -59,11 +59,11 @@ def delete_campaigns(account: Account, request: ApiRequest, now: datetime) -> Re
     for sn in dict.fromkeys(sns):
         campaign = account.campaigns.find(sn)
         if campaign is None:
-            place = "badCampaigns"
+            name = "badCampaigns"
         else:
             was_deleted = account.campaigns.delete(campaign, now)
-            place = "success" if was_deleted else "sendingCampaign"
-        outcome[place].append(as_code(sn, on))
+            name = "success" if was_deleted else "sendingCampaign"
+        outcome[name].append(as_code(sn, on))
     if on.delete_forgets_one:
         forgotten = as_code(sns[-1], on)
         outcome = {name: [sn for sn in found if sn != forgotten] for name, found in outcome.items()}
@@ -111,7 +111,7 @@ def _status(campaign: Campaign, on: Switches, now: datetime) -> dict[str, object
 
 
 def _named(number: int, names: Sequence[str], on: Switches) -> str | int:
-    """Write a number of a table, or its name (T125)."""
+    """Return the number of a state in its table, or its name (T125)."""
     return names[number] if on.status_form == "text" else int(number)
 
 
@@ -171,4 +171,4 @@ ENDPOINTS: Final[Mapping[str, Callable[[Account, ApiRequest, datetime], Reply]]]
         send_event,
     )
 }
-"""What answers each operation."""
+"""The endpoint of each operation."""

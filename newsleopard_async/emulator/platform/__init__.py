@@ -1,1 +1,1 @@
-"""What NewsLeopard keeps and does: account, contacts, campaigns, readers, reports and files."""
+"""The platform's state and behaviour: account, contacts, campaigns, readers, reports, files."""

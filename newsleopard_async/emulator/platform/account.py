@@ -1,4 +1,4 @@
-"""The platform's state: the parts, and the settling that keeps it a function of the clock."""
+"""One account of the platform: its parts, and the changes that happen when the clock moves."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ PARTS: Final = (
 
 
 class Account:
-    """One account of the platform, whole.
+    """One account of the platform.
 
-    Whoever looks at it or changes it holds ``lock``: a server may run in another thread.
+    Hold ``lock`` while you read or change it, because a server can run in another thread.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Account:
         self._begin(storage_url)
 
     def _begin(self, storage_url: str) -> None:
-        """Make all parts anew."""
+        """Create all parts."""
         board, seed = self.board, self._seed
         self.log: RequestLog = RequestLog(seed)
         self.faults: Faults = Faults(self._changes)
@@ -132,40 +132,40 @@ class Account:
         self.reports: Reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
 
     def reset(self) -> None:
-        """Be as it was made; its clock, addresses and listeners stay."""
+        """Reset the account to its initial state; its clock, URLs and listeners stay."""
         with self.changing():
             self._begin(self.storage.base_url)
             self.board.on = self._switches
 
     @property
     def parts(self) -> dict[str, Any]:
-        """Everything that is the account's state, but for the switches."""
+        """The account's state, except the switches."""
         return {name: getattr(self, name) for name in PARTS}
 
     def replace(self, parts: Mapping[str, Any], switches: Switches, profile: Profile) -> None:
-        """Put another state in the place of this one.
+        """Replace the state by another one.
 
-        What belongs to the process, such as locks and addresses, goes over to it.
+        Attributes that belong to the process, such as locks and URLs, are kept.
         """
         with self.changing():
             for name, part in parts.items():
-                here = getattr(self, name)
+                before = getattr(self, name)
                 for field in getattr(type(part), "OF_PROCESS", ()):
-                    setattr(part, field, getattr(here, field))
+                    setattr(part, field, getattr(before, field))
                 setattr(self, name, part)
             self.board.on, self.board.profile = switches, profile
 
     @property
     def changes(self) -> int:
-        """How often the state has changed, by requests, by tests or in time; it never goes back.
+        """How often requests, tests or time have changed the state; it never decreases.
 
-        Reading requests change nothing but their log, and do not count.
+        Requests that only read do not count; they only change the log.
         """
         return self._changes.count
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold everything still for a change, and count it once it is made."""
+        """Lock the account for a change, and count the change at the end."""
         with self.lock:
             yield
             self._changes.add()
@@ -173,27 +173,27 @@ class Account:
     def next_fault(
         self, operation: str, *, only: Collection[FaultKind] | None = None
     ) -> Fault | None:
-        """Return what goes wrong with a request, as ``Faults.take`` does."""
+        """Take the fault of a request, as ``Faults.take`` does."""
         with self.lock:
             return self.faults.take(operation, only=only)
 
     def catch_up(self) -> datetime:
-        """Let everything happen that is due, and return the present, which never goes back."""
+        """Apply all changes that are due, and return the present, which never goes back."""
         if self.imports.has_unchecked or self.once.has_unread:
-            # Whoever uploaded it went away before it was judged.
+            # The client disconnected before its upload was checked.
             for _ in self._checking():
                 pass
         return self.timeline.catch_up(self.clock.now())
 
     def catching_up(self) -> Generator[None, None, None]:
-        """Do the same in slices, unless another request is doing it."""
+        """Do the same in slices, unless another request does it."""
         is_done = False
         while not is_done:
             timeline = self.timeline
             for _ in self._catching_up():
                 yield
                 if self.timeline is not timeline:
-                    break  # another state took the place of the one that was settled
+                    break  # a restore or a reset replaced the state
             else:
                 is_done = True
 
@@ -206,5 +206,5 @@ class Account:
         yield from self.once.reading(self.clock.now)
 
     def present(self) -> datetime:
-        """Settle and return the present; it stands still while a request settles in slices."""
+        """Catch up and return the present, which waits while a request catches up in slices."""
         return self.timeline.present(self.clock.now())

@@ -1,9 +1,9 @@
-"""The whole state of an account, put aside and put back.
+"""Capture and restore of an account's whole state.
 
-A state has a head, which is a pickle, and beside it what is large and never changes: the bytes
-of files, the rows of imports, the addresses, and the requests that have ended. A snapshot in
-memory shares these with the account that goes on; a file stores them outside the account's lock.
-Instants of the timeline stay as they are.
+A state has a head, which is a pickle. Large objects that never change are outside the head: the
+bytes of files, the rows of imports, the addresses, and the requests that have ended. A snapshot in
+memory shares them with the account, and a file stores them without the account's lock. The
+instants of the timeline do not change.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ __all__ = [
 ]
 
 RECORDS_PER_ROW: Final = 256
-"""Chosen: so many requests are pickled in about 2 ms; other threads have a turn after that."""
+"""Chosen: 256 requests are pickled in about 2 ms; then other threads can run."""
 
 HEAD_BYTES_PER_ROW: Final = 4_000_000
-"""Chosen: far below what SQLite takes as one value, which is 1 GB."""
+"""Chosen: far below SQLite's limit for one value, which is 1 GB."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -44,13 +44,13 @@ class AccountState:
     """A state at one moment.
 
     Attributes:
-        head: All but what follows, as a pickle.
+        head: The rest of the state, as a pickle.
         addresses: All addresses.
         batches: The rows of the imports that have ended.
         records: The last requests.
         blobs: The bytes of files, by digest.
         now: The time on the account's clock.
-        monotonic_s: The same on the clock that never goes back.
+        monotonic_s: The account's monotonic time.
     """
 
     head: bytes = attrs.field(repr=False)
@@ -63,14 +63,13 @@ class AccountState:
 
 
 def capture_state(account: Account, *, hide_keys: bool = False) -> AccountState:
-    """Put a state aside as it is now.
+    """Return the present state of an account.
 
-    Nothing is settled: what is due by now and has not happened yet happens after the state was
-    put back.
+    Changes that are due and have not happened yet do not happen now, but after the restore.
 
     Args:
-        account: Whose state.
-        hide_keys: Leave out the API keys that were sent to the storage.
+        account: The account.
+        hide_keys: Replace the API keys that were sent to the storage.
     """
     with account.lock, account.log.held() as records:
         head = io.BytesIO()
@@ -89,20 +88,20 @@ def capture_state(account: Account, *, hide_keys: bool = False) -> AccountState:
 
 
 def _has_ended(record: RequestRecord) -> bool:
-    """Return whether a record is final, so that states may share it."""
+    """Return whether a record is final, so that states can share it."""
     return record.duration_ms is not None
 
 
 def restore_state(account: Account, kept: AccountState, *, from_file: bool = False) -> None:
-    """Put a state in the place of the account's own.
+    """Replace the state of an account.
 
     Args:
-        account: Whose state.
-        kept: The state.
-        from_file: Another process made it, whose clocks began at other times.
+        account: The account.
+        kept: The new state.
+        from_file: Whether another process captured it, with clocks that began at other times.
 
     Raises:
-        BadState: it is damaged. The account stays as it was.
+        BadState: the state is damaged. The account does not change.
     """
     parts, on, profile = _read_head(account, kept)
     parts["book"].number_again()
@@ -114,7 +113,7 @@ def restore_state(account: Account, kept: AccountState, *, from_file: bool = Fal
 
 
 def _move(parts: Mapping[str, Any], kept: AccountState, seconds: float) -> None:
-    """Let everything on the clock that never goes back be so much later."""
+    """Move all monotonic times of a state."""
     parts["limiter"].move(seconds)
     for record in kept.records:
         record.at_s += seconds
@@ -134,8 +133,8 @@ def _read_head(account: Account, kept: AccountState) -> tuple[dict[str, Any], Sw
     is_profile = isinstance(profile, str) and profile in PROFILES
     if not (isinstance(parts, dict) and isinstance(on, Switches) and is_profile):
         raise BadState("the head is not a state")
-    wanted = {name: type(part) for name, part in account.parts.items()}
-    if {name: type(part) for name, part in parts.items()} != wanted:
+    expected = {name: type(part) for name, part in account.parts.items()}
+    if {name: type(part) for name, part in parts.items()} != expected:
         raise BadState(f"the head has not the parts {', '.join(PARTS)}")
     return parts, on, profile
 
@@ -144,7 +143,7 @@ def _read_head(account: Account, kept: AccountState) -> tuple[dict[str, Any], Sw
 
 
 def encode_rows(kept: AccountState) -> Iterator[tuple[str, bytes]]:
-    """Yield all but the blobs as rows, each with the name of what it is a part of.
+    """Yield a state without its blobs as rows, each with the name of its attribute.
 
     It takes some seconds for a large account, and needs no lock.
     """
@@ -175,10 +174,10 @@ def decode_rows(
     now: datetime,
     monotonic_s: float,
 ) -> AccountState:
-    """Make a state of its rows.
+    """Return the state of some rows.
 
     Raises:
-        BadState: they are damaged.
+        BadState: the rows are damaged.
     """
     beside = _by_digest(blobs)
     addresses = AddressTable()
@@ -204,7 +203,7 @@ def decode_rows(
 
 
 def _all(kind: type, found: object) -> tuple[Any, ...]:
-    """Return what a row holds, if it is all of a kind."""
+    """Return the values of a row; raise `BadState` if one has another type."""
     if not (isinstance(found, tuple) and all(type(each) is kind for each in found)):
         raise BadState(f"a row does not hold {kind.__name__}")
     return found

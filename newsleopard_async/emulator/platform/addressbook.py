@@ -1,7 +1,7 @@
-"""Contacts, lists and who is in which (T19, T37, T38).
+"""Contacts, lists and their members (T19, T37, T38).
 
-A contact is one EMAIL in the whole account. Being in a list is a fact apart from it, and so
-is being excluded (無效會員): an import changes neither away.
+A contact is one EMAIL in the whole account. Its membership of lists and its exclusion (無效會員)
+are stored separately, because no import ends them.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ __all__ = [
 
 
 def folded(name: str) -> str:
-    """Return the form in which column names and addresses are compared."""
+    """Return a column name or an address in the form for comparison."""
     return name.strip().lower()
 
 
 @attrs.frozen(slots=True)
 class Contact:
-    """One address and what is known of it.
+    """One address with its values.
 
     Attributes:
         email: Trimmed and in lower case.
@@ -56,9 +56,9 @@ class Contact:
 
 
 class Members(Mapping[str, None]):
-    """The addresses in a list, in order of arrival, as the keys of a mapping to nothing.
+    """The addresses in a list, in order of arrival, as the keys of a mapping to None.
 
-    Those of a segment are everyone's (T62).
+    A segment contains all contacts of the account (T62).
     """
 
     def __init__(self, book: AddressBook, *, is_segment: bool) -> None:
@@ -67,7 +67,7 @@ class Members(Mapping[str, None]):
 
     @property
     def numbers(self) -> NumberSet:
-        """Who they are."""
+        """The numbers of the members."""
         return self._book.everyone() if self._own is None else self._own
 
     def __len__(self) -> int:
@@ -90,13 +90,13 @@ class ContactList:
     """A list (群組).
 
     Attributes:
-        sn: Its code.
+        sn: The code of the list.
         name: Any text; not unique (T53).
-        created: When it was made.
+        created: When it was created.
         updated: When an import last changed it.
-        members: The addresses in it, in order of arrival.
-        is_segment: Whether it fills itself: every contact of the account is in it (T62).
-        left: When members were excluded, sorted, and the state in which that was counted.
+        members: Its addresses, in order of arrival.
+        is_segment: Whether it always contains all contacts of the account (T62).
+        left: The state in which the exclusions were counted, and their sorted instants.
     """
 
     AFRESH: ClassVar[Mapping[str, object]] = {"left": None}
@@ -112,10 +112,10 @@ class ContactList:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Guests:
-    """The contacts of one upload who are in no list and not in the account (T122).
+    """The contacts of one upload for a campaign without lists, outside the account (T122).
 
     Attributes:
-        members: Who they are.
+        members: The numbers of the contacts.
         history: Their rows.
         columns: The custom variables of the upload.
     """
@@ -126,12 +126,12 @@ class Guests:
 
 
 class Recipients(Sequence[Contact]):
-    """Contacts as they were at one moment, read when somebody looks at them.
+    """Contacts as they were at one moment; each is read when it is accessed.
 
     Attributes:
-        numbers: Who they are.
-        version: Of when.
-        columns: The custom variables of that time.
+        numbers: The numbers of the contacts.
+        version: The version of the history at that moment.
+        columns: The custom variables at that moment.
     """
 
     def __init__(
@@ -166,21 +166,21 @@ class Recipients(Sequence[Contact]):
         return found
 
     def at(self, places: Iterable[int]) -> Recipients:
-        """Return those at some places."""
+        """Return the recipients at some indexes."""
         return self._with(array("I", map(self.numbers.__getitem__, places)))
 
     def address(self, place: int) -> str:
-        """Return an address alone, without reading the contact's row."""
+        """Return the address of a recipient without reading the contact's row."""
         return self._book.addresses[self.numbers[place]]
 
     def emails_and_names(self, places: Iterable[int]) -> tuple[list[str], list[str]]:
-        """Return two columns of those at some places."""
+        """Return the addresses and the names of the recipients at some indexes."""
         numbers = list(map(self.numbers.__getitem__, places))
         emails = list(map(self._book.addresses.__getitem__, numbers))
         return emails, self._history.names(numbers, self.version)
 
     def subscribed(self, now: datetime) -> Recipients:
-        """Return those who are neither excluded nor forgotten by now, as they are by now."""
+        """Return the recipients that are not excluded or removed, with their present values."""
         book = self._book
         return Recipients(
             book,
@@ -241,11 +241,11 @@ class AddressBook:
         self.history: BatchHistory = BatchHistory()
         self._everyone = NumberSet()
         self._arrived: list[NumberSet] = []
-        """Who came with the imports since somebody last looked at everyone."""
+        """The contacts of the imports since the last call of ``everyone``."""
 
         self._numbers: dict[str, int] = {}
         self.addresses: AddressTable = AddressTable()
-        """Who has a number, in its order; see ``number_all``."""
+        """All addresses with a number, in the order of the numbers; see ``number_all``."""
 
         self.exclusions: Exclusions = Exclusions(self.addresses)
         self._departures = 0
@@ -257,21 +257,20 @@ class AddressBook:
         return len(self.addresses)
 
     def number(self, email: object) -> int | None:
-        """Return the number of an address, if it has one; that alone makes no contact."""
-        return self._numbers.get(email)  # type: ignore[call-overload, no-any-return]  # any key may be asked for
+        """Return the number of an address, or None; a number alone does not make a contact."""
+        return self._numbers.get(email)  # type: ignore[call-overload, no-any-return]  # any key is possible
 
     def number_again(self) -> None:
-        """Find out each address's number from all addresses; the first of a double one counts."""
+        """Build the index of numbers again; for a duplicate address, the first number counts."""
         numbers: dict[str, int] = {}
         for _ in map(numbers.setdefault, self.addresses, count()):
             pass
         self._numbers = numbers
 
     def number_all(self, emails: Sequence[str]) -> array[int]:
-        """Return the numbers of many addresses; those without one get one.
+        """Return the numbers of many addresses, and give new addresses a number.
 
-        A number may stay unused if some of the addresses were known, so that the whole needs
-        one step for each address in C.
+        A number can stay unused if some of the addresses had one before: so the loop runs in C.
         """
         new = range(self.top, self.top + len(emails))
         found = array("I", map(self._numbers.setdefault, emails, new))
@@ -280,7 +279,7 @@ class AddressBook:
         return found
 
     def everyone(self) -> NumberSet:
-        """Return all contacts, in the order in which they came."""
+        """Return the numbers of all contacts, in order of arrival."""
         for numbers in self._arrived:
             self._everyone.union(numbers, self.top)
         self._arrived.clear()
@@ -289,7 +288,7 @@ class AddressBook:
     def create_list(
         self, sn: str, name: str, now: datetime, *, is_segment: bool = False
     ) -> ContactList:
-        """Add an empty list, or one that fills itself."""
+        """Add an empty list, or a segment."""
         members = Members(self, is_segment=is_segment)
         made = ContactList(
             sn, name, created=now, updated=now, members=members, is_segment=is_segment
@@ -298,7 +297,7 @@ class AddressBook:
         return made
 
     def commit(self, batch: ImportBatch, *, list_sn: str | None, now: datetime) -> None:
-        """Insert or update contacts, and put them into a list; none leaves another."""
+        """Insert or update contacts, and add them to a list; they stay in their other lists."""
         self.history.commit(batch)
         self._arrived.append(batch.members)
         target = self.lists.get(list_sn) if list_sn is not None else None
@@ -311,7 +310,7 @@ class AddressBook:
     def contact(
         self, number: int, version: int, *, history: BatchHistory | None = None
     ) -> Contact | None:
-        """Return a contact as he was at a version: each column from the newest row with it."""
+        """Return a contact at a version: each column from the newest row that has the column."""
         history = self.history if history is None else history
         rows = [
             dict(zip(batch.names, batch.fields(place), strict=True))
@@ -326,14 +325,14 @@ class AddressBook:
         return Contact(self.addresses[number], merged.pop("name"), merged)
 
     def take_out(self, target: ContactList, numbers: Collection[int], now: datetime) -> None:
-        """Let contacts leave a list (T63); a segment fills itself again."""
+        """Remove contacts from a list (T63), but not from a segment."""
         if numbers and not target.is_segment:
             target.members.numbers.remove(numbers)
             target.updated = now
             self._departures += 1
 
     def forget(self, numbers: Collection[int], now: datetime) -> None:
-        """Let contacts leave the account, and with them that they are excluded (T63)."""
+        """Remove contacts from the account, together with their exclusion (T63)."""
         for each in self.lists.values():
             is_member = each.members.numbers.tester(self.top)
             self.take_out(each, [number for number in numbers if is_member(number)], now)
@@ -343,11 +342,11 @@ class AddressBook:
         self._departures += 1
 
     def exclude(self, email: str, since: datetime) -> None:
-        """Never mail this address again from an instant on (退訂, 退信, 抱怨)."""
+        """Exclude an address from an instant (退訂, 退信, 抱怨)."""
         self.exclusions.add([(self.number_all([email])[0], since.timestamp())])
 
     def count(self, list_sn: str, now: datetime) -> tuple[int, int]:
-        """Count a list's members: (subscribed, excluded)."""
+        """Return the numbers of subscribed and of excluded members of a list."""
         found = self.lists[list_sn]
         members = found.members.numbers
         state = (len(members), self._departures, self.exclusions.changes)
@@ -364,9 +363,9 @@ class AddressBook:
         *,
         guests: Guests | None = None,
     ) -> Recipients:
-        """Return who is in a selected list, in no excluded one, and not excluded himself (T68).
+        """Return the contacts in a selected list that are not excluded, also not by a list (T68).
 
-        Guests take the place of the selected lists.
+        Guests replace the selected lists.
         """
         chosen = self._sets(selected) if guests is None else [guests.members]
         left_out = self._sets(excluded)

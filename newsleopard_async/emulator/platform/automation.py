@@ -1,6 +1,6 @@
-"""Events for automation scripts (自動化腳本), each recipient judged alone (T133, T134).
+"""Events for automation scripts (自動化腳本), with a check of each recipient (T133, T134).
 
-No script runs and no mail goes out: a test looks at the log of what the scripts were told.
+No script runs and no mail is sent: a test reads the log of the events.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ __all__ = ["Automation", "EventRecipient", "EventRecord"]
 
 EVENTS: Final = ("TRIGGER", "TERMINATE")
 MOST_RECIPIENTS: Final = 100
+"""Source: the vendor's notes (T133)."""
+
 VALUE_LIMIT_CHARS: Final = 100
-"""A value of so many characters is refused: they are to be under 100 (T134)."""
+"""Source: the vendor's notes. A value must be shorter than 100 characters (T134)."""
 
 BAD_ADDRESS: Final = "Invalid: address is not a valid email format"
 LONG_VALUE: Final = "Invalid: the value of recipient variables should under 100 characters"
@@ -28,11 +30,11 @@ LONG_VALUE: Final = "Invalid: the value of recipient variables should under 100 
 
 @attrs.frozen(kw_only=True)
 class EventRecipient:
-    """Whom an event is about.
+    """One recipient of an event.
 
     Attributes:
-        address: As it came.
-        name: As it came.
+        address: The address, unchanged.
+        name: The name, unchanged.
         variables: Values for the script's mails.
     """
 
@@ -42,7 +44,7 @@ class EventRecipient:
 
     @property
     def fault(self) -> str | None:
-        """Why he is refused, in the words of the vendor's notes; None if he is taken."""
+        """Why the recipient is refused, in the words of the vendor's notes; None if accepted."""
         if not is_email(self.address):
             return BAD_ADDRESS
         is_long = any(len(value) >= VALUE_LIMIT_CHARS for value in self.variables.values())
@@ -51,13 +53,13 @@ class EventRecipient:
 
 @attrs.frozen(kw_only=True)
 class EventRecord:
-    """One event that was taken.
+    """One accepted event.
 
     Attributes:
         workflow: The script's id.
         event: ``TRIGGER`` or ``TERMINATE``.
-        recipients: Those who were taken, each as often as he was named.
-        at: When.
+        recipients: The accepted recipients; one that was named twice is in it twice.
+        at: When the event arrived.
     """
 
     workflow: str
@@ -67,17 +69,17 @@ class EventRecord:
 
 
 class Automation:
-    """What the scripts of the account were told."""
+    """The events of the account's scripts."""
 
     def __init__(self, board: SwitchBoard) -> None:
         self.events: list[EventRecord] = []
         self._board = board
 
     def send(self, content: bytes, now: datetime) -> tuple[list[str], dict[str, str]]:
-        """Take an event, and return who was taken and who was refused, with the reason.
+        """Accept an event; return the accepted addresses, and the reason for each refused one.
 
         Raises:
-            Refused: 40001 with every field that is wrong.
+            Refused: 40001 with all wrong fields.
         """
         check = FieldCheck(self._board.on)
         body = check.body(content)

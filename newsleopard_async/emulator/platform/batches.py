@@ -1,10 +1,9 @@
-"""The rows that imports brought: kept where they were uploaded, and read when asked for.
+"""The rows of imports, which stay in the uploaded files and are read on access.
 
-Contacts are numbered in the order in which their addresses were first seen. An import is a
-batch: for each of its good rows it keeps the contact's number and the place in the uploaded
-file, and for each contact a chain leads from his newest row to those before. So a million
-contacts take about 150 MiB, each further import of them 20, and every contact can be read as
-he was at any time.
+Contacts are numbered in the order of arrival of their addresses. An import is a batch: it stores
+for each good row the contact's number and the offset in the uploaded file. For each contact, a
+chain leads from the newest row to the rows before. So a million contacts take about 150 MiB, each
+further import of them 20 MiB, and every contact can be read as it was at any time.
 """
 
 from __future__ import annotations
@@ -23,21 +22,23 @@ from newsleopard_async.emulator.platform.csvfile import read_row
 __all__ = ["AddressTable", "BatchHistory", "ImportBatch", "NumberSet"]
 
 NAME: Final = 1
-"""Where NAME stands in each row; an import whose header has it elsewhere ends otherwise (T31)."""
+"""The index of NAME in each row; an import with another header fails (T31)."""
 
 MANY: Final = 20_000
-"""Chosen: from so many numbers on, one byte for each known contact is smaller than a set."""
+"""Chosen: above so many numbers, one byte for each known contact is smaller than a set."""
 
 MOST_SPREAD: Final = 8
-"""Chosen: to read so many rows at once costs less than to seek the one that is wanted."""
+"""Chosen: reading 8 rows together costs less than a seek to the single row."""
 
 _SLICE: Final = 8_192
+"""Chosen: adding so many numbers takes a few milliseconds, in which other requests wait."""
 
 
 class AddressTable:
-    """Addresses by number, in tuples: a list of a million is visited at each collection of garbage.
+    """Addresses by number, in tuples.
 
-    That would hold everybody up for 0.1 s; tuples of texts are visited once.
+    Each garbage collection visits a list of a million again, which blocks all requests for 0.1 s.
+    It visits tuples of texts only once.
     """
 
     def __init__(self) -> None:
@@ -55,18 +56,18 @@ class AddressTable:
         return chain.from_iterable(self.parts())
 
     def parts(self) -> Iterator[tuple[str, ...]]:
-        """Yield all of them, some thousands at a time."""
+        """Yield all addresses, some thousands at a time."""
         yield from self._full
         yield tuple(self._last)
 
     def copy(self) -> AddressTable:
-        """Return the same addresses, which may grow apart from these."""
+        """Return a copy, which can grow separately."""
         made = AddressTable()
         made._full, made._last = self._full[:], self._last[:]
         return made
 
     def extend(self, emails: Iterable[str]) -> None:
-        """Give the next numbers."""
+        """Add addresses, which get the next numbers."""
         self._last.extend(emails)
         while len(self._last) >= TUPLE_SIZE:
             self._full.append(tuple(self._last[:TUPLE_SIZE]))
@@ -74,6 +75,7 @@ class AddressTable:
 
 
 TUPLE_SIZE: Final = 4_096
+"""Chosen: a million addresses are 250 tuples, and only the last 4,096 are in a list."""
 
 
 class NumberSet:
@@ -87,25 +89,25 @@ class NumberSet:
         return len(self.order)
 
     def tester(self, top: int) -> Callable[[int], object]:
-        """Return what tells whether a number below ``top`` is in here."""
+        """Return a function that checks whether a number below ``top`` is in the set."""
         if isinstance(self.known, set):
             return self.known.__contains__
         self.known.extend(bytes(max(0, top - len(self.known))))
         return self.known.__getitem__
 
     def copy(self) -> NumberSet:
-        """Return the same set, which may grow apart from this one."""
+        """Return a copy, which can grow separately."""
         made = NumberSet()
         made.order, made.known = self.order[:], self.known.copy()
         return made
 
     def add(self, numbers: array[int], top: int) -> None:
-        """Put further numbers below ``top``, none of them twice, at the end."""
+        """Add numbers below ``top``, without duplicates among them, at the end."""
         for _ in self.adding(numbers, top):
             pass
 
     def adding(self, numbers: array[int], top: int) -> Iterator[None]:
-        """Do so in slices."""
+        """Do the same in slices."""
         for begin in range(0, len(numbers), _SLICE):
             self._add_part(numbers[begin : begin + _SLICE], top)
             yield
@@ -134,15 +136,15 @@ class NumberSet:
         self.known = known
 
     def union(self, others: NumberSet, top: int) -> None:
-        """Add another set; nearly free while this one is empty."""
+        """Add another set; fast if this one is empty."""
         if not self.order:
             made = others.copy()
             self.order, self.known = made.order, made.known
-        elif not self._holds(others):
+        elif not self._contains(others):
             self.add(others.order, top)
 
     def remove(self, numbers: Collection[int]) -> None:
-        """Take some out; those that are not in here do not matter."""
+        """Remove numbers, if they are in the set."""
         gone = frozenset(numbers)
         self.order = array("I", filterfalse(gone.__contains__, self.order))
         if isinstance(self.known, set):
@@ -152,16 +154,16 @@ class NumberSet:
             if number < len(self.known):
                 self.known[number] = 0
 
-    def _holds(self, others: NumberSet) -> bool:
-        """Tell quickly whether all of another large set are in here."""
+    def _contains(self, others: NumberSet) -> bool:
+        """Return whether this set contains another large set; False if one of them is small."""
         if isinstance(self.known, set) or isinstance(others.known, set):
             return False
-        here, there = (int.from_bytes(each.known, "little") for each in (self, others))
-        return here & there == there
+        own, other = (int.from_bytes(each.known, "little") for each in (self, others))
+        return own & other == other
 
 
 def _run_of(numbers: array[int]) -> slice | None:
-    """Return the place of numbers that follow one another, as those of new contacts do."""
+    """Return the range of consecutive numbers, such as those of new contacts; else None."""
     if not numbers:
         return None
     run = slice(numbers[0], numbers[0] + len(numbers))
@@ -173,16 +175,16 @@ class ImportBatch:
     """The good rows of one import.
 
     Attributes:
-        names: Folded names of its columns.
+        names: The folded names of the columns.
         blob: The uploaded file.
-        first: The place of its first row among all rows.
-        version: When it counted, as a number that grows with each import; None before.
-        numbers: Whose each row is.
-        starts: Where each row begins in the file.
-        sizes: How many bytes it has.
-        before: One more than the place of the same contact's row before; 0 for none.
-        kept: 0 for a row that a later one of the same address replaced (T47).
-        members: Whose rows these are, each once and where the last one stands.
+        first: The index of its first row among all rows of the history.
+        version: The version from which the batch counts; None before it is committed.
+        numbers: The contact's number of each row.
+        starts: The offset of each row in the file.
+        sizes: The bytes of each row.
+        before: The index of the contact's row before, plus 1; 0 for none.
+        kept: 0 for a row that a later row of the same address replaced, else 1 (T47).
+        members: The contacts of the rows, each once, in the order of their last rows.
     """
 
     names: tuple[str, ...]
@@ -197,15 +199,15 @@ class ImportBatch:
     members: NumberSet = attrs.field(factory=NumberSet, repr=False)
 
     def counts_in(self, since: int, version: int) -> bool:
-        """Tell whether the batch counted at a version, and not yet at an earlier one."""
+        """Return whether the batch counts at a version, but not yet at the version ``since``."""
         return self.version is not None and since < self.version <= version
 
     def fields(self, place: int) -> list[str]:
-        """Read one row."""
+        """Return the fields of one row."""
         return read_row(self.blob.piece(self.starts[place], self.sizes[place]).decode())
 
     def names_of(self, places: Sequence[int]) -> list[str]:
-        """Read the NAME of many rows; those between them, too, if there are not many."""
+        """Return the NAME of many rows; rows close to each other are read together."""
         first, last = min(places), max(places)
         if last - first < MOST_SPREAD * len(places):
             start = self.starts[first]
@@ -217,7 +219,7 @@ class ImportBatch:
 
 
 class BatchHistory:
-    """All batches, and each contact's way through them."""
+    """All batches, and the chain of each contact's rows through them."""
 
     def __init__(self) -> None:
         self.version: int = 0
@@ -225,13 +227,13 @@ class BatchHistory:
         self._firsts: list[int] = []
         self._rows = 0
         self._newest: array[int] = array("I")
-        """One more than the place of each contact's newest row; 0 for none."""
+        """The index of each contact's newest row, plus 1; 0 for none."""
 
         self._forgotten: dict[int, int] = {}
-        """Whose earlier rows count no longer, and from which version on."""
+        """The removed contacts, and the version from which their earlier rows do not count."""
 
     def open(self, names: Sequence[str], blob: Blob) -> ImportBatch:
-        """Begin a batch; it counts for nothing until it is committed."""
+        """Begin a batch, which has no effect until it is committed."""
         made = ImportBatch(tuple(names), blob, self._rows)
         self._batches.append(made)
         self._firsts.append(made.first)
@@ -240,7 +242,7 @@ class BatchHistory:
     def append(
         self, batch: ImportBatch, numbers: array[int], starts: Iterable[int], sizes: Iterable[int]
     ) -> int:
-        """Put rows at the end of the newest batch, and count those that they replace in it."""
+        """Append rows to the newest batch; return the number of its rows that they replace."""
         newest = self._newest
         newest.extend(repeat(0, max(numbers, default=-1) + 1 - len(newest)))
         places = range(self._rows + 1, self._rows + 1 + len(numbers))
@@ -269,24 +271,24 @@ class BatchHistory:
         return replaced
 
     def close(self, batch: ImportBatch, top: int) -> Iterator[None]:
-        """Find out, in slices, whose rows a whole batch holds."""
+        """Compute, in slices, the members of a finished batch."""
         numbers = batch.numbers
         if 0 in batch.kept:
             numbers = array("I", compress(numbers, batch.kept))
         yield from batch.members.adding(numbers, top)
 
     def commit(self, batch: ImportBatch) -> None:
-        """Let a batch count from now on."""
+        """Give a batch its version, so that its rows count."""
         self.version += 1
         batch.version = self.version
 
     def forget(self, numbers: Iterable[int]) -> None:
-        """Let no earlier row of some contacts count from now on; what was before stays."""
+        """End the effect of all rows of some contacts; earlier versions do not change."""
         self.version += 1
         self._forgotten.update(zip(numbers, repeat(self.version)))
 
     def remembered(self, numbers: array[int]) -> array[int]:
-        """Return the contacts that have an exclusion by now."""
+        """Return the contacts that still have rows."""
         if not self._forgotten:
             return numbers
         return array("I", filter(self._is_known, numbers))
@@ -295,7 +297,7 @@ class BatchHistory:
         return number not in self._forgotten or any(True for _ in self.rows(number, self.version))
 
     def names(self, numbers: Sequence[int], version: int) -> list[str]:
-        """Return the NAME of each of some contacts as it was at a version."""
+        """Return the NAME of some contacts at a version."""
         rows = list(map(self._newest.__getitem__, numbers))
         batch = self._batch_of(max(rows, default=1))
         if rows and min(rows) > batch.first and batch.counts_in(0, version):
@@ -304,7 +306,7 @@ class BatchHistory:
         return [batch.fields(place)[NAME] for batch, place in found]
 
     def rows(self, number: int, version: int) -> Iterator[tuple[ImportBatch, int]]:
-        """Yield where a contact's rows were at a version, the newest first."""
+        """Yield the batch and the index of a contact's rows at a version, the newest first."""
         row = self._newest[number] if number < len(self._newest) else 0
         forgotten = self._forgotten.get(number, 0)
         since = forgotten if forgotten <= version else 0

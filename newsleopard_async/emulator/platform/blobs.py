@@ -1,4 +1,4 @@
-"""Bytes of any size, in memory while they are few and in a temporary file after that."""
+"""Bytes of any size: small blobs are in memory, larger ones in a temporary file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import Final
 __all__ = ["Blob", "BlobWriter"]
 
 IN_MEMORY_BYTES: Final = 4_000_000
+"""Chosen: most imports and reports of tests stay in memory, and 100 blobs need 400 MB at most."""
+
 CHUNK_BYTES: Final = 65_536
+"""Chosen: a common buffer size; a blob of any size is read in constant memory."""
 
 
 class _Spool:
@@ -27,7 +30,7 @@ class _Spool:
 
 
 class Blob:
-    """Bytes that were written once and may be read often, by several at once."""
+    """Bytes that were written once; several threads can read them."""
 
     def __init__(self, spool: _Spool, *, size: int, lines: int, digest: str) -> None:
         self._spool = spool
@@ -36,23 +39,23 @@ class Blob:
         self.digest = digest
 
     def read_chunks(self, size: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """Yield the bytes in pieces that fit the memory."""
+        """Yield the bytes in pieces."""
         for offset in range(0, self.size, size):
             yield self.piece(offset, size)
 
     def read(self) -> bytes:
-        """Return everything."""
+        """Return all bytes."""
         return b"".join(self.read_chunks())
 
     def piece(self, start: int, size: int) -> bytes:
-        """Return bytes from anywhere."""
+        """Return some bytes from an offset."""
         with self._spool.lock:
             self._spool.file.seek(start)
             return self._spool.file.read(size)
 
 
 class BlobWriter:
-    """Takes bytes piece by piece."""
+    """Writes a blob piece by piece."""
 
     def __init__(self) -> None:
         self._spool = _Spool()
@@ -68,12 +71,12 @@ class BlobWriter:
         self.size += len(piece)
 
     def close(self) -> Blob:
-        """Return what was written."""
+        """Return the blob."""
         return Blob(self._spool, size=self.size, lines=self._lines, digest=self._digest.hexdigest())
 
     @classmethod
     def of(cls, content: bytes) -> Blob:
-        """Wrap bytes that are there already."""
+        """Return a blob with these bytes."""
         writer = cls()
         writer.write(content)
         return writer.close()

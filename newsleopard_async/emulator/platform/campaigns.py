@@ -1,4 +1,4 @@
-"""Campaigns: accepted, sent at their instant, complete when the last mail has gone out."""
+"""Campaigns: accepted, sent when they are due, complete when the last mail was sent."""
 
 from __future__ import annotations
 
@@ -36,10 +36,12 @@ from newsleopard_async.emulator.switches import SwitchBoard
 __all__ = ["Campaigns"]
 
 FREE_MAILS_PER_DAY: Final = 50
+"""Source: the documentation (T27)."""
+
 DAY: Final = timedelta(days=1)
 PAUSABLE_STATES: Final = frozenset({"PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"})
 HOLDING_STATES: Final = PAUSABLE_STATES | {"DRAFT"}
-"""States that are not final: a campaign that is scripted to stay in one keeps what was charged."""
+"""States that are not final; a campaign that a test set to one of them stays charged."""
 
 logger: Final = logging.getLogger("newsleopard_async.emulator")
 
@@ -48,7 +50,7 @@ class Campaigns:
     """All campaigns of the account.
 
     Attributes:
-        balance: Mails that the account may still send.
+        balance: How many mails the account can still send.
     """
 
     def __init__(
@@ -72,23 +74,23 @@ class Campaigns:
         self._mailer = Mailer(book=book, board=board, seed=seed)
 
     def script(self, state: str) -> None:
-        """Let the next accepted campaign come to this state without a mail (T66).
+        """Set the state that the next accepted campaign gets instead of being sent (T66).
 
-        COMPLETE lets it take its course.
+        COMPLETE means that it is sent as usual.
         """
         self._scripts.append(state)
 
     @property
     def scripts(self) -> tuple[str, ...]:
-        """The states to which the next campaigns will come."""
+        """The states that were set for the next campaigns."""
         return tuple(self._scripts)
 
     def forget_scripts(self) -> None:
-        """Let the next accepted campaigns take their course."""
+        """Discard the states that were set for the next campaigns."""
         self._scripts.clear()
 
     def submit(self, content: bytes, *, is_test: bool, now: datetime) -> Campaign:
-        """Accept a campaign; every accepted one is new (T64).
+        """Accept a campaign; equal submits create different campaigns (T64).
 
         Raises:
             Refused: with the documented code.
@@ -114,7 +116,7 @@ class Campaigns:
         return self._accept(body, begins=begins, count=0, now=now, is_once=True)
 
     def receive(self, campaign: Campaign, guests: Guests, at: datetime) -> None:
-        """Take the recipients that an upload brought, and send to them when it is time (T123)."""
+        """Store the recipients of an upload, and plan the sending to them (T123)."""
         if campaign.is_stopped:
             return
         campaign.guests, campaign.changed = guests, at
@@ -125,7 +127,7 @@ class Campaigns:
             self._plan(campaign, max(campaign.begins, at), guests)
 
     def _check(self, body: CampaignBody, now: datetime) -> datetime:
-        """Judge what needs no recipients, and return when it is to be sent."""
+        """Check a body except for its recipients, and return when the sending begins."""
         on = self._board.on
         begins = check_schedule(body, now)
         check_senders(body.variants, on)
@@ -146,7 +148,7 @@ class Campaigns:
             raise Refused(40012, recipients=count, remaining=max(0, remaining))
 
     def _sent_since(self, instant: datetime) -> int:
-        """Count the mails of the waves that began after an instant."""
+        """Return the number of mails of the waves that began after an instant."""
         return sum(
             wave.events.mails
             for item in self.all.values()
@@ -155,7 +157,7 @@ class Campaigns:
         )
 
     def _due_around(self, instant: datetime) -> int:
-        """Count the mails that are still to go out within a day of an instant."""
+        """Return the number of unsent mails that are due within a day of an instant."""
         return sum(
             item.charged - item.mails for item in self.all.values() if abs(item.due - instant) < DAY
         )
@@ -185,7 +187,7 @@ class Campaigns:
         return campaign
 
     def _plan(self, campaign: Campaign, begins: datetime, guests: Guests | None) -> None:
-        """Let a mailing begin at an instant."""
+        """Schedule the beginning of a mailing."""
         campaign.due = begins
         self._timeline.add(begins, _CampaignBegin(self, campaign, guests))
 
@@ -203,7 +205,7 @@ class Campaigns:
         return unknown
 
     def begin(self, campaign: Campaign, guests: Guests | None, at: datetime) -> None:
-        """Judge a campaign again at its instant, and send it, unless it was stopped."""
+        """Check a campaign again when it is due, and send it, unless it was stopped."""
         if campaign.is_stopped:
             return
         body = campaign.body
@@ -229,7 +231,7 @@ class Campaigns:
         return self._book.recipients(body.selected, body.excluded, at, guests=guests)
 
     def preparing(self, campaign: Campaign, guests: Guests | None, at: datetime) -> Iterator[None]:
-        """Draw what becomes of the first mails."""
+        """Draw the events of the first mails."""
         if campaign.scripted in {None, "COMPLETE"} and not campaign.is_stopped:
             count = len(self._recipients(campaign, guests, at))
             half = _half(campaign.body, count)
@@ -237,13 +239,13 @@ class Campaigns:
             yield from self._mailer.prepare(campaign, enumerate(sizes))
 
     def preparing_rest(self, campaign: Campaign, rest: Recipients, at: datetime) -> Iterator[None]:
-        """Draw what becomes of the mails after a test."""
+        """Draw the events of the mails after a test."""
         if not campaign.is_stopped:
             wave = self._winner(campaign, at), len(rest.subscribed(at))
             yield from self._mailer.prepare(campaign, [wave])
 
     def _failure(self, campaign: Campaign, count: int, at: datetime) -> str | None:
-        """Name the state of a campaign that sends nothing at its instant (T66)."""
+        """Return the state of a campaign that sends no mail when it is due; else None (T66)."""
         if campaign.scripted not in {None, "COMPLETE"}:
             return campaign.scripted
         if not count:
@@ -255,7 +257,7 @@ class Campaigns:
     def _obstacle(
         self, campaign: Campaign, variants: Sequence[Variant], count: int, at: datetime
     ) -> str | None:
-        """Name what the account does not allow by now: the sender, or so many mails."""
+        """Return the state of a campaign with an unverified sender or too many mails; else None."""
         on = self._board.on
         try:
             check_senders(variants, on)
@@ -266,12 +268,12 @@ class Campaigns:
         return "OVER_LIMIT" if is_above_plan or is_above_balance else None
 
     def _charge(self, campaign: Campaign, mails: int) -> None:
-        """Let a campaign cost so many mails: take the difference, or pay it back."""
+        """Set the charge of a campaign, and deduct or refund the difference."""
         self.balance -= mails - campaign.charged
         campaign.charged = mails
 
     def _begin_test(self, campaign: Campaign, recipients: Recipients, at: datetime) -> None:
-        """Send A and B to a share that the seed picks; the rest waits (T97, T98)."""
+        """Send A and B to a share of the recipients, drawn by the seed (T97, T98)."""
         half = _half(campaign.body, len(recipients))
         places = _pick(len(recipients), 2 * half, seed=f"{self._seed}:{campaign.number}:test")
         waves = [
@@ -293,15 +295,15 @@ class Campaigns:
         self._timeline.add(decided, _WinnerChoice(self, campaign, rest))
 
     def end_test(self, campaign: Campaign, rest: Recipients, at: datetime) -> None:
-        """Send the rest with the look that won, if it may be sent (T99)."""
+        """Send the winning variant to the other recipients, if the account allows it (T99)."""
         if campaign.is_stopped:
             return
         winner = self._winner(campaign, at)
         campaign.winner = "AB"[winner]
         campaign.changed = at
         left = rest.subscribed(at)
-        look = campaign.body.variants[winner]
-        campaign.failed = self._obstacle(campaign, [look], len(left), at) if left else None
+        variant = campaign.body.variants[winner]
+        campaign.failed = self._obstacle(campaign, [variant], len(left), at) if left else None
         if campaign.failed is None:
             campaign.sent_end = at
             if left:
@@ -323,7 +325,7 @@ class Campaigns:
         return found if found is not None and found.deleted is None else None
 
     def delete(self, campaign: Campaign, now: datetime) -> bool:
-        """Forget a campaign, and pay back what it does not send; not while it is being sent."""
+        """Delete a campaign and refund its unsent mails; return False while it is being sent."""
         if campaign.state(now) in {"TESTING", "SENDING"}:
             return False
         campaign.deleted = now
@@ -331,10 +333,10 @@ class Campaigns:
         return True
 
     def pause(self, campaign: Campaign, now: datetime) -> None:
-        """Stop a campaign for good: the mails that have not gone out stay (T129).
+        """Stop a campaign: its unsent mails are never sent (T129).
 
         Raises:
-            Refused: with 40015, in a state in which there is nothing to stop.
+            Refused: with 40015, if its state has no mails to stop.
         """
         if campaign.state(now) not in PAUSABLE_STATES:
             raise Refused(40015)
@@ -343,7 +345,7 @@ class Campaigns:
         self._timeline.add(now, _CampaignStop(self, campaign))
 
     def stop(self, campaign: Campaign, at: datetime) -> None:
-        """Pay back the mails that stay, and forget what their readers would have done."""
+        """Refund the unsent mails, and drop their events."""
         for wave in campaign.waves:
             wave.stop(at)
         self._charge(campaign, campaign.mails)
@@ -352,7 +354,7 @@ class Campaigns:
         self._book.exclusions.expect(expected, at)
 
     def complete(self, now: datetime) -> list[Campaign]:
-        """Return the campaigns whose sending is over, the newest first (T65)."""
+        """Return the campaigns in COMPLETE, the newest first (T65)."""
         done = [
             item
             for item in self.all.values()
@@ -363,7 +365,7 @@ class Campaigns:
 
 @attrs.frozen(eq=False)
 class _CampaignBegin(ScheduledChange):
-    """A mailing that begins; it goes to the contacts of a file if there are guests."""
+    """The beginning of a mailing; its recipients are the guests, if there are any."""
 
     campaigns: Campaigns
     campaign: Campaign
@@ -378,7 +380,7 @@ class _CampaignBegin(ScheduledChange):
 
 @attrs.frozen(eq=False)
 class _WinnerChoice(ScheduledChange):
-    """The end of a test, from which on the rest gets what won."""
+    """The end of a test, at which the other recipients get the winner."""
 
     campaigns: Campaigns
     campaign: Campaign
@@ -406,7 +408,7 @@ class _CampaignStop(ScheduledChange):
 
 
 def _shortage(count: int, balance: int) -> str | None:
-    """Name the state of an upload without recipients, or with more than the balance covers."""
+    """Return the state of an upload without recipients, or with more than the balance allows."""
     if not count:
         return "EMPTY_RECIPIENT"
     return "OVER_LIMIT" if count > balance else None
@@ -418,9 +420,9 @@ def _half(body: CampaignBody, count: int) -> int:
 
 
 def _pick(count: int, picked: int, *, seed: str) -> list[int]:
-    """Pick places in the order of a stride that meets each place once.
+    """Draw indexes by steps of a random size that is coprime to the count, so none occurs twice.
 
-    Shuffling a million takes 0.6 s, and no other request is answered meanwhile.
+    Measured: shuffling a million takes 0.6 s, in which no other request is answered.
     """
     draw = random.Random(seed)  # noqa: S311  # a simulation, not a secret
     place, stride = draw.randrange(count), draw.randrange(1, count + 1)

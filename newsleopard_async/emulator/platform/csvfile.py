@@ -1,9 +1,8 @@
-"""CSV as RFC 4180 has it, read from bytes without holding the whole file (T34, T35).
+"""CSV by RFC 4180, read from bytes in constant memory (T34, T35).
 
-Rows end with a line feed; a carriage return before it is dropped. A quoted field may hold
+Rows end with a line feed; a carriage return before it is dropped. A quoted field can contain
 commas, doubled quotes and line breaks. ``read_row`` is the definition. ``read_blocks`` reads
-many rows at a time, which is ten times as quick, and asks the definition where a block is
-not plain.
+many rows at a time, which is ten times as fast, and calls ``read_row`` if a block is irregular.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import attrs
 __all__ = ["NEEDS_QUOTES", "Block", "MalformedCsv", "read_blocks", "read_row", "write_row"]
 
 MAX_OPEN_BYTES: Final = 1_000_000
-"""Chosen: a quoted field that is longer than any mail is a stray quote."""
+"""Chosen: no field has 1 MB, so a longer one begins with a wrong quote."""
 
 _FIELD: Final = re.compile(r'"((?:[^"]|"")*)"|([^",]*)')
 _WELL_QUOTED: Final = re.compile(r'(?:(?:"[^"]*+(?:""[^"]*+)*+"(?:\r(?=\n))?|[^",\n]*+)[,\n])*+')
@@ -29,7 +28,7 @@ NEEDS_QUOTES: Final = re.compile(r'[",\r\n]')
 
 
 class MalformedCsv(Exception):
-    """The bytes are no plain text in UTF-8, or their quotes do not add up."""
+    """The bytes are not plain text in UTF-8, or a quote is wrong."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,9 +36,9 @@ class Block:
     """Rows that were read together.
 
     Attributes:
-        records: Each row: its fields, or its text if that has no quotes.
-        starts: Where each begins in the file.
-        sizes: Its bytes, with the line break.
+        records: The fields of each row, or the texts of the rows if none has quotes.
+        starts: The offset of each row in the file.
+        sizes: The bytes of each row, with its line break.
     """
 
     records: list[list[str]] | list[str]
@@ -52,7 +51,7 @@ class Block:
         return [row.split(",") if isinstance(row, str) else row for row in self.records]
 
     def columns(self, width: int) -> Sequence[Sequence[str]] | None:
-        """Return the columns; None if there are no rows, or if any has another width."""
+        """Return the columns; None if the block is empty, or a row has another width."""
         if not self.records:
             return None
         if isinstance(self.records[0], str):
@@ -76,10 +75,10 @@ def read_blocks(chunks: Iterable[bytes], *, start: int = 0) -> Iterator[Block]:
 
     Args:
         chunks: The file in pieces of any size.
-        start: Where the first piece begins.
+        start: The offset of the first piece in the file.
 
     Raises:
-        MalformedCsv: this is no CSV; the rows before have been yielded.
+        MalformedCsv: a row is not CSV; the rows before it have been yielded.
     """
     blank: list[Block] = []
     for content in _whole_records(chunks):
@@ -97,7 +96,7 @@ def read_blocks(chunks: Iterable[bytes], *, start: int = 0) -> Iterator[Block]:
 
 
 def _whole_records(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut the file where a record ends: at a line feed after an even number of quotes."""
+    """Cut the file at ends of records: line feeds after an even number of quotes."""
     pieces: list[bytes] = []
     quotes = size = 0
     for chunk in chunks:
@@ -117,7 +116,7 @@ def _whole_records(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _last_end(chunk: bytes, quotes: int) -> int:
-    """Return where the last whole record of a chunk ends; ``quotes`` stand before its end."""
+    """Return where the last whole record of a chunk ends; ``quotes`` counts up to its end."""
     end = len(chunk)
     while (feed := chunk.rfind(b"\n", 0, end)) >= 0:
         if (quotes - chunk.count(b'"', feed)) % 2 == 0:
@@ -177,7 +176,7 @@ def _read_well_quoted(text: str, content: bytes) -> tuple[list[list[str]], array
     rows = list(csv.reader(io.StringIO(text, newline="\n")))
     sizes = _line_sizes(content)
     if len(sizes) > len(rows):
-        # Some rows are longer than a line.
+        # Some rows have several lines.
         reader = csv.reader(io.StringIO(text, newline="\n"))
         ends = [0, *(reader.line_num for _ in reader)]
         sizes = array("I", [sum(sizes[a:b]) for a, b in pairwise(ends)])
@@ -200,7 +199,7 @@ def read_row(record: str) -> list[str]:
     """Split one record, with or without its line break.
 
     Raises:
-        MalformedCsv: a quote stands in the wrong place.
+        MalformedCsv: a quote is in the wrong position.
     """
     record = record.removesuffix("\n").removesuffix("\r")
     if '"' not in record:
@@ -209,19 +208,19 @@ def read_row(record: str) -> list[str]:
     position = 0
     while True:
         match = _FIELD.match(record, position)
-        assert match is not None  # the second alternative also matches nothing
+        assert match is not None  # the second alternative also matches empty text
         quoted, plain = match.groups()
         fields.append(plain if quoted is None else quoted.replace('""', '"'))
         position = match.end()
         if position == len(record):
             return fields
         if record[position] != ",":
-            raise MalformedCsv("a quote in the wrong place")
+            raise MalformedCsv("a quote in the wrong position")
         position += 1
 
 
 def write_row(fields: Iterable[str]) -> str:
-    """Write one row, quoted where it must be, with its line feed."""
+    """Return one row with its line feed; fields are quoted if necessary."""
     return ",".join(_quoted(field) for field in fields) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""An import judged: what becomes a contact, what is rejected and why (T30 to T47).
+"""The check of an imported file: its contacts, and its rejected rows with reasons (T30 to T47).
 
-``reason_of`` in ``_row_check`` is the definition for one row. A block of rows is judged column
-by column, and only the rows in which something was noticed are asked about one by one.
+``reason_of`` in ``_row_check`` is the definition for one row. A block of rows is checked column
+by column, which is faster; only suspicious rows are then checked one by one.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["RESERVED_COLUMNS", "FileCheckResult", "check_file", "is_email"]
 
 REASON_COLUMN: Final = "REASON"
 SLICE_BYTES: Final = 16_384
-"""Chosen: so much is judged in about 1 ms, and a request has about 20 such turns to wait for."""
+"""Chosen: 16 KiB are checked in about 1 ms, and a request waits for about 20 such slices."""
 
 MOST_SEEN: Final = 20_000
-"""Chosen: values of a column that are remembered, so that each is looked at once; 1 MB."""
+"""Chosen: the checked values that a column remembers, to check each value once; 1 MB."""
 
 UNDECIDED: Final = "undecided"
-"""The type of a column that has had no value yet."""
+"""The type of a column without values so far."""
 
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _DATE: Final = re.compile(
@@ -50,7 +50,7 @@ _PLAIN: Final = (
     r"[a-z0-9_.+-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,3}"
     r"[a-z0-9][a-z0-9-]{0,57}[a-z0-9]"
 )
-"""What most addresses look like in lower case; ``_EMAIL`` takes all of these, and more."""
+"""The form of most addresses in lower case; ``_EMAIL`` accepts all of these, and more."""
 
 _PLAIN_EMAIL: Final = re.compile(_PLAIN)
 _PLAIN_EMAILS: Final = re.compile(rf"(?:{_PLAIN}\n)*+")
@@ -73,22 +73,22 @@ RESERVED_COLUMNS: Final = frozenset(_RESERVED.split())
 
 
 def is_email(text: str) -> bool:
-    """Tell whether a text has the form of an address."""
+    """Return whether a text has the form of an address."""
     return _EMAIL.fullmatch(text) is not None
 
 
 @attrs.frozen(kw_only=True)
 class FileCheckResult:
-    """What an import comes to.
+    """The result of the check of a file.
 
     Attributes:
-        status: One of the five tokens.
-        rows: Rows in the file, without the header.
-        batch: What is to be stored; None if nothing is.
-        duplicates: Rows that a later row of the same address replaced (T47).
-        rejected: Rows that were no good.
-        rejected_file: Those rows with a column that says why; None where there are none.
-        new_columns: Types of the custom variables seen for the first time.
+        status: One of the five states.
+        rows: The number of rows in the file, without the header.
+        batch: The rows to import; None if the import fails.
+        duplicates: The number of rows that a later row of the same address replaced (T47).
+        rejected: The number of rejected rows.
+        rejected_file: The rejected rows, with a column for the reason; None if all were good.
+        new_columns: The types of new custom variables.
     """
 
     status: str
@@ -101,7 +101,7 @@ class FileCheckResult:
 
 
 FileCheck = Generator[None, None, FileCheckResult]
-"""Yields after every few milliseconds of work, and returns what the import comes to."""
+"""Yields every few milliseconds of work, and returns the result."""
 
 
 def check_file(
@@ -112,9 +112,9 @@ def check_file(
     switches: Switches,
     history: BatchHistory | None = None,
 ) -> FileCheck:
-    """Read a file once, against the columns that the account knows already.
+    """Check a file with the columns that the account has before.
 
-    Its rows go into the account's history, or into one apart.
+    Its rows are stored in the account's history, or in a separate one.
     """
     history = book.history if history is None else history
     blocks = _blocks(blob, switches)
@@ -148,7 +148,7 @@ def _chain(first: bytes, others: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _check_header(header: list[str], switches: Switches) -> str | None:
-    """Return the state in which the import ends, or None where the header is good."""
+    """Return the state in which the import ends, or None if the header is good."""
     names = [folded(name) for name in header]
     exact = [name.strip() for name in header[:2]]
     found = exact if switches.strict else [name.upper() for name in exact]
@@ -169,7 +169,7 @@ def _are_allowed(names: list[str], switches: Switches) -> bool:
 
 
 class _RowChecker:
-    """Where the rows of one file are judged."""
+    """Checks the rows of one file."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class _RowChecker:
         self._rows = self._rejected = self._duplicates = 0
 
     def check(self, block: Block) -> None:
-        """Judge some rows."""
+        """Check a block of rows."""
         self._rows += len(block.records)
         columns = block.columns(len(self._names))
         if columns is None:
@@ -207,7 +207,7 @@ class _RowChecker:
             return
         for index, column in self._new.items():
             column.narrow(columns[index])
-        # Places of rows that may be no good; any other row is good.
+        # The indexes of rows that can be bad; all other rows are good.
         emails, suspects = columns[0], set[int]()
         if not _are_plain(emails):
             emails = _fold_all(emails)
@@ -225,7 +225,7 @@ class _RowChecker:
         self._store_but(bad, emails, block)
 
     def _check_one_by_one(self, block: Block) -> None:
-        """Judge rows of which some have too few cells, or too many."""
+        """Check a block in which some rows have too few or too many cells."""
         rows, width = block.rows, len(self._names)
         for index, column in self._new.items():
             column.narrow([row[index] for row in rows if len(row) == width])
@@ -243,7 +243,7 @@ class _RowChecker:
         self._duplicates += self._history.append(self.batch, numbers, starts, sizes)
 
     def _reject(self, row: list[str]) -> bool:
-        """Write a row to the error file, if there is a reason."""
+        """Write a row to the error file, and return True, if there is a reason."""
         reason = self._reason_of(row)
         if reason is None:
             return False
@@ -255,7 +255,7 @@ class _RowChecker:
         return True
 
     def result(self) -> FileCheckResult:
-        """Return what the rows came to."""
+        """Return the result of all rows."""
         return FileCheckResult(
             status="COMPLETE",
             rows=self._rows,
@@ -268,17 +268,17 @@ class _RowChecker:
 
 
 def _fold_all(emails: Sequence[str]) -> list[str]:
-    """Return many addresses as ``folded`` does each."""
+    """Apply ``folded`` to many addresses."""
     stripped = list(map(str.strip, emails))
     together = "\n".join(stripped)
     found = together.lower().split("\n") if together.isascii() else []
-    # A cell may hold a line feed, and beyond ASCII a letter's neighbours may matter.
+    # A cell can contain a line feed, and beyond ASCII the lower case can depend on the context.
     return found if len(found) == len(stripped) else list(map(str.lower, stripped))
 
 
 def _are_plain(emails: Sequence[str]) -> bool:
     together = "\n".join([*emails, ""])
-    # They are in lower case then, too. A cell may hold a line feed, and look like two addresses.
+    # The pattern also requires lower case. A cell with a line feed could match as two addresses.
     return together.count("\n") == len(emails) and bool(_PLAIN_EMAILS.fullmatch(together))
 
 
@@ -286,7 +286,7 @@ class _VariableColumn:
     """The values of one custom variable (T39).
 
     Attributes:
-        kinds: The types that have fitted all values so far.
+        kinds: The types that fit all values so far.
     """
 
     def __init__(self, kinds: set[str]) -> None:
@@ -296,11 +296,11 @@ class _VariableColumn:
 
     @property
     def kind(self) -> str:
-        """The type that the values have."""
+        """The type of the values."""
         return min(self.kinds, default="string") if self._has_values else UNDECIDED
 
     def narrow(self, values: Sequence[str]) -> None:
-        """Give up the types that do not fit."""
+        """Remove the types that do not fit the values."""
         if self._has_values and (not self.kinds or self._are_digits(values)):
             return
         new = self._unseen(values)
@@ -310,7 +310,7 @@ class _VariableColumn:
                 self.kinds.discard(kind)
 
     def misfits(self, values: Sequence[str]) -> list[int]:
-        """Return the places of values that do not fit."""
+        """Return the indexes of values that do not fit."""
         if self._are_digits(values):
             return []
         new = self._unseen(values)
@@ -323,12 +323,12 @@ class _VariableColumn:
         return [place for place, value in enumerate(values) if value.strip() in wrong]
 
     def _are_digits(self, values: Sequence[str]) -> bool:
-        """Tell quickly whether a column of numbers has digits or blank cells alone."""
+        """Return whether all cells of a column of numbers are digits or blank; a fast check."""
         digits = "".join(values)
         return self.kinds == {"number"} and digits.isascii() and digits.isdigit()
 
     def _unseen(self, values: Sequence[str]) -> set[str]:
-        """Return the values that are not blank and were not looked at lately."""
+        """Return the values that are not blank and were not checked recently."""
         new = set(map(str.strip, values))
         new.discard("")
         new -= self._seen
@@ -343,7 +343,7 @@ def _all_fit(kind: str, values: Iterable[str]) -> bool:
 
 
 def _typed(names: Sequence[str], columns: Mapping[str, str]) -> dict[int, str]:
-    """Return the types of the columns that have one, by place."""
+    """Return the types of the columns that have one, by index."""
     return {
         index: columns[name]
         for index, name in enumerate(names)

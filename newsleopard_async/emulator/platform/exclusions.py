@@ -1,4 +1,4 @@
-"""Who is excluded (無效會員), and from what instant on (T38)."""
+"""The excluded contacts (無效會員), each with the instant of its exclusion (T38)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Exclusions"]
 
 
 class Exclusions:
-    """Contacts by number who bounced, unsubscribed or complained, each from an instant on.
+    """The numbers of the contacts that bounced, unsubscribed or complained, and the instants.
 
     Attributes:
-        changes: How often these changed; what was counted before may be wrong then.
+        changes: The number of changes; a count that was made before a change can be wrong.
     """
 
     def __init__(self, addresses: AddressTable) -> None:
@@ -29,7 +29,7 @@ class Exclusions:
         self._instants: tuple[int, array[float]] = (0, array("d"))
 
     def add(self, exclusions: Iterable[tuple[int, float]]) -> None:
-        """Exclude contacts, each from an instant in seconds on."""
+        """Exclude contacts, each from an instant (in seconds since 1970)."""
         since = self._since
         since.extend(array("d", [math.inf]) * (len(self._addresses) - len(since)))
         for number, instant in exclusions:
@@ -39,13 +39,13 @@ class Exclusions:
         self.changes += 1
 
     def expect(self, exclusions: Iterable[tuple[int, float]], now: datetime) -> None:
-        """Let these be all exclusions to come; those that were expected before are forgotten."""
+        """Replace the future exclusions by these."""
         instant = now.timestamp()
         self._drop([number for number in self._numbers if self._since[number] > instant])
         self.add(each for each in exclusions if each[1] > instant)
 
     def forget(self, numbers: Collection[int], now: datetime) -> None:
-        """Let contacts be excluded no longer (T63)."""
+        """End the exclusion of contacts (T63)."""
         self._drop(set(numbers).intersection(self.by(now)))
         self.changes += 1
 
@@ -56,29 +56,29 @@ class Exclusions:
         self._numbers = [number for number in self._numbers if since[number] < math.inf]
 
     def by(self, now: datetime) -> Iterator[int]:
-        """Yield who is excluded by now."""
+        """Yield the contacts that are excluded at an instant."""
         instant = now.timestamp()
         return (number for number in self._numbers if self._since[number] <= instant)
 
     def since(self, number: int) -> float | None:
-        """Return from which instant in seconds on a contact is excluded, if at all."""
+        """Return the instant of a contact's exclusion in seconds since 1970, or None."""
         found = self._since[number] if number < len(self._since) else math.inf
         return None if found == math.inf else found
 
     def without(self, numbers: array[int], now: datetime) -> array[int]:
-        """Return those who are not excluded by now."""
+        """Return the contacts that are not excluded at an instant."""
         gone = set(self.by(now))
         return array("I", filterfalse(gone.__contains__, numbers)) if gone else numbers
 
     def count(self, now: datetime) -> int:
-        """Count who is excluded by now."""
+        """Return the number of contacts that are excluded at an instant."""
         if self._instants[0] != self.changes:
             instants = sorted(self._since[each] for each in self._numbers)
             self._instants = self.changes, array("d", instants)
         return bisect_right(self._instants[1], now.timestamp())
 
     def instants_of(self, members: NumberSet) -> Iterator[float]:
-        """Yield when members were excluded; a thousand small lists are counted in one request."""
+        """Yield when members were excluded; fast, because one request can count 1,000 lists."""
         since = self._since
         if len(members) < len(self._numbers):
             found = (since[each] for each in members.order if each < len(since))

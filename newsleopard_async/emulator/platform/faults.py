@@ -31,15 +31,15 @@ GARBAGE: Final = b'{"sn": "\xff\xfe\xfa'
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One thing that goes wrong.
+    """One fault of a request.
 
     Attributes:
-        kind: What.
-        seconds: How long, of a delay or a silence.
-        status: What is answered instead.
-        body: What is answered instead.
-        headers: What is answered instead.
-        processed: The request takes effect all the same.
+        kind: The kind of the fault.
+        seconds: The duration of a delay or a silence.
+        status: The status of the answer that replaces the real one.
+        body: The body of the answer that replaces the real one.
+        headers: The headers of the answer that replaces the real one.
+        processed: Whether the request takes effect.
     """
 
     kind: FaultKind
@@ -52,12 +52,12 @@ class Fault:
 
 @attrs.frozen(kw_only=True)
 class PendingFault:
-    """What will go wrong with the next requests of an operation.
+    """A fault of the next requests of an operation.
 
     Attributes:
-        operation: Whose requests; None for those of any operation.
-        fault: What goes wrong.
-        times: How many requests in a row it happens to.
+        operation: The operation; None for any.
+        fault: The fault.
+        times: The number of requests in a row that get the fault.
     """
 
     operation: str | None
@@ -66,7 +66,7 @@ class PendingFault:
 
     @property
     def kind(self) -> FaultKind:
-        """What goes wrong, in a word."""
+        """The kind of the fault."""
         return self.fault.kind
 
 
@@ -80,21 +80,22 @@ class Faults:
         self._queues: defaultdict[str | None, deque[Fault]] = defaultdict(deque)
 
     def add(self, operation: str | None, fault: Fault, times: int) -> None:
-        """Let a fault happen to the next requests of an operation; None means of any.
+        """Set a fault for the next requests of an operation; None means any operation.
 
         Raises:
-            ValueError: there is no such operation.
+            ValueError: the operation is unknown.
         """
         if operation is not None and operation not in OPERATIONS:
-            raise ValueError(f"{operation!r} is none of {', '.join(OPERATIONS)}")
+            known = ", ".join(OPERATIONS)
+            raise ValueError(f"operation: must be one of {known}, not {operation!r}")
         self._queues[operation].extend([fault] * times)
 
     def take(self, operation: str, *, only: Collection[FaultKind] | None = None) -> Fault | None:
-        """Return what goes wrong with a request, if anything.
+        """Take the next fault of a request, if there is one.
 
         Args:
-            operation: Whose request it is.
-            only: Kinds to look for; the next fault stays queued if it is another.
+            operation: The operation of the request.
+            only: The kinds to take; a next fault of another kind stays in the queue.
         """
         for name in (operation, None):
             queue = self._queues[name]
@@ -106,7 +107,7 @@ class Faults:
         return None
 
     def pending(self) -> tuple[PendingFault, ...]:
-        """Return what has not happened yet, of each operation in its order."""
+        """Return the faults that have not happened yet, for each operation in their order."""
         return tuple(
             PendingFault(operation=operation, fault=fault, times=len(list(same)))
             for operation, queue in self._queues.items()
@@ -114,5 +115,5 @@ class Faults:
         )
 
     def clear(self) -> None:
-        """Let everything go well again."""
+        """Discard all faults."""
         self._queues.clear()

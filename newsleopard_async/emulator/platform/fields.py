@@ -1,4 +1,4 @@
-"""Field rules, and the refusal that lists what is wrong (40001, T88 to T91)."""
+"""The check of the fields of a body, and the refusal with all wrong fields (40001, T88 to T91)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Refused(Exception):
 
     Attributes:
         code: The code.
-        extra: Further members of the body.
+        extra: Further members of the answer.
         status: The HTTP status.
     """
 
@@ -34,11 +34,11 @@ class Refused(Exception):
 
 
 class FieldCheck:
-    """Collects what is wrong with a body, path by path.
+    """Reads the fields of a body, and collects the wrong ones by their paths.
 
     Attributes:
-        on: The switches; strict bodies hold no unknown members.
-        invalid: Path to the names of the rules that it breaks.
+        on: The switches; if ``strict``, unknown members are wrong.
+        invalid: The rules that each path breaks.
     """
 
     def __init__(self, on: Switches) -> None:
@@ -46,17 +46,17 @@ class FieldCheck:
         self.invalid: dict[str, list[str]] = {}
 
     def refuse(self, path: str, *rules: str) -> None:
-        """Note that a path breaks rules."""
+        """Record that a path breaks rules."""
         known = self.invalid.setdefault(path, [])
         known.extend(rule for rule in rules if rule not in known)
 
     def finish(self) -> None:
-        """Raise ``Refused`` if anything was wrong."""
+        """Raise ``Refused`` if a field was wrong."""
         if self.invalid:
             raise Refused(40001, invalidFields=self.invalid)
 
     def body(self, content: bytes, *, may_be_absent: bool = False) -> dict[str, Any]:
-        """Read a JSON object; anything else refuses the request at once."""
+        """Read a JSON object; raise ``Refused`` for any other body."""
         if may_be_absent and not content.strip():
             return {}
         try:
@@ -69,7 +69,7 @@ class FieldCheck:
         raise Refused(40001, invalidFields=self.invalid)
 
     def refuse_unknown(self, parent: Mapping[str, Any], path: str, names: Collection[str]) -> None:
-        """Refuse, or only log, the members that nobody knows (T86)."""
+        """Refuse unknown members, or only log them (T86)."""
         for name in parent:
             if name in names:
                 continue
@@ -96,9 +96,9 @@ class FieldCheck:
         optional: bool = False,
         max_chars: int | None = None,
     ) -> str:
-        """Read a member that is text and not empty; an optional one may be empty or absent.
+        """Read a member that is text and not empty; an optional one can be empty or absent.
 
-        A strict server refuses null even then; to a lenient one it is the same as absent.
+        A strict server also refuses an optional null; a lenient one treats it as absent.
         """
         value = parent.get(name)
         where = _join(path, name)
@@ -127,7 +127,7 @@ class FieldCheck:
     def code(
         self, parent: Mapping[str, Any], path: str, name: str, *, low: int, high: int
     ) -> int | None:
-        """Read a member that is a whole number from a table; text is none (T87)."""
+        """Read a member that is a whole number from a table; text is refused (T87)."""
         value = self.number(parent, path, name, low=low, high=high)
         if value is None or value == int(value):
             return None if value is None else int(value)
@@ -137,7 +137,7 @@ class FieldCheck:
     def codes(
         self, parent: Mapping[str, Any], path: str, name: str, *, may_be_empty: bool = False
     ) -> tuple[str, ...]:
-        """Read a member that is a list of codes, text or where codes are numbers a number (T16)."""
+        """Read a member that is a list of codes: text, or numbers if codes are numbers (T16)."""
         value = parent.get(name)
         where = _join(path, name)
         if value is None:

@@ -1,8 +1,8 @@
 """The gateway of the API: operations, rate limits, and the log of requests.
 
-The limits hold for any sliding second and any sliding 24 hours, each key for itself (T05 to
-T07). A refused request does not count; whether it does is not documented. Which operation a
-request is: literal paths first, and ``//`` is never one slash (T12).
+The limits apply to any sliding second and any sliding 24 hours, separately for each key (T05 to
+T07). A refused request does not count here; the platform does not document it. A request is
+matched with literal paths first, and ``//`` never matches one slash (T12).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ PATHS: Final[tuple[tuple[str, str, str], ...]] = (
     ("POST", "/v1/campaign/normal/submit", "submit_campaign"),
     ("POST", "/v1/campaign/testing/submit", "submit_ab_test"),
 )
-"""Method, path and name of each documented endpoint, in the order in which they are tried."""
+"""Method, path and operation of each documented endpoint, in the order of matching."""
 
 LATER_PATHS: Final[tuple[tuple[str, str, str], ...]] = (
     ("GET", "/v1/balance", "get_balance"),
@@ -69,7 +69,7 @@ LATER_PATHS: Final[tuple[tuple[str, str, str], ...]] = (
     ("POST", "/v1/automation/event", "send_event"),
     ("DELETE", "/v1/contacts/{list_sn}", "remove_contacts"),
 )
-"""The same of the endpoints that only the vendor's notes have, tried after them (T18)."""
+"""The same for the endpoints that only the vendor's notes have, matched after them (T18)."""
 
 OPERATIONS: Final[tuple[str, ...]] = (
     *dict.fromkeys(name for _, _, name in (*PATHS, *LATER_PATHS)),
@@ -77,8 +77,7 @@ OPERATIONS: Final[tuple[str, ...]] = (
     "upload_once",
     "download",
 )
-"""Names of everything that can be asked of the API and its storage."""
-
+"""The names of all operations of the API and its storage."""
 
 READS: Final[frozenset[str]] = frozenset(
     {
@@ -94,11 +93,11 @@ READS: Final[frozenset[str]] = frozenset(
         "list_templates",
     }
 )
-"""The operations that change nothing of the account."""
+"""The operations that do not change the account."""
 
 
 def operation_of(method: str, path: str) -> str:
-    """Name the operation, also one that a switch hides; ``unknown`` where there is none."""
+    """Return the operation of a request, even if a switch disables it; else ``unknown``."""
     if path.startswith(STORAGE_PREFIX):
         upload = "upload_once" if path.startswith(STORAGE_PREFIX + "once/") else "upload"
         return {"PUT": upload, "GET": "download"}.get(method, "unknown")
@@ -109,10 +108,10 @@ def operation_of(method: str, path: str) -> str:
 
 
 def _matches(template: str, path: str) -> bool:
-    wanted, given = template.split("/"), path.split("/")
-    return len(wanted) == len(given) and all(
+    parts, values = template.split("/"), path.split("/")
+    return len(parts) == len(values) and all(
         (part.startswith("{") and value) or part == value
-        for part, value in zip(wanted, given, strict=True)
+        for part, value in zip(parts, values, strict=True)
     )
 
 
@@ -120,7 +119,7 @@ DAY_S: Final = 86_400.0
 
 
 class RateLimiter:
-    """Counts what each key sends."""
+    """Counts the requests of each key, and refuses those above the limits."""
 
     def __init__(self, board: SwitchBoard) -> None:
         self._board = board
@@ -129,7 +128,7 @@ class RateLimiter:
         self._exhausted_until: float | None = None
 
     def move(self, seconds: float) -> None:
-        """Let everything be so much later, on a clock that began at another time."""
+        """Move all times, for a clock that began at another time."""
         for instants in (*self._second.values(), *self._day.values()):
             for place, instant in enumerate(instants):
                 instants[place] = instant + seconds
@@ -137,18 +136,18 @@ class RateLimiter:
             self._exhausted_until += seconds
 
     def exhaust_day(self, now_s: float, resets_in_s: float) -> None:
-        """Use up the day of every key."""
+        """Use up the daily quota of every key."""
         self._exhausted_until = now_s + resets_in_s
 
     def exhausted_for(self, now_s: float) -> float | None:
-        """Return for how long the day is used up by `exhaust_day`, or None if it is not."""
+        """Return the seconds until the reset after `exhaust_day`, or None without it."""
         until = self._exhausted_until
         return None if until is None or until <= now_s else until - now_s
 
     def refuse(self, key: str, now_s: float) -> str | None:
-        """Count a request, and return None; or return the text that refuses it."""
+        """Count a request and return None, or return the text of its refusal."""
         on = self._board.on
-        # What is kept in a file holds no key.
+        # A file with the state must not contain keys.
         hidden = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         day, second = self._day[hidden], self._second[hidden]
         _forget(day, now_s - DAY_S)
@@ -170,10 +169,10 @@ def _forget(instants: deque[float], until: float) -> None:
 
 
 KEPT_REQUESTS: Final = 10_000
-"""Chosen: the requests of a documented day. A server may run for weeks."""
+"""Chosen: the documented daily quota; the log is limited because a server can run for weeks."""
 
 KEPT_BODY_BYTES: Final = 65_536
-"""Chosen: a campaign with an ordinary mail is kept whole, a text import of 10 MB is not."""
+"""Chosen: enough for a campaign with an ordinary mail, but not for a text import of 10 MB."""
 
 
 @attrs.define(kw_only=True)
@@ -181,20 +180,20 @@ class RequestRecord:
     """One request.
 
     Attributes:
-        operation: Its name; ``unknown`` where no profile has an endpoint for method and path.
+        operation: The operation; ``unknown`` if no profile has an endpoint for method and path.
         method: The HTTP method.
         path: The path, decoded.
-        query: The query as it came; of storage without its signature.
-        at: When it arrived.
-        at_s: The same on the clock that never goes back.
-        headers: With lower-case names, and without the key's value.
-        body: The first 64 KB of what came; empty for uploads.
-        body_bytes: How much came; 0 for uploads.
-        status: What was answered; None while nothing was, or where the connection was dropped.
-        fault: What was made to go wrong, or None.
-        request_id: The id that its answer bears, as those of the platform's gateway do.
-        duration_ms: How long it took on the machine's clock, until the answer had left or the
-            connection was dropped; None before that.
+        query: The query, unchanged; empty for storage, because it contains a signature.
+        at: When the request arrived.
+        at_s: The same in monotonic time.
+        headers: The headers, with lower-case names and without the key's value.
+        body: The first 64 KB of the body; empty for uploads.
+        body_bytes: The size of the whole body; 0 for uploads.
+        status: The status of the answer; None before it, or if the connection was dropped.
+        fault: The kind of the fault that happened to it, or None.
+        request_id: The id in the headers of the answer, as on the platform's gateway.
+        duration_ms: How long the request took on the machine's clock, until the answer was sent or
+            the connection was dropped; None before that.
     """
 
     operation: str
@@ -212,29 +211,29 @@ class RequestRecord:
     duration_ms: float | None = None
 
     def keep(self, body: bytes) -> None:
-        """Keep the beginning of a body."""
+        """Store the beginning of a body."""
         self.body, self.body_bytes = body[:KEPT_BODY_BYTES], len(body)
 
     @property
     def json(self) -> Any:
-        """The body, read as JSON.
+        """The body, parsed as JSON.
 
         Raises:
-            ValueError: the body is longer than what is kept of it.
+            ValueError: the body is longer than the log stores.
         """
         if self.body_bytes > len(self.body):
             raise ValueError(
-                f"the log keeps the first {len(self.body):,} bytes of a body, and this one had "
-                f"{self.body_bytes:,}; it cannot be read as JSON"
+                f"the log stores the first {len(self.body):,} bytes of a body, and this one had "
+                f"{self.body_bytes:,}, so it is not whole JSON; read .body instead"
             )
         return parse_json(self.body)
 
 
 class RequestLog:
-    """The last requests, and the count of all.
+    """The last requests, and the number of all.
 
     Args:
-        seed: One seed gives the same ids of requests.
+        seed: The seed of the request ids.
     """
 
     OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"_lock"})
@@ -247,34 +246,34 @@ class RequestLog:
         self._lock = threading.Lock()
 
     def add(self, record: RequestRecord) -> None:
-        """Add a request, give it an id, and forget the oldest one if there are too many."""
+        """Add a request, give it an id, and drop the oldest one if there are too many."""
         with self._lock:
             record.request_id = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
             self._records.append(record)
             self._counts[record.operation] += 1
 
     def count(self, operation: str) -> int:
-        """Count all requests of an operation, also those that were forgotten."""
+        """Return the number of all requests of an operation, including dropped ones."""
         return self._counts[operation]
 
     @property
     def total(self) -> int:
-        """How many requests have arrived in all."""
+        """The number of requests that have arrived."""
         return self._counts.total()
 
     def last(self) -> tuple[RequestRecord, ...]:
-        """Return the requests that are kept, in order."""
+        """Return the stored requests, in order."""
         with self._lock:
             return tuple(self._records)
 
     @contextmanager
     def held(self) -> Iterator[tuple[RequestRecord, ...]]:
-        """Let no request be added meanwhile; yields those that are kept, in order."""
+        """Lock the log; yields the stored requests, in order."""
         with self._lock:
             yield tuple(self._records)
 
     def hold(self, records: Iterable[RequestRecord]) -> None:
-        """Let these be the requests that are kept."""
+        """Replace the stored requests."""
         self._records = deque(records, maxlen=KEPT_REQUESTS)
 
 
@@ -282,25 +281,25 @@ Listener = Callable[[RequestRecord], object]
 
 
 class Listeners:
-    """Who is told of each request once it has ended, in the thread that answered it."""
+    """Functions that are called after each request has ended, in the thread that answered it."""
 
     def __init__(self) -> None:
         self._all: tuple[Listener, ...] = ()
         self._lock = threading.Lock()
 
     def add(self, listener: Listener) -> None:
-        """Tell somebody from now on."""
+        """Add a listener."""
         with self._lock:
             self._all = (*self._all, listener)
 
     def remove(self, listener: Listener) -> None:
-        """Tell somebody no longer."""
+        """Remove a listener."""
         with self._lock:
             self._all = tuple(each for each in self._all if each != listener)
 
     @contextmanager
     def including(self, listener: Listener | None) -> Iterator[None]:
-        """Tell somebody for as long as the context lasts; None is nobody."""
+        """Add a listener for as long as the context lasts; None adds none."""
         if listener is None:
             yield
             return
@@ -311,9 +310,9 @@ class Listeners:
             self.remove(listener)
 
     def tell(self, record: RequestRecord) -> None:
-        """Tell everybody; whoever fails is logged, and breaks no request."""
+        """Call all listeners; an exception of one is logged, and does not fail the request."""
         for listener in self._all:
             try:
                 listener(record)
-            except Exception:  # noqa: BLE001  # it is anybody's
+            except Exception:  # noqa: BLE001  # a listener is the user's code
                 _log.exception("A listener of requests failed")

@@ -1,8 +1,8 @@
-"""Imports: jobs whose state follows from the clock (T21 to T23, T44 to T52).
+"""Imports: jobs with a state that follows from the clock (T21 to T23, T44 to T52).
 
-A file is judged once, when it is uploaded and after those uploaded before; when the job ends,
-what was found begins to count. Whoever uploads waits for the judging, slice by slice, so that
-nobody else has to.
+A file is checked once, at its upload and after the files that were uploaded before. When the job
+ends, the result takes effect. The upload waits for the check, which runs in slices, so that other
+requests do not wait.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ from newsleopard_async.emulator.switches import SwitchBoard, Switches
 __all__ = ["ImportJob", "Imports"]
 
 SUCCESSES: Final = ("COMPLETE", "COMPLETED")
-"""The word of the documentation, and the one that the vendor's command line expects (T43)."""
+"""The documented word, and the word that the vendor's command line expects (T43)."""
 
 
 @attrs.define(kw_only=True)
 class ImportJob:
-    """One import, from the request for it to its result.
+    """One import, from its request to its result.
 
     Attributes:
-        sn: Its code.
-        list_sn: The list that it goes into, or None.
-        created: When it was asked for.
-        webhook_url: Whom to tell.
-        blob: What was uploaded; None before that.
-        uploaded: When that was; None before it.
-        due: When the job ends; None while there is no upload, or when it is stuck.
-        scripted: The state to end in whatever the file says, or None.
-        result: What it came to; None until it has ended.
+        sn: The code of the import.
+        list_sn: The list that the contacts are added to, or None.
+        created: When the import was requested.
+        webhook_url: The URL that gets a webhook at the end, or None.
+        blob: The uploaded file; None before the upload.
+        uploaded: When the file was uploaded; None before the upload.
+        due: When the job ends; None before the upload, or if it is stuck.
+        stuck: Whether it stays in PROCESSING for ever.
+        scripted: The final state that a test set, or None.
+        result: The result; None until the job has ended.
     """
 
     sn: str
@@ -58,7 +59,7 @@ class ImportJob:
 
     @property
     def status(self) -> str:
-        """The state's token."""
+        """The state, by its name in the API."""
         return "PROCESSING" if self.result is None else self.result.status
 
     @property
@@ -69,7 +70,7 @@ class ImportJob:
 
 @attrs.define(eq=False)
 class _PendingFile:
-    """A file that is to be judged, or was, and whose job has not ended."""
+    """A file of a job that has not ended; it waits for its check, or was checked."""
 
     AFRESH: ClassVar[Mapping[str, object]] = {"checking": None}
 
@@ -82,12 +83,12 @@ class _PendingFile:
 
     @property
     def new_columns(self) -> Mapping[str, str]:
-        """The columns that this file will have brought; none if its contacts do not count."""
+        """The columns that this file will add; none if its import never ends."""
         return {} if self.found is None or self.job.stuck else self.found.new_columns
 
 
 class Imports:
-    """All imports, done one after the other in order of their uploads (T48)."""
+    """All imports; they run one after the other in the order of their uploads (T48)."""
 
     AFRESH: ClassVar[Mapping[str, object]] = {"_is_checking": False}
 
@@ -115,30 +116,30 @@ class Imports:
         self._is_checking = False
 
     def stick(self, times: int) -> None:
-        """Let the next uploads never be finished."""
+        """Keep the imports of the next uploads running for ever."""
         self._to_stick += times
 
     def script(self, status: str) -> None:
-        """Let the next upload end in this state (T44); PROCESSING is none, and never ends."""
+        """Set the final state of the next upload (T44); PROCESSING means that it never ends."""
         self._scripts.append(status)
 
     @property
     def to_stick(self) -> int:
-        """How many of the next uploads will never be finished."""
+        """The number of next uploads with an import that never ends."""
         return self._to_stick
 
     @property
     def scripts(self) -> tuple[str, ...]:
-        """The states in which the next uploads will end."""
+        """The final states that were set for the next uploads."""
         return tuple(self._scripts)
 
     def forget_scripts(self) -> None:
-        """Let the next uploads take their course."""
+        """Discard the states that were set for the next uploads."""
         self._to_stick = 0
         self._scripts.clear()
 
     def create(self, list_sn: str | None, webhook_url: str | None, now: datetime) -> ImportJob:
-        """Open an import that waits for its upload."""
+        """Create an import that waits for its upload."""
         job = ImportJob(
             sn=self._codes.import_sn(), list_sn=list_sn, created=now, webhook_url=webhook_url
         )
@@ -146,16 +147,16 @@ class Imports:
         return job
 
     def upload_url(self, job: ImportJob, now: datetime) -> str:
-        """Return where the file is to be PUT."""
+        """Return the URL for the upload of the file."""
         return self._storage.upload_url(
             f"imports/{job.sn}.csv", now=now, lifetime_s=self._board.on.upload_lifetime_s
         )
 
     def check_upload(self, name: str) -> ImportJob:
-        """Find the import that an upload is for.
+        """Return the import of an upload.
 
         Raises:
-            StorageRefusal: there is none, or its URL has been used up.
+            StorageRefusal: the import does not exist, or accepts no second upload.
         """
         job = self.jobs.get(name.removeprefix("imports/").removesuffix(".csv"))
         if job is None:
@@ -167,7 +168,7 @@ class Imports:
     def upload(
         self, job: ImportJob, blob: Blob, now: datetime, *, max_bytes: int | None = None
     ) -> None:
-        """Take a file, and begin; one that is larger than ``max_bytes`` will end in ERROR.
+        """Accept a file and begin its import; a file above ``max_bytes`` will end in ERROR.
 
         Raises:
             StorageRefusal: another file was uploaded before.
@@ -195,17 +196,17 @@ class Imports:
         for place in replaced:
             del self._queue[place]
             for later in self._queue[place:]:
-                # Its columns had the types of a file that no longer counts.
+                # It was checked with the column types of a file that no longer counts.
                 later.checking = later.found = None
         self._queue.append(file)
 
     @property
     def has_unchecked(self) -> bool:
-        """Whether a file waits to be judged, and no request is judging it."""
+        """Whether a file waits for its check while no request is checking."""
         return not self._is_checking and self._next_unchecked() is not None
 
     def checking(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
-        """Judge all files that wait, a few milliseconds at a time, unless another request does."""
+        """Check all waiting files, a few milliseconds at a time, unless another request does so."""
         if self._is_checking:
             return
         self._is_checking = True
@@ -235,18 +236,18 @@ class Imports:
                 self._timeline.add(file.job.due, _ImportEnd(self, file))
 
     def _columns_before(self, file: _PendingFile) -> dict[str, str]:
-        """Return what the columns will be once the files uploaded before have been imported."""
+        """Return the columns after the import of the files that were uploaded before."""
         columns = dict(self._book.columns)
         for earlier in self._queue[: self._queue.index(file)]:
             columns.update(earlier.new_columns)
         return columns
 
     def finish(self, file: _PendingFile, at: datetime) -> None:
-        """Let the contacts arrive; a file that was replaced meanwhile no longer counts."""
+        """End a job and import the contacts, unless another upload has replaced its file."""
         job = file.job
         if file not in self._queue:
             return
-        while file.found is None:  # judged again, because a file before it was replaced
+        while file.found is None:  # checked again, because a file before it was replaced
             self._check_on(file, lambda: at)
         self._queue.remove(file)
         found = job.result = file.found
@@ -260,7 +261,7 @@ class Imports:
 
     @property
     def awaits_webhook(self) -> bool:
-        """Whether a running job will have somebody to tell."""
+        """Whether a running job will send a webhook."""
         return any(job.webhook_url and job.is_running and job.due for job in self.jobs.values())
 
     def filling(self) -> frozenset[str]:
@@ -270,7 +271,7 @@ class Imports:
         )
 
     def as_json(self, sn: str, now: datetime) -> Mapping[str, object] | None:
-        """Write an import as the wire has it; None for one that is unknown or too old (T50)."""
+        """Return an import in the format of the API; None if it is unknown or too old (T50)."""
         job = self.jobs.get(sn)
         if job is None or not self._is_known(job, now):
             return None
@@ -288,7 +289,7 @@ class Imports:
         return now - job.uploaded >= timedelta(seconds=on.import_unknown_s)
 
     def result_json(self, job: ImportJob, now: datetime) -> Mapping[str, object]:
-        """Write what a job has come to, for whoever is told of it."""
+        """Return the result of a job, as its webhook has it."""
         return self._fields(job, job.result, now)
 
     def _fields(
@@ -296,7 +297,7 @@ class Imports:
     ) -> Mapping[str, object]:
         on = self._board.on
         found = shown or FileCheckResult(status="PROCESSING")
-        # The sample of a running import says that it was completed when it was created.
+        # In the printed sample of a running import, completedDate equals createDate.
         completed = job.due if job.result is not None else job.created
         fields: dict[str, object] = {
             "import_sn": as_code(job.sn, on),
@@ -328,7 +329,7 @@ class _ImportEnd(ScheduledChange):
 
 @attrs.frozen(eq=False)
 class _ImportPayload(Payload):
-    """What a webhook says of a job."""
+    """The body of a webhook about a job."""
 
     imports: Imports
     job: ImportJob
@@ -338,7 +339,7 @@ class _ImportPayload(Payload):
 
 
 def _as_scripted(found: FileCheckResult, status: str | None) -> FileCheckResult:
-    """Let an import end otherwise; of one that fails no row counts, as if it were unreadable."""
+    """Return the result with the state that a test set; a failed import has no rows."""
     if status is None or status == "PROCESSING":
         return found
     return (

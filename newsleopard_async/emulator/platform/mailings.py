@@ -1,4 +1,4 @@
-"""An accepted campaign, its state, and its mails as they go out."""
+"""An accepted campaign, its state, and the waves of its mails."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from newsleopard_async.emulator.switches import SwitchBoard
 __all__ = ["AT_ONE_GO", "Campaign", "Mailer", "PastWaves"]
 
 AT_ONE_GO: Final = 20_000
-"""Chosen: so many mails are drawn in about 20 ms; other clients wait no longer than that."""
+"""Chosen: 20,000 mails are drawn in about 20 ms, which is the longest wait of other clients."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class PastWaves:
-    """The mails of a campaign as they were before a test let a reader do something.
+    """The mails of a campaign before one reaction that a test set.
 
     Attributes:
-        until: When he did it.
-        changed: The types of events that are others since then.
-        waves: The mails.
+        until: The instant of the reaction.
+        changed: The types of events that the reaction changed.
+        waves: The mails before the reaction.
     """
 
     until: datetime
@@ -39,26 +39,27 @@ class Campaign:
     """An accepted campaign.
 
     Attributes:
-        sn: Its code.
-        body: What was submitted.
-        accepted: When it was accepted.
-        begins: When it is to be sent.
-        charged: Mails taken off the balance: as many as the submit found, then as many as are sent.
-        number: Its place among all campaigns.
-        due: When the mails go out that have not yet: ``begins``, and then the end of the test.
-        scripted: The state to come to at its instant, regardless of all else, or None.
-        waves: The mails, once they go out.
-        failed: The state of a campaign that sends nothing, or nothing more; STOP if it was paused.
-        sent_end: When the last mail goes out, or the sending was stopped; None until that is known.
-        winner: ``A`` or ``B``, once a test is decided.
+        sn: The code of the campaign.
+        body: The submitted body.
+        accepted: When the campaign was accepted.
+        begins: When its sending begins.
+        charged: Mails deducted from the balance: first the recipients at the submit, then the mails
+            that are sent.
+        number: Its index among all campaigns.
+        due: When the next mails are sent: ``begins``, and then the end of the test.
+        scripted: The state that a test set for the instant of sending, or None.
+        waves: The mails; empty until sending begins.
+        failed: The state of a campaign that sends no mail, or no more mails; STOP if it was paused.
+        sent_end: When the last mail is sent, or the sending was stopped; None while unknown.
+        winner: ``A`` or ``B`` after a test is decided.
         unknown_placeholders: Names between ``${`` and ``}`` that are not a column (T83).
-        deleted: When it was deleted, or None; the platform knows it no longer.
-        changed: When its state last changed; the end of its sending, which comes by itself, apart.
-        is_once: It has no lists, and goes to the contacts of an uploaded file (T122).
-        uploads: How many files were uploaded for it.
+        deleted: When the campaign was deleted, or None. The API then treats it as unknown.
+        changed: When its state last changed, except for the end of its sending.
+        is_once: Whether it has no lists, and is sent to the contacts of an uploaded file (T122).
+        uploads: The number of files that were uploaded for it.
         guests: The contacts of the file that was read last; None before that.
-        mailings: How often it was sent: a further upload may send it again (T123).
-        past: What the mails were before each thing that a test let a reader do.
+        mailings: How often it was sent: a further upload can send it again (T123).
+        past: The mails before each reaction that a test set.
     """
 
     sn: str
@@ -91,21 +92,21 @@ class Campaign:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it was paused or deleted: nothing of it is sent any more."""
+        """Whether the campaign was paused or deleted, so that no more mails are sent."""
         return self.failed == "STOP" or self.deleted is not None
 
     @property
     def sent_begin(self) -> datetime | None:
-        """When the first mail went out, or None."""
+        """When the first mail was sent, or None."""
         return self.waves[0].begin if self.waves else None
 
     @property
     def mails(self) -> int:
-        """How many mails go out in the waves that began."""
+        """The number of mails in the waves so far."""
         return sum(wave.events.mails for wave in self.waves)
 
     def state(self, now: datetime) -> str:
-        """Name the state, as the vendor's notes of 2026 do."""
+        """Return the state by its name in the vendor's notes of 2026."""
         if self.failed is not None:
             return self.failed
         if self.is_once and self.guests is None:
@@ -117,7 +118,7 @@ class Campaign:
         return "TESTING" if self.body.testing_on and self.winner is None else "SENDING"
 
     def ended(self, now: datetime) -> datetime | None:
-        """Return when the last mail went out, or None while it has not."""
+        """Return when the last mail was sent, or None if mails remain."""
         return self.sent_end if self.sent_end is not None and self.sent_end <= now else None
 
     def updated(self, now: datetime) -> datetime:
@@ -125,15 +126,15 @@ class Campaign:
         return max(self.changed, self.ended(now) or self.changed)
 
     def revision(self, now: datetime) -> int:
-        """Count what a test has let readers do before an instant."""
+        """Return the number of reactions that a test set before an instant."""
         return sum(each.until < now for each in self.past)
 
     def waves_of(self, revision: int) -> Sequence[Wave]:
-        """Return the mails as they were after so many things that a test let readers do."""
+        """Return the mails after so many reactions."""
         return self.past[revision].waves if revision < len(self.past) else self.waves
 
     def count(self, kind: str, now: datetime, *, variant: int | None = None) -> int:
-        """Count the events of a type so far, of one variant or all."""
+        """Return the number of events of a type so far, of one variant or all."""
         return sum(
             wave.count(kind, now)
             for wave in self.waves
@@ -153,9 +154,9 @@ class Mailer:
         self._drawn: dict[str, WaveEvents] = {}
 
     def prepare(self, campaign: Campaign, waves: Iterable[tuple[int, int]]) -> Iterator[None]:
-        """Draw what becomes of the next waves in slices; a few mails are drawn when they go out.
+        """Draw the events of the next large waves in slices; `send` draws those of small ones.
 
-        Each wave is the place of its variant, and how many mails it has.
+        Each wave is the index of its variant, and its number of mails.
         """
         self._drawn.clear()
         for wave, (variant, count) in enumerate(waves, start=len(campaign.waves)):
@@ -173,7 +174,7 @@ class Mailer:
         part: str = "TOTAL",
         at: datetime,
     ) -> Wave:
-        """Send the next wave of a campaign, at once."""
+        """Send the next wave of a campaign."""
         wave = len(campaign.waves)
         events = self._events(campaign, len(recipients), variant=variant, wave=wave)
         drawn = self._drawn.pop(events.seed, None)

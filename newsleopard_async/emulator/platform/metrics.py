@@ -22,20 +22,20 @@ FIGURES: Final = {
     "complained": "complain",
     "unsubscribed": "unsubscribe",
 }
-"""Each figure, and the report file that has as many rows; no reader clicks twice."""
+"""Each figure, and the type of report with as many rows; no reader clicks twice."""
 
 CLICKS_OF_AN_ORDER: Final = 10
 WORTH_OF_AN_ORDER: Final = 990
-"""Chosen: what a test can work out, for a shop that Google Analytics follows."""
+"""Chosen: one order per 10 clicks, at 990 each, so that a test can calculate the orders."""
 
 
 def metrics_rows(campaign: Campaign, on: Switches, now: datetime) -> list[dict[str, object]]:
-    """Write the row of a campaign, and of an A/B test those of its three parts, too."""
+    """Return the row of a campaign; an A/B test also has a row for each of its three parts."""
     winner = "AB".index(campaign.winner) if campaign.winner else None
-    looks: dict[str, int | None] = {"TOTAL": winner or 0}
+    variants: dict[str, int | None] = {"TOTAL": winner or 0}
     if campaign.body.testing_on is not None:
-        looks |= {"TEST_A": 0, "TEST_B": 1, "WINNING": winner}
-    return [_row(campaign, part, variant, on, now) for part, variant in looks.items()]
+        variants |= {"TEST_A": 0, "TEST_B": 1, "WINNING": winner}
+    return [_row(campaign, part, variant, on, now) for part, variant in variants.items()]
 
 
 def _row(
@@ -68,7 +68,7 @@ def _row(
 
 
 def _end(campaign: Campaign, waves: Sequence[Wave], now: datetime) -> datetime | None:
-    """Return when the last mail of a part went out, or the campaign was stopped."""
+    """Return when the last mail of a part was sent, or the campaign was stopped."""
     ends = [wave.end for wave in waves]
     if campaign.sent_end is not None:
         ends = [min(end, campaign.sent_end) for end in ends]

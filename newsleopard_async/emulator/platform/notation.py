@@ -1,7 +1,7 @@
-"""How the platform writes codes, counts, dates and JSON; by hand.
+"""The platform's notation of codes, counts, dates and JSON.
 
-Codes are 32 hex digits or UUIDs, all drawn from the seed (T16). Every code, count and date of an
-answer, and of a webhook, is written here, in the form that the switches say.
+Codes are 32 hex digits or UUIDs, all drawn from the seed (T16). This module writes all codes,
+counts and dates of answers and webhooks, in the form that the switches set.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _INSTANT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{2
 
 
 NUMERIC_DIGITS: Final = 15
-"""Digits of a numeric code; chosen: the most that any JSON reader keeps, below 2**53."""
+"""Digits of a numeric code; chosen: the most that any JSON reader reads exactly, below 2**53."""
 
 
 class Codes:
@@ -42,13 +42,13 @@ class Codes:
         self._board = board
 
     def sn(self) -> str:
-        """Return a code of a list or a campaign."""
+        """Return a new code of a list or a campaign."""
         if self._board.on.numeric_codes:
             return self._digits()
         return f"{self._random.getrandbits(128):032x}"
 
     def import_sn(self) -> str:
-        """Return a code of an import."""
+        """Return a new code of an import."""
         if self._board.on.numeric_codes:
             return self._digits()
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
@@ -57,7 +57,7 @@ class Codes:
         return str(self._random.randrange(10 ** (NUMERIC_DIGITS - 1), 10**NUMERIC_DIGITS))
 
     def access_key_id(self) -> str:
-        """Return an access key id of the storage, which is no secret but looks like one."""
+        """Return an access key id of the storage, which looks like a secret but is public."""
         return "AKIA" + "".join(self._random.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", k=16))
 
     def secret(self) -> bytes:
@@ -66,21 +66,21 @@ class Codes:
 
 
 class MalformedBody(Exception):
-    """The body is no JSON that the platform could read."""
+    """The body is not JSON that the platform can read."""
 
 
 def parse_json(body: bytes) -> Any:
     """Read a JSON body.
 
     Raises:
-        MalformedBody: it is not UTF-8, no JSON, nested too deeply, or holds what JSON cannot
-            (lone surrogates, NaN, Infinity).
+        MalformedBody: the body is not UTF-8 or not JSON, is nested too deeply, or contains a value
+            that JSON does not allow (unpaired surrogates, NaN, Infinity).
     """
     try:
         text = body.decode("utf-8")
         value = json.loads(text, parse_constant=_refuse_constant)
         if _ESCAPED_SURROGATE.search(text):
-            _refuse_lone_surrogates(value)
+            _refuse_unpaired_surrogates(value)
     except (ValueError, RecursionError) as error:
         raise MalformedBody from error
     return value
@@ -90,18 +90,18 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(name)
 
 
-def _refuse_lone_surrogates(value: object) -> None:
-    """Raise UnicodeEncodeError, a ValueError, where a text cannot be written as UTF-8."""
+def _refuse_unpaired_surrogates(value: object) -> None:
+    """Raise UnicodeEncodeError, a ValueError, if a text cannot be encoded as UTF-8."""
     json.dumps(value, ensure_ascii=False).encode("utf-8")
 
 
 def as_code(sn: str, on: Switches) -> str | int:
-    """Write the code of a list, a campaign or an import in an answer (T16)."""
+    """Return the code of a list, a campaign or an import as answers have it (T16)."""
     return int(sn) if on.numeric_codes and sn.isdecimal() and len(sn) == NUMERIC_DIGITS else sn
 
 
 def as_count(number: int, on: Switches, *, printed_as_text: bool = False) -> str | int:
-    """Write a count in an answer; the documentation prints one of them as text (T55)."""
+    """Return a count as answers have it; the documentation prints one of them as text (T55)."""
     form = on.count_form
     if form == "documented":
         form = "text" if printed_as_text and not on.counts_as_numbers else "number"
@@ -111,10 +111,10 @@ def as_count(number: int, on: Switches, *, printed_as_text: bool = False) -> str
 
 
 def as_date(instant: datetime | None, on: Switches, *, digits: int = 0) -> str | int | None:
-    """Write a date in an answer; ``digits`` is how many the documentation prints of a second.
+    """Return a date as answers have it.
 
-    None at createDate, updateDate and completedDate, three at sentBeginDate and createdDate, two
-    at sentEndDate (T108).
+    ``digits`` are the decimals of the seconds in the documentation: 0 at createDate, updateDate
+    and completedDate, 3 at sentBeginDate and createdDate, 2 at sentEndDate (T108).
     """
     form = on.date_form
     if instant is None or form == "null":
@@ -138,12 +138,12 @@ def _stamp(instant: datetime, digits: int) -> str:
 
 
 def as_millis(instant: datetime) -> str:
-    """Write ``2019-04-01T08:38:32.569Z``, the form of the times in a report file."""
+    """Return ``2019-04-01T08:38:32.569Z``, the form of the times in a report file."""
     return _stamp(instant, 3) + "Z"
 
 
 def parse_instant(text: str) -> datetime | None:
-    """Read a time with two or three fraction digits and Z; None for any other form (T74, T105)."""
+    """Parse a time with two or three decimals and Z; return None for any other form (T74, T105)."""
     match = _INSTANT.fullmatch(text)
     if match is None:
         return None

@@ -1,7 +1,8 @@
-"""Campaigns to an uploaded file, whose contacts are not kept (T122, T123).
+"""Campaigns without lists, to the contacts of an uploaded file (T122, T123).
 
-The POST makes a campaign in PREPARE and a URL; what is PUT there is read as an import would be,
-stored nowhere, and sent to. The upload is answered once the file is read, slice by slice.
+The POST creates a campaign in PREPARE and a URL. The file that is PUT there is read as an import
+would read it, but its contacts do not enter the account. The upload is answered after the file has
+been read, slice by slice.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from newsleopard_async.emulator.switches import SwitchBoard, Switches
 __all__ = ["ONCE_FOLDER", "Once"]
 
 ONCE_FOLDER: Final = "once/"
-"""Where in the storage its files are to be PUT; nothing is kept there."""
+"""The folder of the storage that accepts these uploads; no file can be fetched from it."""
 
 
 @attrs.define(eq=False)
 class _RecipientsFile:
-    """A file that is to be read."""
+    """A file that waits to be read."""
 
     AFRESH: ClassVar[Mapping[str, object]] = {"reading": None}
 
@@ -65,16 +66,16 @@ class Once:
         self._is_reading = False
 
     def upload_url(self, campaign: Campaign, now: datetime) -> str:
-        """Return where the recipients of a campaign are to be PUT."""
+        """Return the URL for the upload of a campaign's recipients."""
         return self._storage.upload_url(
             f"{ONCE_FOLDER}{campaign.sn}.csv", now=now, lifetime_s=self._board.on.upload_lifetime_s
         )
 
     def check_upload(self, name: str) -> Campaign:
-        """Find the campaign that an upload is for.
+        """Return the campaign of an upload.
 
         Raises:
-            StorageRefusal: there is none, or it takes no upload any more.
+            StorageRefusal: the campaign does not exist, or accepts no more uploads.
         """
         sn = name.removeprefix(ONCE_FOLDER).removesuffix(".csv")
         campaign = self._campaigns.all.get(sn)
@@ -88,7 +89,7 @@ class Once:
     def upload(
         self, campaign: Campaign, blob: Blob, now: datetime, *, max_bytes: int | None = None
     ) -> None:
-        """Take a file; one that is larger than ``max_bytes`` is not read."""
+        """Accept a file; one that is larger than ``max_bytes`` is not read."""
         on = self._board.on
         if campaign.uploads and on.second_once_upload == "ignored":
             return
@@ -100,11 +101,11 @@ class Once:
 
     @property
     def has_unread(self) -> bool:
-        """Whether a file waits to be read, and no request is reading it."""
+        """Whether a file waits to be read while no request is reading."""
         return bool(self._queue) and not self._is_reading
 
     def reading(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
-        """Read all files that wait, a few milliseconds at a time, unless another request does."""
+        """Read all waiting files, a few milliseconds at a time, unless another request does so."""
         if self._is_reading:
             return
         self._is_reading = True
@@ -133,7 +134,7 @@ class Once:
             self._arrive(upload.campaign, _guests(upload.history, done.value), due)
 
     def _due(self, blob: Blob, on: Switches, at: datetime) -> datetime:
-        """Return when a file has been read: what an import of it would take."""
+        """Return when a file has been read: it takes as long as an import of it."""
         return at + timedelta(seconds=on.import_base_s + blob.lines / on.import_rows_per_s)
 
     def _arrive(self, campaign: Campaign, guests: Guests, due: datetime) -> None:
@@ -142,7 +143,7 @@ class Once:
 
 @attrs.frozen(eq=False)
 class _RecipientsArrival(ScheduledChange):
-    """The recipients of a campaign without lists, once their file has been read."""
+    """The arrival of the recipients of a campaign without lists, from a file that was read."""
 
     campaigns: Campaigns
     campaign: Campaign
@@ -153,7 +154,7 @@ class _RecipientsArrival(ScheduledChange):
 
 
 def _guests(history: BatchHistory, found: FileCheckResult) -> Guests:
-    """Return the contacts of a file; of one that no import would take there are none."""
+    """Return the contacts of a file; a file that no import would accept has none."""
     if found.batch is None:
         return Guests()
     history.commit(found.batch)

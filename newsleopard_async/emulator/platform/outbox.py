@@ -1,4 +1,4 @@
-"""The mails that went out, rendered when somebody looks at them (T83, T84)."""
+"""The mails that were sent, rendered on access (T83, T84)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Mail:
     Attributes:
         to: The recipient's address.
         name: The recipient's name.
-        subject: With the recipient's values filled in.
+        subject: The subject, with the recipient's values.
         sender: ``Name <address>``.
-        html: With the recipient's values filled in.
+        html: The content, with the recipient's values.
         campaign_sn: The campaign's code.
-        sent_at: When it went out.
+        sent_at: When it was sent.
         variant: ``A`` or ``B`` of a test, else empty.
-        preheader: With the recipient's values filled in.
+        preheader: The preheader, with the recipient's values.
     """
 
     to: str
@@ -54,10 +54,10 @@ def placeholders(text: str) -> set[str]:
 
 
 def fill_in(text: str, contact: Contact, columns: Collection[str]) -> str:
-    """Put a contact's values in.
+    """Replace the placeholders of a text by a contact's values.
 
-    A column that the contact has no value for becomes empty text; a name that is no column
-    stays as it is. Nothing is escaped.
+    If the contact has no value for a column, its placeholder becomes empty text. A name that is
+    not a column stays unchanged. Values are not escaped.
     """
 
     def value_of(match: re.Match[str]) -> str:
@@ -75,19 +75,19 @@ Render = Callable[[Wave, int], Mail]
 
 
 def render_mail(wave: Wave, index: int, *, variants: tuple[Variant, ...]) -> Mail:
-    """Render one mail of a wave, as it was when the campaign began."""
+    """Render one mail of a wave, with the values of the beginning of its sending."""
     contact, columns = wave.recipients[index], wave.recipients.columns
-    look = variants[wave.variant]
+    variant = variants[wave.variant]
     return Mail(
         to=contact.email,
         name=contact.name,
-        subject=fill_in(look.subject, contact, columns),
-        sender=f"{look.from_name} <{look.from_address}>",
-        html=fill_in(look.html, contact, columns),
+        subject=fill_in(variant.subject, contact, columns),
+        sender=f"{variant.from_name} <{variant.from_address}>",
+        html=fill_in(variant.html, contact, columns),
         campaign_sn=wave.campaign_sn,
         sent_at=wave.sent_at(index),
         variant="AB"[wave.variant] if len(variants) > 1 else "",
-        preheader=fill_in(look.preheader, contact, columns),
+        preheader=fill_in(variant.preheader, contact, columns),
     )
 
 
@@ -95,10 +95,10 @@ class Outbox(Sequence[Mail]):
     """The mails sent up to one instant, wave by wave.
 
     Args:
-        waves: Of all campaigns.
+        waves: The waves of all campaigns.
         now: The instant.
-        render: Renders one mail.
-        unsent: Why there is none, if there is none.
+        render: A function that renders one mail.
+        unsent: Why the outbox is empty; None if it is not.
     """
 
     def __init__(
@@ -135,18 +135,18 @@ class Outbox(Sequence[Mail]):
         return self._render(self._waves[number], place - before)
 
     def _shortage(self) -> str:
-        """Say how many mails there are, or why there is none."""
+        """Return a text with the number of mails, or the reason why the outbox is empty."""
         if len(self) == 0 and self._unsent is not None:
             return f"the outbox is empty: {self._unsent.reason}; {self._unsent.way_out}"
         coming = [wave for wave in self._waves if wave.sent(self._now) < wave.events.mails]
         more = sum(wave.events.mails - wave.sent(self._now) for wave in coming)
-        said = "1 mail has gone out" if len(self) == 1 else f"{len(self):,} mails have gone out"
+        sent = "1 mail was sent" if len(self) == 1 else f"{len(self):,} mails were sent"
         if not more:
-            return said
+            return sent
         end = max(wave.sent_at(wave.events.mails - 1) for wave in coming)
         return (
-            f"{said}, and {more:,} more will until {as_text(end)}; "
-            f"the clock stands at {as_text(self._now)}"
+            f"{sent}, and {more:,} more will be sent until {as_text(end)}; "
+            f"the clock is at {as_text(self._now)}"
         )
 
     def __repr__(self) -> str:

@@ -1,12 +1,12 @@
-"""A pickle of a state, which can hold our own classes and nothing that does anything.
+"""Pickles of a state, which contain data only.
 
-What belongs to the process is left out: locks, addresses of servers, a transport. A class names
-such attributes in ``OF_PROCESS``. Work that is half done, such as a file that is being judged, is
-left out too and done again, and so is what can be worked out; ``AFRESH`` names these attributes,
-and what they hold instead.
+Attributes that belong to the process are left out: locks, URLs of servers, a transport. A class
+lists them in ``OF_PROCESS``. Work that is half done, such as the check of a file, is left out and
+done again; so are values that can be computed. ``AFRESH`` has these attributes, with the values
+that replace theirs.
 
-A pickle can call anything. This one is read with a list of our own classes and a few plain ones
-of the standard library, and everything else is refused before it is called.
+A pickle can call any function, so a manipulated file could run code. The reader only accepts the
+emulator's own classes and a few of the standard library, and refuses a name before it is called.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from newsleopard_async.emulator.switches import SwitchBoard
 __all__ = ["BadState", "Beside", "StatePickler", "load", "load_texts"]
 
 PROTOCOL: Final = 5
-"""The newest one that all supported versions of Python read."""
+"""The newest protocol that all supported versions of Python read."""
 
 MODULES: Final = (
     addressbook,
@@ -77,7 +77,7 @@ MODULES: Final = (
     timeline,
     webhooks,
 )
-"""Where the classes of a state are defined."""
+"""The modules that define the classes of a state."""
 
 PLAIN: Final = (
     Counter,
@@ -90,14 +90,14 @@ PLAIN: Final = (
     timedelta,
     timezone,
 )
-"""The standard library's classes of a state, beside those that a pickle has codes for."""
+"""The standard library's classes of a state, in addition to those with a pickle code."""
 
 KEY_MARK: Final = "…"
-"""What stands in a file for an API key, as in the log of requests."""
+"""The text that replaces API keys in a file, as in the log of requests."""
 
 
 Beside = Mapping[tuple[str, ...], object]
-"""What a pickle has beside it, by the keys that it holds."""
+"""The objects outside a pickle, by the keys that the pickle has instead."""
 
 
 class BadState(ValueError):
@@ -108,16 +108,16 @@ def load(content: bytes, beside: Beside) -> Any:
     """Read a pickle.
 
     Raises:
-        BadState: it is damaged, or holds anything that has no place in a state.
+        BadState: the pickle is damaged, or contains an object that a state cannot have.
     """
     return _load_or_refuse(_StateUnpickler(io.BytesIO(content), beside).load)
 
 
 def load_texts(content: bytes) -> Any:
-    """Read a pickle that holds texts and tuples alone, a million of them in C.
+    """Read a pickle of texts and tuples only; fast, because it runs in C.
 
     Raises:
-        BadState: it is damaged, or holds anything else.
+        BadState: the pickle is damaged, or contains other objects.
     """
     return _load_or_refuse(_TextUnpickler(io.BytesIO(content)).load)
 
@@ -139,18 +139,18 @@ def _load_or_refuse(read: Callable[[], Any]) -> Any:
         TypeError,
         ValueError,
         struct.error,
-    ) as error:  # a damaged pickle may raise any of these
+    ) as error:  # a damaged pickle can raise any of these
         raise BadState(f"the state cannot be read: {error!r}") from error
 
 
 def shared(*key: str) -> object:
-    """Stand in a pickle for what is beside it; a reader looks it up instead of calling this."""
+    """Represent an object outside the pickle; the reader looks it up and does not call this."""
     raise BadState(f"{key} is not in a pickle")
 
 
 @cache
 def _allowed() -> Mapping[tuple[str, str], object]:
-    """Return all classes that a state may hold, and array's way to read itself."""
+    """Return all classes that a state can contain, and the function that reads an array."""
     ours = [
         each
         for module in MODULES
@@ -166,15 +166,15 @@ def _allowed() -> Mapping[tuple[str, str], object]:
 
 
 class StatePickler(pickle.Pickler):
-    """Writes what a reader will take, and nothing else.
+    """Writes only objects that the reader accepts.
 
     Args:
-        hide_keys: Write a mark in the place of each API key.
-        is_beside: It writes what is beside a head.
+        hide_keys: Replace each API key by a mark.
+        is_beside: Whether it writes objects that are outside the head.
 
     Attributes:
-        batches: What the pickle needs beside it.
-        blobs: What the pickle needs beside it.
+        batches: The batches outside the pickle.
+        blobs: The blobs outside the pickle, by digest.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class StatePickler(pickle.Pickler):
         self._is_beside = is_beside
 
     def reducer_override(self, obj: Any) -> Any:
-        """Say how anything is written that a pickle has no code for."""
+        """Return how to write an object that has no pickle code."""
         key = self._put_beside(obj)
         if key is not None:
             return shared, key
@@ -196,11 +196,11 @@ class StatePickler(pickle.Pickler):
             return NotImplemented
         name = obj if isinstance(obj, type) or callable(obj) else kind
         if _allowed().get((name.__module__, name.__qualname__)) is not name:
-            raise TypeError(f"{obj!r} cannot be kept: it is not of a class of the state")
+            raise TypeError(f"{obj!r} cannot be stored: its class is not a class of the state")
         return NotImplemented if name is obj else self._reduced(obj)
 
     def _put_beside(self, obj: object) -> tuple[str, ...] | None:
-        """Return under which key something is beside the pickle; None if it is in there."""
+        """Return the key of an object outside the pickle; None if it belongs into the pickle."""
         if isinstance(obj, Blob):
             self.blobs[obj.digest] = obj
             return ("blob", obj.digest)
@@ -208,7 +208,7 @@ class StatePickler(pickle.Pickler):
             return ("addresses",)
         if isinstance(obj, SwitchBoard):
             return ("board",)
-        # Rows that count change no more.
+        # The rows of a committed import never change.
         if isinstance(obj, ImportBatch) and obj.version is not None and not self._is_beside:
             self.batches.append(obj)
             self.blobs[obj.blob.digest] = obj.blob
@@ -216,7 +216,7 @@ class StatePickler(pickle.Pickler):
         return None
 
     def _reduced(self, obj: Any) -> tuple[Any, ...]:
-        """Take away what belongs to the process, and work that is half done."""
+        """Leave out attributes that belong to the process, and work that is half done."""
         make, arguments, state, *_ = obj.__reduce_ex__(PROTOCOL)
         kind = type(obj)
         left_out: frozenset[str] = getattr(kind, "OF_PROCESS", frozenset())
@@ -229,10 +229,10 @@ class StatePickler(pickle.Pickler):
 
 
 class _TextUnpickler(pickle.Unpickler):
-    """Reads no class at all."""
+    """Reads no classes."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Refuse any."""
+        """Refuse all classes."""
         raise BadState(f"{module}.{name} has no place in a state")
 
 
@@ -240,15 +240,15 @@ _PLAIN_DISPATCH: Final[dict[int, Any]] = pickle._Unpickler.dispatch  # noqa: SLF
 
 
 def _build(reader: Any) -> None:
-    """Give an object its attributes, unless it is a class, or was there before."""
+    """Set the attributes of an object, unless it is a class, or existed before."""
     made = reader.stack[-2]
     if isinstance(made, (type, AddressTable, Blob, SwitchBoard)):
-        raise BadState(f"{made!r} has no place in a state as it is changed there")
+        raise BadState(f"a state must not change {made!r}")
     _PLAIN_DISPATCH[pickle.BUILD[0]](reader)
 
 
 class _StateUnpickler(pickle._Unpickler):  # noqa: SLF001  # the one in C cannot refuse this
-    """Reads our own classes and a few plain ones, and changes nothing but what it made."""
+    """Reads the allowed classes, and changes only the objects that it created."""
 
     def __init__(self, file: io.BytesIO, beside: Beside) -> None:
         super().__init__(file)
@@ -258,7 +258,7 @@ class _StateUnpickler(pickle._Unpickler):  # noqa: SLF001  # the one in C cannot
         """Return a class that is allowed.
 
         Raises:
-            BadState: it is anything else.
+            BadState: the class is not allowed.
         """
         if (module, name) == (shared.__module__, shared.__qualname__):
             return self._find

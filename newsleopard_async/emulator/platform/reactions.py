@@ -1,7 +1,7 @@
-"""What a test lets a reader do with a mail, in the place of what was drawn for him.
+"""Reactions to a mail that a test sets, instead of the events that were drawn for it.
 
-Everything that counts events follows: reports, metrics, the rates of lists, and who is excluded.
-A report file that is ready is history, and stays.
+Reports, metrics, the rates of lists, and the exclusions follow. A report file that is ready does
+not change.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ __all__ = ["ACTIONS", "Action", "react"]
 
 Action = Literal["open", "click", "bounce", "unsubscribe", "complain"]
 ACTIONS: Final[tuple[str, ...]] = get_args(Action)
-"""What can become of a mail; ``bounce`` is what its server does, the others are its reader's."""
+"""The reactions; the receiving server bounces a mail, and the reader does the others."""
 
 
 def react(
     account: Account, email: str, action: Action, now: datetime, *, campaign_sn: str | None
 ) -> None:
-    """Let something become of the latest mail to an address.
+    """Set the reaction to the latest mail that was sent to an address.
 
     Raises:
-        ValueError: there is no such action.
-        LookupError: there is no such mail, or it bounced, so that nobody has it.
+        ValueError: the action is unknown.
+        LookupError: no mail was sent, or it bounced, so no reader has it.
     """
     if action not in ACTIONS:
-        raise ValueError(f"action: {action!r} is none of {', '.join(ACTIONS)}")
+        raise ValueError(f"action: must be one of {', '.join(ACTIONS)}, not {action!r}")
     address = folded(email)
     campaign, number, index = _latest(account, address, now, campaign_sn)
     wave = campaign.waves[number]
@@ -46,8 +46,7 @@ def react(
     if "bounce" in done and action != "bounce":
         raise LookupError(
             f"the mail to {address} of campaign {campaign.sn} bounced at "
-            f"{as_text(done['bounce'])}, so that nobody can read it; set bounce_share=0 before it "
-            "is sent"
+            f"{as_text(done['bounce'])}, so it has no reader; set bounce_share=0 before it is sent"
         )
     if action not in done:
         if account.reports.exports.get(campaign.sn):
@@ -63,10 +62,12 @@ def react(
 def _latest(
     account: Account, address: str, now: datetime, campaign_sn: str | None
 ) -> tuple[Campaign, int, int]:
-    """Find the latest mail to an address that has gone out: campaign, wave, place in the wave."""
+    """Return the latest mail that was sent to an address: campaign, wave, index in the wave."""
     campaigns = account.campaigns.all
     if campaign_sn is not None and campaign_sn not in campaigns:
-        raise LookupError(f"campaign_sn: no campaign {campaign_sn!r} was accepted")
+        raise LookupError(
+            f"campaign_sn: no campaign {campaign_sn!r} was accepted; see emulator.campaigns"
+        )
     chosen = campaigns.values() if campaign_sn is None else [campaigns[campaign_sn]]
     mails = [
         (campaign, number, index)
@@ -74,29 +75,29 @@ def _latest(
         for number, wave in enumerate(campaign.waves)
         for index in _places(wave, account.book.number(address))
     ]
-    gone = [mail for mail in mails if mail[2] < mail[0].waves[mail[1]].sent(now)]
-    if not gone:
+    sent = [mail for mail in mails if mail[2] < mail[0].waves[mail[1]].sent(now)]
+    if not sent:
         of = "" if campaign_sn is None else f" of campaign {campaign_sn}"
-        raise LookupError(f"no mail{of} has gone out to {address}{_why(mails, now)}")
-    # Of two that went out at the same instant the one of the later campaign is the latest.
+        raise LookupError(f"no mail{of} was sent to {address}{_why(mails, now)}")
+    # If two were sent at the same instant, the mail of the later campaign counts.
     return max(
-        enumerate(gone),
+        enumerate(sent),
         key=lambda each: (each[1][0].waves[each[1][1]].sent_at(each[1][2]), each[0]),
     )[1]
 
 
 def _places(wave: Wave, number: int | None) -> Iterator[int]:
-    """Yield the place of a contact among the recipients, if he is one."""
+    """Yield the index of a contact among the recipients, if it is one of them."""
     if number is not None and number in wave.recipients.numbers:
         yield wave.recipients.numbers.index(number)
 
 
 def _why(mails: list[tuple[Campaign, int, int]], now: datetime) -> str:
-    """Say why a mail has not gone out."""
+    """Return why a mail was not sent, or where the sent mails are."""
     for campaign, number, index in mails:
         wave = campaign.waves[number]
         if index < wave.events.mails:
             due = as_text(wave.sent_at(index))
-            return f": it is due at {due}, and the clock stands at {as_text(now)}"
+            return f": it is due at {due}, and the clock is at {as_text(now)}; advance the clock"
         return f": campaign {campaign.sn} was paused before"
-    return "; emulator.outbox has the mails that have"
+    return "; emulator.outbox has the mails that were sent"

@@ -1,7 +1,7 @@
-"""Contacts removed from a list by a filter (T63).
+"""The removal of contacts from a list by a filter (T63).
 
-The contacts are searched in slices, before the request is answered: to read a column of a million
-takes some seconds, and others are answered meanwhile.
+The contacts are searched in slices before the request is answered, because reading a column of a
+million contacts takes some seconds. Other requests are answered between the slices.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from newsleopard_async.emulator.switches import SwitchBoard, Switches
 __all__ = ["Removals"]
 
 FIELDS: Final = ("NAME", "MAIL_ADDRESS", "DOMAIN", "LISTSN")
-"""What the vendor's notes name; any other field is a custom variable."""
+"""The fields of the vendor's notes; any other field is a custom variable."""
 
 OPERATORS: Final = ("EQ", "NOT_EQ", "LIKE", "NOT_LIKE")
 
 SLICE: Final = 512
-"""Chosen: to read a column of so many contacts takes a few milliseconds."""
+"""Chosen: reading a column of 512 contacts takes a few milliseconds."""
 
 
 @attrs.frozen(kw_only=True)
 class Filter:
-    """Whom to remove.
+    """The condition for a contact to be removed.
 
     Attributes:
         field: One of ``FIELDS``, or the folded name of a custom variable.
         operator: One of ``OPERATORS``.
-        value: What is looked for, folded.
+        value: The value to search for, folded.
     """
 
     field: str
@@ -45,9 +45,9 @@ class Filter:
     value: str
 
     def finds(self, text: str) -> bool:
-        """Tell whether a value is the one that is looked for, or holds it."""
-        given = folded(text)
-        is_found = given == self.value if self.operator.endswith("EQ") else self.value in given
+        """Return whether a contact's value matches."""
+        value = folded(text)
+        is_found = value == self.value if self.operator.endswith("EQ") else self.value in value
         return is_found is not self.operator.startswith("NOT")
 
 
@@ -60,10 +60,10 @@ class Removals:
         self._board = board
 
     def remove(self, content: bytes, list_sn: str, now: datetime) -> None:
-        """Let the members of a list that a filter finds leave it, or the account.
+        """Remove the members of a list that a filter finds, from the list or from the account.
 
         Raises:
-            Refused: 40001 with every field that is wrong, or 40007 for an unknown list.
+            Refused: 40001 with all wrong fields, or 40007 for an unknown list.
         """
         on = self._board.on
         chosen = read_filter(content, columns=self._book.columns, on=on)
@@ -82,7 +82,7 @@ class Removals:
 
 
 def read_filter(content: bytes, *, columns: Iterable[str], on: Switches) -> Filter:
-    """Read the body; a filter that is not complete, or not understood, is refused."""
+    """Read the body; raise ``Refused`` for an incomplete or unknown filter."""
     check = FieldCheck(on)
     body = check.body(content)
     check.refuse_unknown(body, "", {"field", "operator", "value"})
@@ -101,7 +101,7 @@ def read_filter(content: bytes, *, columns: Iterable[str], on: Switches) -> Filt
 
 @attrs.frozen(eq=False)
 class _ContactRemoval(ScheduledChange):
-    """The departure of those whom a search finds, from a list or from the account."""
+    """The removal of the contacts that a search finds, from a list or from the account."""
 
     book: AddressBook
     target: ContactList
@@ -120,7 +120,7 @@ class _ContactRemoval(ScheduledChange):
 
 
 class _Search:
-    """Who among the members of a list is found by a filter."""
+    """The search for the members of a list that match a filter."""
 
     AFRESH: ClassVar[Mapping[str, object]] = {"_found": None}
 
@@ -131,11 +131,11 @@ class _Search:
         self._found: tuple[object, array[int]] | None = None
 
     def result(self) -> array[int]:
-        """Return who is found by now; the search is done again if an import came between."""
+        """Return the contacts that were found; search again if an import came between."""
         if self._found is None or self._found[0] != self._state():
             for _ in self.slices():
                 pass
-        assert self._found is not None  # the slices end with it
+        assert self._found is not None  # the last slice sets it
         return self._found[1]
 
     def _state(self) -> tuple[int, int]:
@@ -153,7 +153,7 @@ class _Search:
         self._found = state, found
 
     def _candidates(self) -> array[int]:
-        """Return the members that the filter may find: of a million one alone, if it names him."""
+        """Return the members to search; only one, if the filter has a whole address."""
         members = self._target.members.numbers
         if (self._chosen.field, self._chosen.operator) != ("MAIL_ADDRESS", "EQ"):
             return members.order[:]
@@ -161,7 +161,7 @@ class _Search:
         return array("I", [] if number is None or not is_member(number) else [number])
 
     def _test(self) -> Callable[[Sequence[int]], Iterable[bool]]:
-        """Return a function that picks the matching ones of many contacts."""
+        """Return a function that checks for each of many contacts whether it matches."""
         chosen, book = self._chosen, self._book
         if chosen.field == "LISTSN":
             return self._test_of_lists()
@@ -180,7 +180,7 @@ class _Search:
         return lambda numbers: map(chosen.finds, values(numbers))
 
     def _test_of_lists(self) -> Callable[[Sequence[int]], Iterable[bool]]:
-        """Return a function that picks the members of lists whose code matches."""
+        """Return a function that checks for each contact whether it is in a matching list."""
         is_inverse = self._chosen.operator.startswith("NOT")
         plain = attrs.evolve(self._chosen, operator=self._chosen.operator.removeprefix("NOT_"))
         testers = [

@@ -1,7 +1,7 @@
 """Report exports and their files (T04, T110 to T119).
 
-An export makes a file for each type that has events; a type without new ones since its last
-file keeps that file, and its date.
+An export creates a file for each type that has events. A type without new events since its last
+file keeps this file and its date.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "unsubscribe": ("EMAIL", "NAME", "UNSUBSCRIBED_AT"),
     "complain": ("EMAIL", "NAME", "COMPLAINED_AT"),
 }
-"""What the emulator's own files hold; the platform's are not documented (T119)."""
+"""Chosen: the columns of the emulator's files; the platform's are not documented (T119)."""
 
 BOUNCE_REASON: Final = "550 5.1.1 user unknown"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,13 +46,13 @@ _HREF: Final = re.compile(r"""href\s*=\s*["'](https?://[^"'\s]+)""", re.IGNORECA
 
 @attrs.frozen(kw_only=True)
 class Export:
-    """An export that counted.
+    """An export that took effect.
 
     Attributes:
-        at: When it was asked for.
-        delay_s: Until its first type is ready.
-        stagger_s: Until each further one is.
-        revision: What a test had let readers do by then: its files are history.
+        at: When it was requested.
+        delay_s: Seconds until the file of the first type is ready.
+        stagger_s: Seconds between the files of two types.
+        revision: The number of reactions at that time; later ones do not change its files.
     """
 
     at: datetime
@@ -61,7 +61,7 @@ class Export:
     revision: int = 0
 
     def ready(self, kind: str) -> datetime:
-        """Return when a type is ready."""
+        """Return when the file of a type is ready."""
         return self.at + timedelta(seconds=self.delay_s + self.stagger_s * EVENT_TYPES.index(kind))
 
 
@@ -70,12 +70,12 @@ class ReportFile:
     """A file of one type.
 
     Attributes:
-        campaign_sn: Whose.
+        campaign_sn: The code of the campaign.
         kind: One of the six types.
-        created: Up to when it tells.
-        rows: How many events it holds.
-        waves: The mails that it tells of, as they were then.
-        revision: What a test had let readers do by then.
+        created: When it was created; it has the events until then.
+        rows: The number of events.
+        waves: The mails, as they were at that instant.
+        revision: The number of reactions at that instant.
     """
 
     campaign_sn: str
@@ -87,7 +87,7 @@ class ReportFile:
 
     @property
     def name(self) -> str:
-        """Its name in the storage."""
+        """The name of the file in the storage."""
         stamp = f"{self.created:%Y%m%dT%H%M%S}"
         return f"reports/{self.campaign_sn}/{stamp}-{self.kind}.csv"
 
@@ -103,10 +103,10 @@ class Reports:
         self._last: datetime | None = None
 
     def export(self, campaign: Campaign, webhook_url: str | None, now: datetime) -> bool:
-        """Start an export; False where it is void, because it comes too soon (T111).
+        """Start an export; return False if it has no effect, because it is too early (T111).
 
         Raises:
-            Refused: with 40303, where the switch says so.
+            Refused: with 40303, if a switch refuses such an export.
         """
         on = self._board.on
         earlier = self.exports.setdefault(campaign.sn, [])
@@ -129,7 +129,7 @@ class Reports:
         return True
 
     def is_too_many(self, now: datetime) -> bool:
-        """Tell whether any export would come too soon after the last of all campaigns."""
+        """Return whether an export of any campaign is too early after the last one."""
         every_s = self._board.on.export_every_s
         return (
             every_s is not None and self._last is not None and _is_within(now, self._last, every_s)
@@ -147,7 +147,7 @@ class Reports:
                 yield newest
 
     def as_json(self, campaign: Campaign, now: datetime) -> object:
-        """Write the links as the wire has them (T114, T115)."""
+        """Return the links in the format of the API (T114, T115)."""
         links = [self._link(campaign, file, now) for file in self.files(campaign, now)]
         on = self._board.on
         if on.reports_as_array:
@@ -181,7 +181,7 @@ def _is_within(now: datetime, before: datetime, seconds: float) -> bool:
 
 @attrs.frozen(eq=False)
 class _ReportPayload(Payload):
-    """What a webhook says of an export."""
+    """The body of a webhook about an export."""
 
     reports: Reports
     campaign: Campaign
@@ -192,7 +192,7 @@ class _ReportPayload(Payload):
 
 @attrs.frozen(eq=False)
 class _ReportContent(FileContent):
-    """What a report file holds, in an encoding."""
+    """The content of a report file, in an encoding."""
 
     campaign: Campaign
     file: ReportFile
@@ -203,7 +203,7 @@ class _ReportContent(FileContent):
 
 
 def _file(campaign: Campaign, kind: str, export: Export) -> ReportFile:
-    """Return the file that an export would make of a type."""
+    """Return the file of a type from an export."""
     ready = export.ready(kind)
     revision = max(export.revision, campaign.revision(ready))
     waves = campaign.waves_of(revision)
@@ -218,7 +218,7 @@ def _file(campaign: Campaign, kind: str, export: Export) -> ReportFile:
 
 
 def _is_new(made: ReportFile, before: ReportFile | None, campaign: Campaign) -> bool:
-    """Tell whether a file has something that the one before has not; one without rows is none."""
+    """Return whether a file has rows that the file before lacks."""
     if before is None or not made.rows:
         return made.rows > 0
     between = campaign.past[before.revision : made.revision]
@@ -226,7 +226,7 @@ def _is_new(made: ReportFile, before: ReportFile | None, campaign: Campaign) -> 
 
 
 def write_report(campaign: Campaign, file: ReportFile, encoding: str) -> Writing:
-    """Write a report file, a slice at a time: times in UTC, in order of time."""
+    """Write a report file, a slice at a time; its times are in UTC and ascending."""
     writer = BlobWriter()
     encoder = codecs.getincrementalencoder(encoding)(errors="replace")
     writer.write(encoder.encode(write_row(COLUMNS[file.kind])))
@@ -268,7 +268,7 @@ def _begin_ms(wave: Wave) -> int:
 
 
 def _rows(wave: Wave, times: Sequence[int], places: Sequence[int], ending: str) -> Iterator[str]:
-    """Write rows of one wave; times are milliseconds since 1970."""
+    """Return rows of one wave; times are milliseconds since 1970."""
     emails, names = wave.recipients.emails_and_names(places)
     if NEEDS_QUOTES.search("".join(emails)) or NEEDS_QUOTES.search("".join(names)):
         emails = [write_row([email])[:-1] for email in emails]
@@ -284,7 +284,7 @@ def _rows(wave: Wave, times: Sequence[int], places: Sequence[int], ending: str) 
 
 
 def _ending(campaign: Campaign, kind: str, variant: int) -> str:
-    """Return what stands behind the time in each row."""
+    """Return the text after the time in each row."""
     return (
         "".join(f",{write_row([field])[:-1]}" for field in _extra(campaign, kind, variant)) + "\n"
     )

@@ -1,4 +1,4 @@
-"""The object storage beside the API: takes uploads, serves files, knows no API key (T09, T22).
+"""The object storage: it accepts uploads and returns files, without an API key (T09, T22).
 
 ::
 
@@ -6,8 +6,8 @@
     GET /_storage/errors/{import_sn}.csv       the rejected rows of an import
     GET /_storage/reports/{campaign_sn}/…      a report file
 
-Its presigned URLs are in the manner of S3's fourth version (T118): the signature covers
-method, path, and the whole query; it is an HMAC, but not Amazon's.
+Its presigned URLs resemble S3's fourth version (T118). The signature covers method, path, and the
+whole query; it is an HMAC, but not Amazon's.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DATE_FORM: Final = "%Y%m%dT%H%M%SZ"
 
 @attrs.frozen
 class StorageRefusal(Exception):
-    """The storage says no, in XML.
+    """The storage refuses a request, with an answer in XML.
 
     Attributes:
         status: The HTTP status.
@@ -58,7 +58,7 @@ class StorageRefusal(Exception):
 
 
 class Signer:
-    """Makes and checks presigned URLs."""
+    """Builds and checks presigned URLs."""
 
     def __init__(self, *, access_key_id: str, secret: bytes) -> None:
         self.access_key_id = access_key_id
@@ -67,7 +67,7 @@ class Signer:
     def url(
         self, method: str, base_url: str, path: str, *, now: datetime, lifetime_s: float
     ) -> str:
-        """Return a URL that allows one method on one path for a while."""
+        """Return a URL that allows one method on one path for ``lifetime_s``."""
         fields = {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
             "X-Amz-Credential": f"{self.access_key_id}/{now:%Y%m%d}/us-east-1/s3/aws4_request",
@@ -83,22 +83,22 @@ class Signer:
         """Check the query of a request.
 
         Raises:
-            StorageRefusal: it is not ours, was changed, or has expired.
+            StorageRefusal: the URL has no valid signature, or has expired.
         """
         pairs = parse_qsl(query, keep_blank_values=True)
-        given = dict(pairs).get(_SIGNATURE)
-        if given is None:
+        signature = dict(pairs).get(_SIGNATURE)
+        if signature is None:
             raise StorageRefusal(403, "AccessDenied", "Access Denied")
         signed = urlencode([(name, value) for name, value in pairs if name != _SIGNATURE])
         if not hmac.compare_digest(
-            self._sign(method, path, signed).encode(), given.encode("utf-8", "replace")
+            self._sign(method, path, signed).encode(), signature.encode("utf-8", "replace")
         ):
             raise StorageRefusal(
                 403,
                 "SignatureDoesNotMatch",
                 "The request signature we calculated does not match the signature you "
                 "provided. Check your key and signing method.",
-                details={"SignatureProvided": given},
+                details={"SignatureProvided": signature},
             )
         self._check_expiry(dict(pairs), now)
 
@@ -124,15 +124,17 @@ class Signer:
 
 STORAGE_PREFIX: Final = "/_storage/"
 MAX_UPLOAD_BYTES: Final = 5 * 1024**3
+"""Source: S3's limit for one PUT, 5 GiB."""
+
 _UNSIGNED_REFUSED: Final = ("x-amz-", "content-md5")
 
 
 Writing = Generator[None, None, Blob]
-"""Yields after every few milliseconds of work, and returns the file."""
+"""Yields every few milliseconds of work, and returns the file."""
 
 
 class FileContent(Protocol):
-    """What a file will hold: data, so that it can be written down."""
+    """The source of a file's content; it is data, so a state can contain it."""
 
     def writing(self) -> Writing:
         """Write the file."""
@@ -140,11 +142,11 @@ class FileContent(Protocol):
 
 
 class StoredFile:
-    """A file that is written once, when it is first asked for, and kept.
+    """A file that is written once, at the first request for it.
 
     Attributes:
-        form: What it would have to be written anew for, such as another encoding.
-        blob: Its content; None until it is written.
+        form: The form of the content, such as its encoding; another form needs a new file.
+        blob: The content; None until it is written.
     """
 
     AFRESH: ClassVar[Mapping[str, object]] = {"_writing": None}
@@ -158,9 +160,9 @@ class StoredFile:
         self._writing: Writing | None = None
 
     def write_on(self) -> None:
-        """Write a little more; several may do so by turns."""
+        """Write the next part; several requests can write in turns."""
         if self._writing is None:
-            assert self._content is not None  # a file without it has its blob
+            assert self._content is not None  # a file without it has a blob
             self._writing = self._content.writing()
         try:
             next(self._writing)
@@ -169,10 +171,10 @@ class StoredFile:
 
 
 class Storage:
-    """Presigned URLs and what lies behind them.
+    """Presigned URLs and their files.
 
     Attributes:
-        leaked_keys: Every API key that was sent here, which none ever should be.
+        leaked_keys: The API keys that were sent to the storage; a correct client sends none.
     """
 
     OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"base_url"})
@@ -186,9 +188,9 @@ class Storage:
 
     @contextmanager
     def at(self, base_url: str | None) -> Iterator[None]:
-        """Let presigned URLs point to another address while one answer is made; None changes none.
+        """Build presigned URLs with another base URL within the context; None changes nothing.
 
-        The account's lock is held meanwhile, so that nobody else meets that address.
+        The caller holds the account's lock, so no other request gets that base URL.
         """
         before = self.base_url
         self.base_url = base_url or before
@@ -198,34 +200,34 @@ class Storage:
             self.base_url = before
 
     def upload_url(self, name: str, *, now: datetime, lifetime_s: float) -> str:
-        """Return a URL that takes a PUT."""
+        """Return a URL for a PUT."""
         return self._signer.url(
             "PUT", self.base_url, STORAGE_PREFIX + name, now=now, lifetime_s=lifetime_s
         )
 
     def download_url(self, name: str, *, now: datetime, lifetime_s: float) -> str:
-        """Return a URL that answers a GET."""
+        """Return a URL for a GET."""
         return self._signer.url(
             "GET", self.base_url, STORAGE_PREFIX + name, now=now, lifetime_s=lifetime_s
         )
 
     def offer(self, name: str, content: FileContent, *, form: str) -> None:
-        """Let a file be fetched; it is written when somebody first asks for it in this form."""
+        """Add a file, which is written at the first request for it in this form."""
         known = self._files.get(name)
         if known is None or known.form != form:
             self._files[name] = StoredFile(content, form=form)
 
     def keep(self, name: str, blob: Blob) -> None:
-        """Let a file be fetched that is there already."""
+        """Add a file that is already written."""
         self._files[name] = StoredFile(blob=blob)
 
     def check(
         self, method: str, path: str, query: str, headers: Mapping[str, str], *, now: datetime
     ) -> None:
-        """Judge a request by its head.
+        """Check a request by its method, URL and headers.
 
         Raises:
-            StorageRefusal: it must not pass.
+            StorageRefusal: the request is not allowed.
         """
         key = headers.get("x-api-key")
         if key is not None:
@@ -247,7 +249,7 @@ class Storage:
         """Return a file, written or not.
 
         Raises:
-            StorageRefusal: there is no such file.
+            StorageRefusal: the file does not exist.
         """
         file = self._files.get(path.removeprefix(STORAGE_PREFIX))
         if file is None:
@@ -255,7 +257,7 @@ class Storage:
         return file
 
     def explain(self, refused: StorageRefusal) -> bytes:
-        """Write a refusal as S3 does: in XML, with the access key id in it."""
+        """Return the body of a refusal as S3 writes it: XML with the access key id."""
         elements = {
             "Code": refused.code,
             "Message": refused.message,
@@ -293,7 +295,7 @@ def _check_length(headers: Mapping[str, str]) -> None:
 
 
 def _xml_text(text: str) -> str:
-    """Escape a text, and drop what XML cannot carry at all."""
+    """Escape a text, and replace the characters that XML does not allow."""
     printable = "".join(
         char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text
     )

@@ -1,4 +1,4 @@
-"""The body of a submit, read and judged field by field (T67 to T87, T94 to T100)."""
+"""The body of a submit, read and checked field by field (T67 to T87, T94 to T100)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ __all__ = ["CampaignBody", "Variant", "check_schedule", "check_senders", "read_c
 MAX_SUBJECT_CHARS: Final = 150
 MAX_FROM_NAME_CHARS: Final = 50
 MAX_PREHEADER_CHARS: Final = 60
+"""Source: the vendor's notes (T81)."""
+
 MAX_WAIT_UNITS: Final = 1_000_000
+"""Chosen: a million days still end at a date that Python can represent."""
 
 TESTED_FIELDS: Final[Mapping[int, tuple[str, ...]]] = {
     1: ("subject",),
     2: ("fromName", "fromAddress"),
     3: ("htmlContent",),
 }
-"""What each ``testingOn`` gives twice, with A and B at the end."""
+"""The fields that each ``testingOn`` has twice, with A and B at the end."""
 
 _TEXTS: Final = ("subject", "fromName", "fromAddress", "htmlContent")
 _VARIANT_FIELDS: Final = ("subject", "from_name", "from_address", "html")
@@ -34,7 +37,7 @@ _MAX_CHARS: Final = {"subject": MAX_SUBJECT_CHARS, "fromName": MAX_FROM_NAME_CHA
 
 @attrs.frozen(kw_only=True)
 class Variant:
-    """What one half of the mails looks like; a campaign without test has one variant."""
+    """Sender and content of one half of the mails; a campaign without test has one variant."""
 
     subject: str
     from_name: str
@@ -45,22 +48,22 @@ class Variant:
 
 @attrs.frozen(kw_only=True)
 class CampaignBody:
-    """A submit's body, judged.
+    """The checked body of a submit.
 
     Attributes:
         name: ``form.name``.
         selected: Lists to send to.
         excluded: Lists to leave out.
-        schedule_text: ``scheduleDate`` as it came; None where a lenient server misses none.
-        is_scheduled: ``schedule.type`` is 1.
-        timezone: The zone's code, which is only kept (T71).
-        has_ecommerce: Google Analytics is to follow a shop's orders.
+        schedule_text: ``scheduleDate``, unchanged; None if it is missing, and optional.
+        is_scheduled: Whether ``schedule.type`` is 1.
+        timezone: The zone's code, which has no effect (T71).
+        has_ecommerce: Whether Google Analytics follows a shop's orders.
         footer_language: 0 English, 1 Chinese.
-        variants: One, or A and B.
+        variants: One variant, or A and B.
         testing_on: 1, 2, 3, or None without test.
         proportion: Percent of all mails that are test mails.
-        wait: From the test to the rest.
-        content_position: Where ``content`` stood (T95).
+        wait: The time from the test to the other mails.
+        content_position: The position of ``content`` in the body (T95).
     """
 
     name: str
@@ -79,9 +82,9 @@ class CampaignBody:
 
 
 CLI_CONTACTS: Final = "contactsFileContent"
-"""Where the vendor's command line puts the contacts of a campaign without lists (T122).
+"""The field in which the vendor's command line sends the contacts of ``once`` (T122).
 
-A server that is not strict refuses it, too: to ignore it would lose them all.
+Also a server that is not strict refuses it, because ignoring it would lose all contacts.
 """
 
 
@@ -91,7 +94,7 @@ def read_campaign(
     """Read the body of a submit, or of a campaign without lists.
 
     Raises:
-        Refused: 40001 with every field that is wrong.
+        Refused: 40001 with all wrong fields.
     """
     check = FieldCheck(on)
     body = check.body(content)
@@ -108,7 +111,7 @@ def read_campaign(
 def _locate_content(
     check: FieldCheck, body: Mapping[str, Any], *, may_nest: bool
 ) -> tuple[dict[str, Any] | None, Literal["top", "nested"]]:
-    """Find ``content``: at top level, or for a content test inside ``config`` (T95)."""
+    """Return ``content``: from the top level, or of a content test from ``config`` (T95)."""
     config = body.get("config")
     nested = config.get("content") if isinstance(config, dict) else None
     if nested is None or not may_nest:
@@ -182,7 +185,7 @@ def _read_ga(check: FieldCheck, ga: Mapping[str, Any], fields: dict[str, Any]) -
 
 
 def _read_flag(check: FieldCheck, ga: Mapping[str, Any], name: str) -> bool:
-    """Read a flag that is text, or where the switch allows it a boolean (T76)."""
+    """Read a flag that is text, or a boolean if the switch allows it (T76)."""
     value = ga.get(name)
     if value is None:
         check.refuse(f"config.ga.{name}", "NotNull")
@@ -213,7 +216,7 @@ def _read_content(
     fields["testing_on"] = testing_on
     fields["footer_language"] = check.code(mail, path, "footerLang", low=0, high=1)
     fields["variants"] = _read_variants(check, mail, path, testing_on)
-    _refuse_strangers(check, mail, path, testing_on)
+    _refuse_other_fields(check, mail, path, testing_on)
     if is_test:
         _read_testing(check, mail, path, fields)
 
@@ -237,7 +240,7 @@ def _read_variants(
 
 
 def _read_text(check: FieldCheck, mail: Mapping[str, Any], path: str, name: str) -> str:
-    """Read a text of the content; a variant's field that is not there names its parent too."""
+    """Read a text of the content; a missing field of a variant also refuses its parent."""
     limit = _MAX_CHARS.get(name.rstrip("AB"))
     if name[-1] in "AB" and mail.get(name) in (None, ""):
         check.refuse(f"{path}.{name}", "InvalidTestingOnFields")
@@ -255,10 +258,10 @@ def _read_preheader(
     return check.text(mail, path, name, optional=True, max_chars=MAX_PREHEADER_CHARS)
 
 
-def _refuse_strangers(
+def _refuse_other_fields(
     check: FieldCheck, mail: Mapping[str, Any], path: str, testing_on: int | None
 ) -> None:
-    """Refuse what belongs to another variant, and what belongs nowhere (T82, T96)."""
+    """Refuse the fields of other kinds of tests, and unknown fields (T82, T96)."""
     names = _content_names(testing_on, with_preheader=check.on.vendor_limits)
     others = set[str]()
     for kind in (None, *TESTED_FIELDS):
@@ -298,10 +301,10 @@ def _read_testing(
 
 
 def check_schedule(body: CampaignBody, now: datetime) -> datetime:
-    """Return the instant to send at.
+    """Return when the sending begins.
 
     Raises:
-        Refused: 40020 for a time in another form (T74), 40019 for one that is past (T75).
+        Refused: 40020 for a time in another form (T74), 40019 for a time in the past (T75).
     """
     if body.schedule_text is None:
         return now
@@ -316,7 +319,7 @@ def check_schedule(body: CampaignBody, now: datetime) -> datetime:
 
 
 def check_senders(variants: Iterable[Variant], on: Switches) -> None:
-    """Raise ``Refused`` for an address that cannot, must not or may not send (T80)."""
+    """Raise ``Refused`` for a sender that is malformed, of a denied domain, or unverified (T80)."""
     for address in dict.fromkeys(variant.from_address for variant in variants):
         if not is_email(address):
             raise Refused(40003)

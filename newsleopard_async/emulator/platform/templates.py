@@ -1,4 +1,4 @@
-"""Templates (範本), which tests add: the console makes them, the API only reads (T132)."""
+"""Templates (範本); a test adds them, because the API can only read them (T132)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from newsleopard_async.emulator.switches import SwitchBoard
 __all__ = ["Template", "Templates"]
 
 FIRST_NUMBER: Final = 101
-"""Chosen: the first id that is a number; unlike a place in the list."""
+"""Chosen: the first numeric id, which differs from any index in the list."""
 
 
 @attrs.frozen
@@ -21,9 +21,9 @@ class Template:
     """One template.
 
     Attributes:
-        id: Its code; decimal digits if ids are numbers.
-        name: What it is called.
-        html: The mail.
+        id: The code; decimal digits if ids are numbers.
+        name: The name.
+        html: The HTML of the mail.
     """
 
     id: str
@@ -40,20 +40,20 @@ class Templates:
         self._board = board
 
     def add(self, name: str, html: str) -> Template:
-        """Add one."""
+        """Add a template."""
         is_number = self._board.on.numeric_template_ids
-        made = str(FIRST_NUMBER + len(self.all)) if is_number else self._codes.sn()
-        return self.all.setdefault(made, Template(made, name, html))
+        code = str(FIRST_NUMBER + len(self.all)) if is_number else self._codes.sn()
+        return self.all.setdefault(code, Template(code, name, html))
 
     def as_list(self) -> list[dict[str, object]]:
-        """Write all templates as the wire has them, without their HTML."""
+        """Return all templates in the format of the API, without their HTML."""
         return [self._fields(each) for each in self.all.values()]
 
     def as_json(self, template_id: str) -> dict[str, object]:
-        """Write one template as the wire has it.
+        """Return one template in the format of the API.
 
         Raises:
-            Refused: 40007 for an unknown one.
+            Refused: 40007 if it is unknown.
         """
         found = self.all.get(template_id)
         if found is None:

@@ -1,9 +1,9 @@
-"""The changes of state that are due.
+"""The scheduled changes of an account's state.
 
-There are no background tasks. Whoever reads or changes the state first settles the
-timeline up to the clock's present, so that the state is a function of the clock. The
-present never goes back: what has happened stays so if the wall clock is set back. A request
-prepares long work in slices before it settles. Others are answered meanwhile, as of before.
+There are no background tasks. Each read or change of the state first catches up: it applies all
+changes that are due, so the state is a function of the clock. The present never goes back, so a
+change stays applied if the wall clock is set back. A request prepares long work in slices before
+it applies a change. Between the slices, other requests get answers from the state before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["ChangeCounter", "ScheduledChange", "Timeline"]
 
 
 class ChangeCounter:
-    """Counts the changes of an account's state, so that others notice that there was one."""
+    """Counts the changes of an account's state, so that a reader can detect a change."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -26,30 +26,30 @@ class ChangeCounter:
 
     @property
     def count(self) -> int:
-        """How many changes there were; it never goes back."""
+        """The number of changes; it never decreases."""
         return self._count
 
     def add(self) -> None:
-        """Count one that has been made; from any thread."""
+        """Count a change, from any thread."""
         with self._lock:
             self._count += 1
 
 
 class ScheduledChange(Protocol):
-    """Something that is to happen at an instant: data, so that it can be written down."""
+    """A change that happens at an instant; it is data, so a state can contain it."""
 
     def apply(self, at: datetime) -> None:
-        """Do it; ``at`` is its instant."""
+        """Apply the change at its instant."""
         ...
 
     def preparing(self, at: datetime) -> Iterator[None]:
-        """Do in slices what can be done of it before; it may be done again."""
+        """Prepare the change in slices; this can be called again."""
         del at
         yield from ()
 
 
 class Timeline:
-    """A queue of changes; of two due at the same instant, the one added first happens first."""
+    """A queue of changes; at the same instant, the order of adding decides."""
 
     OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"_lock", "_counted"})
     AFRESH: ClassVar[Mapping[str, object]] = {"_is_preparing": False}
@@ -63,16 +63,16 @@ class Timeline:
         self._is_preparing = False
 
     def add(self, at: datetime, change: ScheduledChange) -> None:
-        """Let a change happen at an instant."""
+        """Schedule a change."""
         with self._lock:
             heapq.heappush(self._changes, (at, self._added, change))
             self._added += 1
 
     def catch_up(self, now: datetime) -> datetime:
-        """Let everything happen that is due, and return the present.
+        """Apply all changes that are due, and return the present.
 
-        The present is the latest instant that was ever settled. It stands still while a wall
-        clock that was set back catches up.
+        The present is the latest instant so far. If the wall clock was set back, the present does
+        not change until the clock has reached it again.
         """
         with self._lock:
             self._present = max(self._present, now)
@@ -87,7 +87,7 @@ class Timeline:
         self._counted.add()
 
     def catching_up(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
-        """Let everything happen that is due, prepared in slices, unless another request does it."""
+        """Prepare in slices and apply all changes that are due, unless another request does so."""
         if self._is_preparing:
             return
         self._is_preparing = True
@@ -101,6 +101,6 @@ class Timeline:
             self._is_preparing = False
 
     def present(self, now: datetime) -> datetime:
-        """Settle and return the present; it stands still while a request prepares a change."""
+        """Catch up and return the present, which waits while a request prepares a change."""
         with self._lock:
             return self._present if self._is_preparing else self.catch_up(now)

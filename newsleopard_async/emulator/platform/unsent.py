@@ -1,4 +1,4 @@
-"""Why no mail has gone out, and what can be done about it."""
+"""The reason why no mail was sent, and the way out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["Unsent", "as_text", "last_refused_submit", "why_unsent"]
 SUBMITS: Final = ("submit_campaign", "submit_ab_test", "submit_once", "submit_ab_test_once")
 
 FAILURES: Final[Mapping[str, tuple[str, str]]] = {
-    "STOP": ("it was paused", "a paused campaign never goes on; submit it again"),
+    "STOP": ("it was paused", "a paused campaign cannot be resumed; submit it again"),
     "EMPTY_RECIPIENT": (
         "it had no subscribed recipient when it was due",
-        "import contacts first; emulator.excluded has those who get no mail",
+        "import contacts first; emulator.excluded has the addresses that get no mail",
     ),
     "INSUFFICIENT_RECIPIENT_FOR_TESTING": (
         "there were too few recipients for each half of its test",
@@ -32,20 +32,20 @@ FAILURES: Final[Mapping[str, tuple[str, str]]] = {
         "raise emulator.balance before it is due",
     ),
     "UNAUTHENTICATED_SENDER": (
-        "its sender was not verified any more when it was due",
+        "its sender was no longer verified when it was due",
         "change the switch verified_senders or denied_domains",
     ),
 }
-"""What each state says that sends nothing, and the way out."""
+"""The reason and the way out for each state without mails."""
 
 
 @attrs.frozen
 class Unsent:
-    """Why no mail has gone out.
+    """Why no mail was sent.
 
     Attributes:
-        reason: What is so.
-        way_out: What can be done about it.
+        reason: The reason.
+        way_out: What the user can do.
     """
 
     reason: str
@@ -53,12 +53,12 @@ class Unsent:
 
 
 def as_text(at: datetime) -> str:
-    """Write an instant for a person who compares it with the clock."""
+    """Return an instant as text that a user can compare with the clock."""
     return at.isoformat(" ", "milliseconds").removesuffix("+00:00") + "Z"
 
 
 def last_refused_submit(requests: Iterable[RequestRecord]) -> RequestRecord | None:
-    """Return the last request for a campaign, if none was accepted of it."""
+    """Return the last submit, if it was not accepted."""
     submits = [each for each in requests if each.operation in SUBMITS]
     return submits[-1] if submits and submits[-1].status != 200 else None
 
@@ -71,14 +71,14 @@ def why_unsent(
     refused: RequestRecord | None,
     now: datetime,
 ) -> Unsent:
-    """Say of campaigns that have not sent a mail why, by the one that was accepted last.
+    """Return why campaigns have not sent a mail; the campaign that was accepted last counts.
 
     Args:
-        campaigns: All of them, the oldest first.
-        imports: All of them; those that run may be what is missing.
-        lists: By their codes.
-        refused: The last request for a campaign, if it was refused.
-        now: The clock's present.
+        campaigns: All campaigns, the oldest first.
+        imports: All imports; the contacts of a running one are possibly missing.
+        lists: All lists, by their codes.
+        refused: The last submit, if it was refused.
+        now: The clock's present time.
     """
     running = [job for job in imports if job.result is None]
     if not campaigns:
@@ -99,7 +99,7 @@ def _not_submitted(refused: RequestRecord | None, imports: str) -> Unsent:
     if refused is None:
         return Unsent(
             f"no campaign was submitted{imports}",
-            "submit one; emulator.requests has what was asked",
+            "submit one; emulator.requests has the requests so far",
         )
     if refused.status is None:
         ended = f"the fault {refused.fault}" if refused.fault else "no answer yet"
@@ -107,12 +107,12 @@ def _not_submitted(refused: RequestRecord | None, imports: str) -> Unsent:
         ended = f"status {refused.status}"
     return Unsent(
         f"no campaign was accepted: the last submit got {ended}{imports}",
-        "the client's error says why; a campaign needs a list with contacts in it",
+        "read the client's error; a campaign needs a list with contacts",
     )
 
 
 def _failed(campaign: Campaign) -> Unsent | None:
-    """Say why a campaign never sends."""
+    """Return why a campaign never sends a mail; None if it will."""
     of = f"campaign {campaign.sn}"
     if campaign.deleted is not None:
         return Unsent(f"{of} was deleted", "submit it again")
@@ -120,31 +120,31 @@ def _failed(campaign: Campaign) -> Unsent | None:
         return None
     if campaign.failed == campaign.scripted:
         return Unsent(
-            f"{of} came to {campaign.failed}, as script_campaign said",
-            "call clear_faults() before it is submitted, and it takes its course",
+            f"{of} is in {campaign.failed}, as script_campaign set",
+            "call clear_faults() before you submit it",
         )
     reason, way_out = FAILURES[campaign.failed]
-    return Unsent(f"{of} came to {campaign.failed}: {reason}", way_out)
+    return Unsent(f"{of} is in {campaign.failed}: {reason}", way_out)
 
 
 def _waiting(campaign: Campaign, now: datetime) -> Unsent:
-    """Say what a campaign waits for that is still to send."""
+    """Return what a campaign waits for before its first mail."""
     of = f"campaign {campaign.sn}"
     if campaign.is_once and campaign.guests is None:
         return Unsent(f"{of} waits for its contacts", "upload them to the URL of its answer")
     if campaign.waves:
         due = min(wave.sent_at(0) for wave in campaign.waves)
-        what = "sends its first mail at"
+        event = "sends its first mail at"
     else:
-        due, what = campaign.begins, "is scheduled for"
+        due, event = campaign.begins, "is scheduled for"
     return Unsent(
-        f"{of} {what} {as_text(due)}, and the clock stands at {as_text(now)}",
-        f"let {(due - now).total_seconds():,.3f} s pass on the emulator's clock",
+        f"{of} {event} {as_text(due)}, and the clock is at {as_text(now)}",
+        f"advance the emulator's clock by {(due - now).total_seconds():,.3f} s",
     )
 
 
 def _imports(running: Sequence[ImportJob], lists: Mapping[str, ContactList], now: datetime) -> str:
-    """Say which imports may be what a campaign lacks."""
+    """Return the running imports, with contacts that a campaign possibly lacks."""
     return "".join(f"; {_import(job, lists, now)}" for job in running)
 
 
@@ -157,5 +157,5 @@ def _import(job: ImportJob, lists: Mapping[str, ContactList], now: datetime) -> 
         return f"the import {into} is PROCESSING for ever"
     return (
         f"the import {into} is PROCESSING until {as_text(job.due)}, "
-        f"and the clock stands at {as_text(now)}"
+        f"and the clock is at {as_text(now)}"
     )

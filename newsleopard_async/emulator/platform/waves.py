@@ -1,7 +1,7 @@
-"""What readers do with their mails: drawn from the seed, spread over the hours after sending.
+"""The events of mails, such as opens: drawn from the seed, spread over the hours after sending.
 
-A million mails are drawn in slices, before they go out if possible, and kept as numbers: an
-event is one integer of its time and its mail's place, so that sorted events are sorted by time.
+A million mails are drawn in slices, if possible before they are sent. An event is one integer of
+its time and the index of its mail, so the order of these integers is the order of time.
 """
 
 from __future__ import annotations
@@ -38,38 +38,41 @@ EVENT_TYPES: Final = ("delivery", "open", "click", "bounce", "unsubscribe", "com
 READING_TYPES: Final = ("open", "click", "unsubscribe", "complain")
 EXCLUDING_TYPES: Final = ("bounce", "unsubscribe", "complain")
 MAX_DELAY_FACTOR: Final = 12.0
+"""Chosen: 12 times the mean delay; only 6 of a million exponential delays are longer."""
 
 
 def types_changed_by(action: str) -> Collection[str]:
-    """Return which types of events change when a reader does something, or his mail bounces.
+    """Return the types of events that a reaction changes.
 
-    A click implies that the mail was opened, and nobody reads a mail that bounced.
+    A click implies that the mail was opened, and a mail that bounced has no reader.
     """
     implied = {"click": ("open", "click"), "bounce": ("delivery", "bounce", *READING_TYPES)}
     return implied.get(action, (action,))
 
 
 MOST_RUNS: Final = 8
-"""Chosen: sorted runs of a type of event; to merge these too would hold everybody up."""
+"""Chosen: 8 sorted runs per type of event; merging these too would delay all other requests."""
 
 _SLICE: Final = 2_048
+"""Chosen: drawing so many mails takes a few milliseconds, in which other requests wait."""
+
 PART: Final = 512
-"""Chosen: so many rows of a report are written in about 1 ms, and other requests wait no longer."""
+"""Chosen: 512 rows of a report are written in about 1 ms, in which other requests wait."""
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class WaveEvents:
-    """What becomes of so many mails that go out one after the other.
+    """The events of some mails, which are sent one after the other.
 
     Args:
-        count: How many.
-        variant: Place of the variant in the campaign's body.
-        seed: What they are drawn from; the same seed gives the same events.
+        count: The number of mails.
+        variant: Index of the variant in the campaign's body.
+        seed: The seed; the same seed gives the same events.
         on: The shares and delays.
 
     Attributes:
-        mails: How many of them go out: all, unless they are stopped before.
+        mails: The number of mails that are sent: all, unless they are stopped.
     """
 
     AFRESH: ClassVar[Mapping[str, object]] = {"_stopped": None}
@@ -86,7 +89,7 @@ class WaveEvents:
         self._stopped: tuple[int, dict[str, list[array[int]]]] | None = None
 
     def drawing(self) -> Iterator[None]:
-        """Draw everything, a few milliseconds at a time."""
+        """Draw all events, a few milliseconds at a time."""
         count, variant, seed, on = self.origin
         draw = random.Random(seed).random  # noqa: S311  # a simulation, not a secret
         share = on.open_share if variant == 0 or on.open_share_b is None else on.open_share_b
@@ -107,7 +110,7 @@ class WaveEvents:
     def _merge_runs(self, kind: str) -> Iterator[None]:
         runs, merged = self._runs[kind], []
         for place in range(0, len(runs), 2):
-            # The sort finds both runs, and merges them.
+            # Python's sort detects both sorted runs, and merges them.
             merged.append(array("Q", sorted(chain.from_iterable(runs[place : place + 2]))))
             yield
         self._runs[kind] = merged
@@ -115,7 +118,7 @@ class WaveEvents:
     def _draw_readers(
         self, opened: Sequence[int], draw: Callable[[], float], on: Switches
     ) -> dict[str, list[int]]:
-        """Draw what those do who open their mails."""
+        """Draw the events of the mails that are opened."""
         delay = _delays(draw, on.open_delay_s)
         reading = _delays(draw, on.open_delay_s / 60)
         leaving = _delays(draw, on.open_delay_s / 30)
@@ -133,15 +136,15 @@ class WaveEvents:
         return {"open": opens, **found}
 
     def arrival_ms(self, place: int) -> int:
-        """Return when a mail arrives, or bounces, after the first was begun: when it is sent."""
+        """Return the milliseconds until a mail is sent, which is when it arrives or bounces."""
         return int(self._mail_ms * (place + 1))
 
     def sent(self, passed_ms: int) -> int:
-        """Count the mails that go out in so long a time."""
+        """Return the number of mails that are sent in so many milliseconds."""
         return bisect_right(range(self.mails), passed_ms, key=self.arrival_ms)
 
     def stopping(self, passed_ms: int) -> Iterator[None]:
-        """Find out, in slices, what readers do with the mails of so long a time."""
+        """Select, in slices, the events of the mails that are sent in so many milliseconds."""
         mails, count = self.sent(passed_ms), self._count
         found: dict[str, list[array[int]]] = {kind: [] for kind in self._runs}
         for kind, runs in self._runs.items():
@@ -151,7 +154,7 @@ class WaveEvents:
         self._stopped = mails, found
 
     def stop(self, passed_ms: int) -> None:
-        """Let no mail go out after so long a time; what readers do with the others happens."""
+        """Drop the mails that are not sent in so many milliseconds, and their events."""
         if self._stopped is None or self._stopped[0] != self.sent(passed_ms):
             for _ in self.stopping(passed_ms):
                 pass
@@ -159,7 +162,7 @@ class WaveEvents:
         self.mails, self._runs = self._stopped
 
     def count(self, kind: str, passed_ms: int) -> int:
-        """Count the events of a type in so long a time."""
+        """Return the number of events of a type in so many milliseconds."""
         if kind not in {"delivery", "bounce"}:
             end = max(0, passed_ms + 1) * self._count
             return sum(bisect_left(run, end) for run in self._runs[kind])
@@ -168,9 +171,9 @@ class WaveEvents:
         return bounced if kind == "bounce" else arrived - bounced
 
     def parts(self, kind: str, passed_ms: int) -> Iterator[tuple[list[int], list[int]]]:
-        """Yield the events of a type in so long a time, in order and some at a time.
+        """Yield the events of a type in so many milliseconds, in order, a part at a time.
 
-        Each part is two lists: milliseconds, and the mails' places.
+        Each part is two lists: milliseconds, and the indexes of the mails.
         """
         count = self.count(kind, passed_ms)
         if kind in {"delivery", "bounce"}:
@@ -186,9 +189,9 @@ class WaveEvents:
                 )
 
     def times_of(self, place: int) -> dict[str, int]:
-        """Return when everything of one mail happens: type and milliseconds.
+        """Return the events of one mail: type and milliseconds.
 
-        Events are not found by their mail, so this looks at all of them: 0.1 s of a million mails.
+        It reads the events of all mails, because there is no index: 0.1 s for a million mails.
         """
         arrival = "bounce" if self._is_bounced(place) else "delivery"
         times = {arrival: self.arrival_ms(place)}
@@ -207,9 +210,9 @@ class WaveEvents:
         return self._bounced[at : at + 1] == array("Q", [place])
 
     def react(self, place: int, action: str, passed_ms: int) -> None:
-        """Let a reader do something now, once; what he would have done later of it is replaced.
+        """Add the events of a reaction now, and remove later events of the same types.
 
-        No array is changed, but replaced: a copy of these events keeps what was so before.
+        Arrays are replaced, not changed, so a copy of these events does not change.
         """
         if action == "bounce":
             self._runs = {kind: self._without(place, runs) for kind, runs in self._runs.items()}
@@ -223,19 +226,19 @@ class WaveEvents:
         self._stopped = None
 
     def _put(self, kind: str, place: int, passed_ms: int) -> None:
-        """Let something happen now, and not later."""
+        """Add an event now, instead of a later one."""
         first, *others = self._without(place, self._runs[kind])
         first = first[:]
         insort(first, passed_ms * self._count + place)
         self._runs = {**self._runs, kind: [first, *others]}
 
     def _without(self, place: int, runs: Sequence[array[int]]) -> list[array[int]]:
-        """Return runs without the events of a mail; a run that has none stays the same array."""
-        kept = []
+        """Return runs without the events of a mail; a run without such events stays the same."""
+        left = []
         for run in runs:
             gone = self._events_of(place, run)
-            kept.append(array("Q", (each for each in run if each not in gone)) if gone else run)
-        return kept
+            left.append(array("Q", (each for each in run if each not in gone)) if gone else run)
+        return left
 
     def _arrived(self) -> Iterator[int]:
         begins = chain([0], (place + 1 for place in self._bounced))
@@ -248,7 +251,7 @@ def _in_parts(numbers: Iterator[int]) -> Iterator[list[int]]:
 
 
 def _delays(draw: Callable[[], float], mean_s: float) -> Callable[[], int]:
-    """Return what draws delays in milliseconds, exponential up to a limit."""
+    """Return a function that draws delays in milliseconds, exponential up to a limit."""
     if mean_s <= 0:
         return lambda: 0
     mean_ms, limit = mean_s * 1000, MAX_DELAY_FACTOR
@@ -258,15 +261,15 @@ def _delays(draw: Callable[[], float], mean_s: float) -> Callable[[], int]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Wave:
-    """Mails that go out together: a whole campaign, half of its test, or the rest.
+    """Mails that are sent together: a whole campaign, half of its test, or the others.
 
     Attributes:
-        campaign_sn: Whose mails.
-        variant: Place of the variant in the campaign's body.
-        recipients: As they were when the first mail went out; no later import changes them (T83).
-        begin: When the first mail went out.
-        events: What becomes of the mails.
-        part: What they are of the campaign: TOTAL, or of a test TEST_A, TEST_B or WINNING (T130).
+        campaign_sn: The code of the campaign.
+        variant: Index of the variant in the campaign's body.
+        recipients: The recipients when sending began; no later import changes them (T83).
+        begin: When sending began.
+        events: The events of the mails.
+        part: The part of the campaign: TOTAL, or of a test TEST_A, TEST_B or WINNING (T130).
     """
 
     campaign_sn: str
@@ -278,15 +281,15 @@ class Wave:
 
     @property
     def end(self) -> datetime:
-        """When the last mail went out."""
+        """When the last mail is sent."""
         return self.begin + timedelta(seconds=self.events.duration_s)
 
     def sent_at(self, index: int) -> datetime:
-        """Return when a mail went out, which is when it arrived or bounced."""
+        """Return when a mail is sent, which is when it arrives or bounces."""
         return self.begin + self.events.arrival_ms(index) * _MILLISECOND
 
     def sent(self, now: datetime) -> int:
-        """Count the mails that have gone out."""
+        """Return the number of mails that were sent."""
         return self.events.sent((now - self.begin) // _MILLISECOND)
 
     def stopping(self, now: datetime) -> Iterator[None]:
@@ -294,11 +297,11 @@ class Wave:
         return self.events.stopping((now - self.begin) // _MILLISECOND)
 
     def stop(self, now: datetime) -> None:
-        """Let the mails that have not gone out stay."""
+        """Drop the mails that were not sent."""
         self.events.stop((now - self.begin) // _MILLISECOND)
 
     def count(self, kind: str, now: datetime) -> int:
-        """Count the events of a type so far."""
+        """Return the number of events of a type so far."""
         return self.events.count(kind, (now - self.begin) // _MILLISECOND)
 
     def parts(self, kind: str, now: datetime) -> Iterator[tuple[list[int], list[int]]]:
@@ -306,19 +309,19 @@ class Wave:
         return self.events.parts(kind, (now - self.begin) // _MILLISECOND)
 
     def happened(self, kind: str, now: datetime) -> Iterator[tuple[datetime, Contact]]:
-        """Yield the events of a type so far: when, and to whom."""
+        """Yield the events of a type so far, with their contacts."""
         for times, places in self.parts(kind, now):
             for after_ms, place in zip(times, places, strict=True):
                 yield self.begin + after_ms * _MILLISECOND, self.recipients[place]
 
     def reacted(self, index: int, action: str, now: datetime) -> Wave:
-        """Return the same mails after the reader of one did something, or it bounced."""
+        """Return the wave with a reaction to one of its mails."""
         events = copy(self.events)
         events.react(index, action, (now - self.begin) // _MILLISECOND)
         return attrs.evolve(self, events=events)
 
     def exclusions(self, *, after: datetime | None = None) -> Iterator[tuple[int, float]]:
-        """Yield the contacts that these mails exclude, by number, and from which instant on."""
+        """Yield the contacts that these mails exclude, by number, and the instants in seconds."""
         begin_s = self.begin.timestamp()
         for kind in EXCLUDING_TYPES:
             if after is not None and self.count(kind, after) == self.events.count(kind, LAST_MS):
@@ -329,14 +332,14 @@ class Wave:
 
 
 LAST_MS: Final = 10**12
-"""Later than anything that readers do: in thirty years."""
+"""Chosen: 30 years, which is later than any event."""
 
 
 def reading_of(wave: Wave, index: int, now: datetime) -> Mapping[str, datetime]:
-    """Return what became of one mail by now: types of events, and when each happened.
+    """Return the events of one mail so far: types, and when each happened.
 
-    ``delivery`` or ``bounce`` once it has gone out, and what its reader did: ``open``, ``click``,
-    ``unsubscribe``, ``complain``. Nothing of a mail that has not gone out, or never will.
+    They are ``delivery`` or ``bounce`` after it was sent, and those of its reader: ``open``,
+    ``click``, ``unsubscribe``, ``complain``. A mail that was not sent has no events.
     """
     if index >= wave.sent(now):
         return {}

@@ -1,4 +1,4 @@
-"""Webhooks: one POST each, to loopback and to hosts that were named (T120, T121)."""
+"""Webhooks: one POST each, only to loopback and to allowed hosts (T120, T121)."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ __all__ = ["Delivery", "Payload", "Webhooks", "check_hosts", "is_loopback"]
 
 
 class Payload(Protocol):
-    """What a webhook will say: data, so that it can be written down."""
+    """The source of a webhook's body; it is data, so a state can contain it."""
 
     def written(self, now: datetime) -> object:
-        """Return it as JSON holds it, at the time of delivery."""
+        """Return the JSON value of the body, at the time of delivery."""
         ...
 
 
 @attrs.frozen(kw_only=True)
 class Delivery:
-    """One try to deliver a webhook.
+    """One attempt to deliver a webhook.
 
     Attributes:
-        url: Where to.
-        at: When it was due.
+        url: The URL of the receiver.
+        at: When the webhook was due.
         body: The JSON.
-        status: What the receiver answered; None where nobody did, or nobody was asked.
-        refused: The host is neither loopback nor one that was named, and was not contacted.
+        status: The status of the receiver's answer; None if there was no answer, or no request.
+        refused: Whether no request was sent, because the host is not loopback and not allowed.
     """
 
     url: str
@@ -56,7 +56,7 @@ class _DueDelivery:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether a URL's host is this machine, without asking any name server."""
+    """Return whether a URL's host is this machine, without a query to a name server."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -76,7 +76,7 @@ def check_hosts(hosts: Collection[str]) -> frozenset[str]:
     """Return names of hosts in lower case.
 
     Raises:
-        ValueError: one is more than a name, such as a URL, or has a port.
+        ValueError: a host is not a bare name, but a URL, or has a port.
     """
     for host in hosts:
         if not _NAME.fullmatch(host):
@@ -87,12 +87,12 @@ def check_hosts(hosts: Collection[str]) -> frozenset[str]:
 
 
 class Webhooks:
-    """What is to be delivered, and what became of it.
+    """The webhooks that wait for delivery, and the deliveries so far.
 
     Args:
-        changes: Where a delivery is counted.
-        held: The account's lock: what a webhook says is read from its state.
-        hosts: Further hosts that webhooks go to, by names in lower case.
+        changes: The counter for deliveries.
+        held: The account's lock, because a webhook's body is built from the account's state.
+        hosts: Further allowed hosts, by names in lower case.
     """
 
     OF_PROCESS: ClassVar[frozenset[str]] = frozenset(
@@ -119,13 +119,13 @@ class Webhooks:
         self._lock = threading.Lock()
 
     def schedule(self, url: str, at: datetime, payload: Payload) -> None:
-        """Deliver something at an instant, as often as the switches say."""
+        """Schedule a webhook, as often as the switches set."""
         with self._lock:
             due = _DueDelivery(url=url, at=at, payload=payload)
             self._due.extend([due] * self._board.on.webhook_copies)
 
     def __getstate__(self) -> dict[str, object]:
-        """Return what is to be kept: what is on its way now is delivered once more then."""
+        """Return the state to store; a webhook that is being sent is sent again after a restore."""
         with self._lock:
             due = [*self._on_their_way, *self._due]
             made = [*self.deliveries]
@@ -133,13 +133,13 @@ class Webhooks:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether anything is to be delivered, now or later."""
+        """Whether a webhook waits for delivery, now or later."""
         return bool(self._due)
 
     async def deliver(
         self, now: datetime, transport: httpx.AsyncBaseTransport | None = None
     ) -> tuple[Delivery, ...]:
-        """Try everything that is due, once each, over a transport or the usual one."""
+        """Send all webhooks that are due, once each, over a transport or the usual one."""
         with self._lock:
             ready = [due for due in self._due if due.at <= now]
             self._due = [due for due in self._due if due.at > now]
@@ -150,7 +150,7 @@ class Webhooks:
                 delivery = await self._deliver_one(due, now, transport or self._transport)
                 made.append(delivery)
         finally:
-            # What nobody waits for any more is delivered another time.
+            # If this call is cancelled, the next call sends the remaining webhooks.
             with self._lock:
                 for due in ready:
                     self._on_their_way.remove(due)
