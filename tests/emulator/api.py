@@ -30,12 +30,12 @@ __all__ = [
 
 
 class HandClock:
-    """A clock that stands still until somebody sleeps on it or moves it."""
+    """A clock that only moves when a task sleeps on it, or a test moves it."""
 
     def __init__(self) -> None:
         self.elapsed_s = 0.0
         self.wall_behind_s = 0.0
-        """How far somebody has set the wall clock back."""
+        """How far the wall clock was set back."""
 
     def now(self) -> datetime:
         """Return the time."""

@@ -18,7 +18,7 @@ EVENT = {"workflow": "script", "event": "TRIGGER", "recipients": [JOHN]}
 
 
 async def test_event_is_logged_with_those_who_were_taken() -> None:
-    """Each event is kept: the script, what it was told, whom it is about, and when (T133)."""
+    """Each event is stored: the script, the event, its recipients, and the time (T133)."""
     emulator, clock = make(later_endpoints=True)
     async with Api(emulator) as api:
         answers = [await api.post(PATH, EVENT)]
@@ -41,7 +41,7 @@ async def test_recipients_are_judged_one_by_one() -> None:
     recipients = [
         {"name": "", "address": "short@b.cc", "variables": {"A": "值" * 99}},
         {"name": "x", "address": "long@b.cc", "variables": {"A": "", "B": "值" * 100}},
-        {"name": "x", "address": "nobody"},
+        {"name": "x", "address": "no-address"},
         {"name": "x", "address": "bare@b.cc"},
     ]
     async with Api(emulator) as api:
@@ -53,7 +53,7 @@ async def test_recipients_are_judged_one_by_one() -> None:
         "success": ["short@b.cc", "bare@b.cc"],
         "failure": {
             "long@b.cc": long,
-            "nobody": "Invalid: address is not a valid email format",
+            "no-address": "Invalid: address is not a valid email format",
         },
     }
     assert (failed.status_code, failed.json()) == (
@@ -95,7 +95,7 @@ async def test_address_that_is_named_twice_is_taken_twice() -> None:
 async def test_event_that_nobody_understands_is_refused(
     changes: Mapping[str, Any], field: str
 ) -> None:
-    """A body of another form is 40001 as a whole, and nobody is taken (T133)."""
+    """A body of another form is refused with 40001, and no recipient is accepted (T133)."""
     emulator, _ = make(later_endpoints=True)
     async with Api(emulator) as api:
         answer = await api.post(PATH, changed(EVENT, changes))

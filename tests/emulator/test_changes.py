@@ -55,7 +55,7 @@ async def test_reading_requests_do_not_count() -> None:
 
 
 async def test_writing_requests_count() -> None:
-    """Whatever else is asked for counts, an upload too."""
+    """All other requests count, including an upload."""
     emulator, _ = make(later_endpoints=True)
     counts = [emulator.changes]
 
@@ -115,7 +115,7 @@ async def test_a_fault_that_happens_counts() -> None:
 
 
 async def test_what_happens_in_time_counts() -> None:
-    """An import that ends has changed something, once somebody looks."""
+    """The end of an import counts as a change at the next read."""
     emulator, clock = make()
     async with Api(emulator) as api:
         await api.import_text(rows(2))

@@ -55,7 +55,7 @@ def test_text_is_split_as_the_standard_says(text: str, rows: list[list[str]]) ->
     "content", ['"a', '"a"b,c\n', 'a"b,c\n', '"a\n' * 3, b"\xff\xfe", b"PK\x03\x04\0\0", b"a\0b"]
 )
 def test_text_that_is_no_csv_is_refused(content: str | bytes) -> None:
-    """Quotes that do not add up, other encodings and binaries are no CSV."""
+    """Unbalanced quotes, other encodings and binary files are not CSV."""
     with pytest.raises(MalformedCsv):
         read(content)
 
@@ -70,7 +70,7 @@ def test_quote_without_end_is_refused_before_it_fills_the_memory() -> None:
 
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=4), max_size=5))
 def test_written_rows_are_read_back(table: list[list[str]]) -> None:
-    """Writing and reading are inverse, whatever the cells hold."""
+    """Writing and reading are inverse for cells with any text."""
     text = "".join(write_row(row) for row in table)
 
     assert read(text) == table
@@ -78,7 +78,7 @@ def test_written_rows_are_read_back(table: list[list[str]]) -> None:
 
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=4), max_size=5))
 def test_reader_agrees_with_the_standard_library(table: list[list[str]]) -> None:
-    """What Python's csv module writes is read as it was meant."""
+    """The output of Python's csv module is read with the same cells."""
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\r\n").writerows(table)
 
@@ -111,7 +111,7 @@ def test_blocks_agree_with_rows_read_one_by_one(text: str, size: int) -> None:
 
 
 def one_by_one(text: str) -> list[list[str]] | None:
-    """Read a CSV as its definition says: a record ends with a line whose quotes are balanced."""
+    """Read a CSV by its definition: a record ends at a line feed after balanced quotes."""
     rows, record = [], ""
     for line in io.StringIO(text, newline="\n"):
         record += line

@@ -37,7 +37,7 @@ def _told(room: str, *, without: str) -> list[str]:
 
 @pytest.mark.parametrize("room", ["newsleopard_async.emulator", "newsleopard_async.rehearsal"])
 def test_missing_extra_is_told_with_the_way_out(room: str) -> None:
-    """It is still the error of a missing module, and names it, for whoever looks at that."""
+    """It is still a ``ModuleNotFoundError`` with the name of the missing module."""
     assert _told(room, without="starlette") == [
         "ModuleNotFoundError",
         "starlette",
@@ -46,7 +46,7 @@ def test_missing_extra_is_told_with_the_way_out(room: str) -> None:
 
 
 def test_page_without_its_templates_is_told_with_the_way_out() -> None:
-    """In process, and in a server that shows no page, nobody needs them."""
+    """Only a server with the page needs them."""
     kind, name, message = _told("newsleopard_async.emulator.sandbox.page.pages", without="jinja2")
 
     assert (kind, name) == ("ModuleNotFoundError", "jinja2")
@@ -69,7 +69,7 @@ def test_templates_are_loaded_by_nobody_else(room: str) -> None:
 
 
 def test_other_missing_module_is_told_as_it_is() -> None:
-    """The extra is no way out where something else is missing."""
+    """If another module is missing, the message does not name the extra."""
     kind, name, message = _told("newsleopard_async.emulator", without="h11")
 
     assert (kind, name) == ("ModuleNotFoundError", "h11")

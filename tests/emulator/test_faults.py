@@ -146,7 +146,7 @@ async def test_answer_without_content_can_be_cut_too() -> None:
 
 
 async def test_garbage_is_a_200_that_nobody_can_read() -> None:
-    """The request was processed, and the bytes are no JSON."""
+    """The request was processed, and the bytes are not JSON."""
     emulator, _ = make()
     emulator.garbage("create_list")
     async with Api(emulator) as api:
@@ -240,7 +240,7 @@ def test_misspelt_operation_is_refused() -> None:
 
 
 async def test_pending_faults_are_those_that_have_not_happened() -> None:
-    """A test, or a page, sees what is still to go wrong: of each operation, in order."""
+    """A test, or the page, reads the faults that will happen: for each operation, in order."""
     emulator, _ = make()
     emulator.fail("create_list", 503, times=2)
     emulator.delay("create_list", seconds=3)

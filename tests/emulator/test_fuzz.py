@@ -1,4 +1,4 @@
-"""Whatever is sent, the emulator answers in a documented shape."""
+"""The emulator answers any request in a documented shape."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_fuzzed_request_gets_a_documented_answer(
 ) -> None:
     """Only an import into an unknown list makes a server error, and that one has no content.
 
-    Half of the requests name what is there, so that the answers have something to say.
+    Half of the requests name existing objects, so that the answers have content.
     """
     clock = HandClock()
     switches = attrs.evolve(PROFILES[profile], requests_per_s=None, requests_per_day=None)
@@ -190,7 +190,7 @@ FIRST_SN = FIRST_LIST.sn()
 @FUZZ
 @given(data=st.data())
 def test_hostile_value_in_a_good_body_gets_a_documented_answer(data: st.DataObject) -> None:
-    """Whatever stands in one field, the answer is a 200 or a refusal with a code."""
+    """For any value in one field, the answer is a 200 or a refusal with a code."""
     good = changed(data.draw(st.sampled_from([BODY, AB_BODY])), {"form.selectedLists": [FIRST_SN]})
     path = ".".join(data.draw(st.sampled_from(_paths(good))))
     body = changed(good, {path: data.draw(HOSTILE)})

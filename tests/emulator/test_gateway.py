@@ -35,7 +35,7 @@ async def test_emulator_without_keys_takes_any(key: str | None, status: int) -> 
     ],
 )
 async def test_every_answer_bears_the_id_of_its_request(path: str, name: str) -> None:
-    """Also a refusal has one, each another, and the log knows it; one seed gives the same."""
+    """A refusal has one too; all ids differ, the log has them, and the seed decides them."""
     emulators = [Emulator(clock=HandClock(), seed=7) for _ in range(2)]
 
     answers = []
@@ -214,7 +214,7 @@ async def test_wrong_method_is_405_without_content(method: str, path: str) -> No
     "body", [b"", b"{", b"[]", b"null", b"1", b"\xff", b'{"name": NaN}', b"[" * 100_000]
 )
 async def test_unreadable_body_is_a_field_error(body: bytes) -> None:
-    """Malformed JSON, or JSON that is no object, gets 40001 and no server error."""
+    """Malformed JSON, or JSON that is not an object, gets 40001 instead of a server error."""
     emulator, _ = make()
     async with Api(emulator) as api:
         answer = await api.post("/v1/contacts/lists/insert", content=body)

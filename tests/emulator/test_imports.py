@@ -105,7 +105,7 @@ async def test_header_decides_how_an_import_ends(csv: str, status: str) -> None:
 
 async def test_rejected_rows_come_back_as_a_file_with_reasons() -> None:
     """Each bad row is counted, and its reason stands in a column of the error file (T46, T49)."""
-    csv = 'EMAIL,NAME,AGE\na@b.cc,x,1\n,x,1\nnobody,x,1\na@c.cc,x\na@d.cc,"y,z",1,2\n'
+    csv = 'EMAIL,NAME,AGE\na@b.cc,x,1\n,x,1\nno-address,x,1\na@c.cc,x\na@d.cc,"y,z",1,2\n'
     emulator, clock = make()
     async with Api(emulator) as api:
         sn = await api.import_text(csv, await api.create_list())
@@ -118,7 +118,7 @@ async def test_rejected_rows_come_back_as_a_file_with_reasons() -> None:
     assert file.text.splitlines() == [
         "EMAIL,NAME,AGE,REASON",
         ",x,1,EMPTY_EMAIL",
-        "nobody,x,1,INVALID_EMAIL",
+        "no-address,x,1,INVALID_EMAIL",
         "a@c.cc,x,WRONG_COLUMN_COUNT",
         'a@d.cc,"y,z",1,2,WRONG_COLUMN_COUNT',
     ]
@@ -167,7 +167,7 @@ FAILED = ["ERROR", "DUPLICATE_HEADER", "MISSING_REQUIRED_DATA", "SOMETHING_NEW"]
 @pytest.mark.parametrize("status", FAILED)
 @pytest.mark.parametrize("shows_counts", [False, True])
 async def test_any_state_can_be_scripted(status: str, shows_counts: bool) -> None:
-    """What is reported is what happened: nothing was read, and nobody arrived (T44)."""
+    """The report agrees with the state: no row was read, and no contact was added (T44)."""
     emulator, clock = make(processing_shows_counts=shows_counts)
     emulator.script_import(status)
     async with Api(emulator) as api:
@@ -184,7 +184,7 @@ async def test_any_state_can_be_scripted(status: str, shows_counts: bool) -> Non
 
 @pytest.mark.parametrize("word", [None, "PROCESSING"])
 async def test_stuck_import_never_ends_and_holds_up_no_other(word: str | None) -> None:
-    """PROCESSING is not an end: there is no time of completion, and the next one is not kept."""
+    """PROCESSING is not final: the import has no completion time, and does not delay the next."""
     emulator, clock = make()
     if word is None:
         emulator.stick_import()
@@ -272,7 +272,7 @@ def results_of(files: list[list[list[str]]]) -> list[object]:
 @given(st.lists(FILE, min_size=1, max_size=3))
 @settings(max_examples=100)
 async def test_block_of_rows_is_judged_as_its_rows_are(files: list[list[list[str]]]) -> None:
-    """To judge many rows at once changes nothing: the check of one row is the definition."""
+    """A block of rows gets the same result as the check of each single row."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Block, "columns", lambda block, width: None)
         one_by_one = results_of(files)
@@ -283,7 +283,7 @@ async def test_block_of_rows_is_judged_as_its_rows_are(files: list[list[list[str
 async def test_others_are_answered_while_a_large_file_is_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A file is judged in slices, and a request of somebody else waits for a few of them only."""
+    """A file is checked in slices, and another request waits for only a few of them."""
     emulator, _ = make()
     slices, during = 0, list[int]()
     take = imports.Imports._check_on
@@ -308,7 +308,7 @@ async def test_others_are_answered_while_a_large_file_is_judged(
 
 
 async def test_small_file_does_not_wait_for_a_large_one() -> None:
-    """Who uploads while a file is judged is answered at once; the files keep their order."""
+    """An upload during the check of a file gets an immediate answer; the files keep their order."""
     emulator, clock = make()
     answered = list[str]()
 
@@ -331,7 +331,7 @@ async def test_small_file_does_not_wait_for_a_large_one() -> None:
 
 
 async def test_import_whose_uploader_left_is_done_all_the_same() -> None:
-    """The file has arrived, so that the next look judges what is left of it."""
+    """The file has arrived, so the next read checks the rest of it."""
     emulator, clock = make()
     async with Api(emulator) as api:
         list_sn = await api.create_list()
@@ -381,7 +381,7 @@ async def result_of(emulator: Emulator, sn: str) -> dict[str, Any]:
 
 
 async def test_contacts_are_those_of_the_moment() -> None:
-    """Who looked before an import still sees what was there."""
+    """Contacts that were read before an import do not change."""
     emulator, clock = make()
     async with Api(emulator) as api:
         await api.import_text("EMAIL,NAME,CITY\na@b.cc,x,台北\n")

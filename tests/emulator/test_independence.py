@@ -59,7 +59,7 @@ def test_every_room_has_a_level() -> None:
 
 @pytest.mark.parametrize("level", range(len(LEVELS)), ids=lambda level: min(LEVELS[level]))
 def test_room_imports_only_what_is_below_it(level: int) -> None:
-    """The platform does not know how it is reached, and no room what is above it."""
+    """The platform does not import the HTTP side, and no room imports one above it."""
     below = set[str]().union(*LEVELS[:level])
     for room in LEVELS[level]:
         imported = set[str]().union(*(_imported(path) for path in MODULES if _room(path) == room))

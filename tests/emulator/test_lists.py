@@ -69,7 +69,7 @@ async def test_list_is_processing_while_an_import_fills_it() -> None:
 
 
 async def test_excluded_members_are_counted_apart() -> None:
-    """Who unsubscribed is no effective member any more."""
+    """A contact that unsubscribed is not an effective member."""
     emulator, _ = make()
     async with Api(emulator) as api:
         await api.filled_list(3)
@@ -83,7 +83,7 @@ async def test_excluded_members_are_counted_apart() -> None:
 async def test_list_is_counted_by_the_fewer(
     monkeypatch: pytest.MonkeyPatch, excluded: int, most_asked: int
 ) -> None:
-    """A look asks about members or about the excluded, whoever are fewer, and once a change."""
+    """A count iterates over members or exclusions, the smaller set, and once per change."""
     emulator, _ = make()
     asked = 0
     tester = NumberSet.tester
@@ -103,7 +103,7 @@ async def test_list_is_counted_by_the_fewer(
         await api.filled_list(50)
         for number in range(excluded):
             emulator.exclude(f"u{49 + number}@example.com")
-        emulator.exclude("nobody@example.com")
+        emulator.exclude("other@example.com")
         monkeypatch.setattr(NumberSet, "tester", counting)
         looks = [(await api.get("/v1/contacts/lists")).json()["Lists"] for _ in range(3)]
 
@@ -112,7 +112,7 @@ async def test_list_is_counted_by_the_fewer(
 
 
 async def test_segment_fills_itself() -> None:
-    """A list of type 1 holds every contact at each look, as does what is sent to it (T62)."""
+    """A list of type 1 always contains every contact, and so does a campaign to it (T62)."""
     emulator, clock = make()
     segment = emulator.add_segment("全部")
     async with Api(emulator) as api:

@@ -118,7 +118,7 @@ async def test_orders_follow_the_clicks_of_a_shop() -> None:
 
 
 async def test_parts_of_a_test_begin_and_end_one_after_the_other() -> None:
-    """Until a winner is known its row is empty; then the subject is the one that won (T130)."""
+    """Before the decision, the winner has an empty row; then it has its subject (T130)."""
     emulator, clock = later(bounce_share=0.0, open_share=0.0, open_share_b=1.0)
     async with Api(emulator) as api:
         sn = await sent(api, AB_BODY, 100, 60)
@@ -149,7 +149,7 @@ async def test_parts_of_a_test_begin_and_end_one_after_the_other() -> None:
 async def test_stopped_campaign_shows_whom_it_was_to_reach(
     body: dict[str, Any], recipients: list[int], delivered: list[int], ends: int
 ) -> None:
-    """Recipients are those of the waves that began, and what never went out counts nowhere."""
+    """Only the recipients of waves that began count; unsent mails count nowhere."""
     emulator, _ = later(send_base_s=0.0, mails_per_s=10.0, bounce_share=0.0)
     if "testing" in body["content"]:
         body = changed(body, {"content.testing.proportion": 50})

@@ -1,8 +1,8 @@
-"""The emulator against a small model of it, step by step: whatever is done, in whatever order.
+"""The emulator against a small model of it, step by step, with any steps in any order.
 
-The model is a second platform in plain Python, without readers: nobody opens, bounces or leaves
-by himself. After each step both must say the same of everything that can be seen. What the model
-has sent it never looks at again, so that the emulator's past cannot change either.
+The model is a second platform in plain Python, without readers: no mail bounces, and no reader acts
+unless a step does so. After each step, both must have the same visible state. The model never reads
+a mail again after it was sent, so the past of the emulator cannot change without a difference.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Campaign:
     """A campaign of the model.
 
     Attributes:
-        mails: What is sent: to whom, with which subject.
+        mails: The mails: recipient and subject.
         times: When each of them goes out.
         rest: Who waits for the end of a test.
         is_deleted: No endpoint knows it any more.
@@ -318,7 +318,7 @@ def contacts_of(good: list[list[str]], columns: tuple[str, ...]) -> dict[str, di
 
 
 KNOWN = [f"{letter}@example.com" for letter in "abcdefgh"]
-ADDRESSES = st.sampled_from([*KNOWN, *KNOWN, "A@example.com", "B@example.com", "nobody", ""])
+ADDRESSES = st.sampled_from([*KNOWN, *KNOWN, "A@example.com", "B@example.com", "no-address", ""])
 WORDS = st.sampled_from(["x", "y", "大", ""])
 AWHILE = st.sampled_from([0, 5, 900, TEST_S])
 ROWS = st.lists(st.tuples(ADDRESSES, WORDS, WORDS, WORDS), max_size=8)
@@ -332,7 +332,7 @@ def cells_of(
     if is_short and cells:
         del cells[-1][-1]
     if cells and cells[-1] == [""]:
-        cells[-1] = ["nobody"]  # an empty line at the end would be no row
+        cells[-1] = ["no-address"]  # an empty line at the end would not count as a row
     return cells
 
 
@@ -373,7 +373,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         self._runner = asyncio.Runner()
 
     def teardown(self) -> None:
-        """Let everything come to its end, compare once more, and close what is open."""
+        """Wait until all jobs have ended, compare once more, and close the clients."""
         try:
             self.clock.advance(DAY_S + self.clock.wall_behind_s)
             self.lists_and_contacts_are_the_same()
@@ -508,7 +508,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         uploaded_s: float | None,
         scripted: str | None,
     ) -> Any:
-        """Send to a file whose contacts are not kept, or never upload it."""
+        """Submit a campaign without lists, and upload its file or not."""
         begins = self.model.now + timedelta(seconds=after_s or 0)
         wanted = Campaign((), tuple(excluded), is_test, begins, 0, scripted, is_once=True)
         answer = self._submit(wanted, is_immediate=after_s is None)
@@ -596,7 +596,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         self.clock.advance(seconds)
 
     def _let_pass(self, seconds: float) -> None:
-        """Move the clock, while nobody looks at the emulator."""
+        """Move the clock without a request."""
         self.clock.advance(seconds)
         self.model.catch_up(self.clock.now())
 
@@ -620,7 +620,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
 
     @rule(email=st.sampled_from(["A@example.com", *KNOWN[1:3], "z@example.com"]), after_s=AWHILE)
     def exclude(self, email: str, after_s: float) -> None:
-        """Let a reader leave for good, also one that is not known yet."""
+        """Exclude an address, possibly before it is a contact."""
         self._let_pass(after_s)
         self.emulator.exclude(email)
         self.model.excluded.add(email.lower())
@@ -713,7 +713,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
 
     @rule(sn=imports)
     def look_at_import(self, sn: str) -> None:
-        """A result has the counts of what arrived, and no time that is to come."""
+        """A result has the counts of the uploaded rows, and no time in the future."""
         if not self._settle_both():
             return
         wanted, shown = self.model.imports[sn], self._runner.run(self.api.result(sn))
@@ -777,7 +777,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
 
     @invariant()
     def mails_are_the_same_and_never_change(self) -> None:
-        """Nobody gets a mail twice, and what went out stays as it went out."""
+        """No contact gets a mail twice, and a mail that was sent does not change."""
         self.model.catch_up(self.clock.now())
         outbox = list(self.emulator.outbox)
         now = {(mail.campaign_sn, mail.to): mail for mail in outbox}
@@ -807,7 +807,7 @@ def _instant(text: str) -> datetime:
 
 @pytest.mark.hypothesis  # so that a soak chooses it
 def test_emulator_agrees_with_a_model_of_it(pytestconfig: pytest.Config) -> None:
-    """Whatever is done to both, they say the same, and the past does not change."""
+    """After any steps, both have the same state, and the past does not change."""
     is_soak = pytestconfig.getoption("hypothesis_profile") == "soak"
     run_state_machine_as_test(
         EmulatorAgainstModel,

@@ -1,4 +1,4 @@
-"""Campaigns to an uploaded file, whose contacts are not kept (T122, T123)."""
+"""Campaigns without lists, to the contacts of an uploaded file (T122, T123)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_upload_is_sent_to_and_its_contacts_are_stored_nowhere() -> None:
 async def test_rows_are_judged_as_those_of_an_import() -> None:
     """Bad rows are left out, of several rows of an address the last one counts (T122)."""
     emulator, clock = make(**QUIET)
-    file = FILE + "nobody,無,無\nshort@b.cc,短\nA@B.cc ,小華二,台南\n"
+    file = FILE + "no-address,無,無\nshort@b.cc,短\nA@B.cc ,小華二,台南\n"
     async with Api(emulator) as api:
         await api.put(await reserved(api), file.encode())
         clock.advance(60)
@@ -133,7 +133,7 @@ async def test_late_upload_is_sent_at_once() -> None:
     ids=["empty", "header only", "broken header", "bad rows only", "too large"],
 )
 async def test_upload_without_a_recipient_ends_the_campaign(file: str) -> None:
-    """EMPTY_RECIPIENT is the state of a file with nobody in it, or which cannot be read (T122)."""
+    """EMPTY_RECIPIENT is the state after a file without contacts, or an unreadable one (T122)."""
     emulator, clock = make(**QUIET, file_max_bytes=500)
     async with Api(emulator) as api:
         answer = await api.put(await reserved(api), file.encode())
@@ -155,7 +155,7 @@ async def test_balance_that_does_not_cover_the_upload_ends_the_campaign() -> Non
 
 
 async def test_campaign_without_lists_comes_to_a_scripted_state() -> None:
-    """``script_campaign`` holds for it as for others, at its instant (T66)."""
+    """``script_campaign`` applies to it as to other campaigns, when it is due (T66)."""
     emulator, clock = make(**QUIET)
     emulator.script_campaign("UNAUTHENTICATED_SENDER")
     async with Api(emulator) as api:
@@ -279,7 +279,7 @@ async def test_status_and_figures_are_those_of_any_campaign() -> None:
 async def test_request_for_an_upload_is_judged_as_a_submit(
     body: Mapping[str, Any], changes: Mapping[str, Any], code: str
 ) -> None:
-    """All but the recipients is refused at once; lists and the command line's form, too (T122)."""
+    """All problems except those of recipients are refused, including lists (T122)."""
     emulator, _ = make(**QUIET)
     async with Api(emulator) as api:
         answer = await api.reserve(changed(body, changes))
@@ -317,7 +317,7 @@ async def test_url_expires_and_unknown_campaigns_have_none() -> None:
 
 
 async def test_lost_reply_of_an_upload_hides_a_mailing() -> None:
-    """``upload_once`` is an operation of its own, with faults that let the file arrive (T123)."""
+    """``upload_once`` is a separate operation, with faults after the file has arrived (T123)."""
     emulator, clock = make(**QUIET)
     emulator.fail("upload_once", 503, processed=True)
     async with Api(emulator) as api:

@@ -129,7 +129,7 @@ async def test_mails_stay_as_they_were_sent() -> None:
 
 
 async def test_member_of_a_large_list_leaves_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What holds for a few members holds for many, who are kept otherwise (T63)."""
+    """Removal works the same for many members, which are stored in another form (T63)."""
     monkeypatch.setattr(batches, "MANY", 1)
     emulator, clock = make(**QUIET, removal_from="account")
     async with Api(emulator) as api:
@@ -162,7 +162,7 @@ async def test_rest_of_a_test_goes_to_those_who_are_still_there() -> None:
 
 
 async def test_segment_keeps_its_members() -> None:
-    """A segment fills itself again, so nobody leaves it (T62, T63)."""
+    """A segment contains all contacts, so no contact leaves it (T62, T63)."""
     emulator, clock = make(**QUIET)
     segment = emulator.add_segment("全部")
     async with Api(emulator) as api:
@@ -190,7 +190,7 @@ async def test_segment_keeps_its_members() -> None:
 async def test_filter_that_is_not_complete_is_refused(
     body: Mapping[str, Any], fields: set[str]
 ) -> None:
-    """Nobody leaves by a filter that says too little, or what nobody understands (T63)."""
+    """An incomplete or unknown filter removes no contact (T63)."""
     emulator, clock = make(**QUIET)
     async with Api(emulator) as api:
         answer = await remove(api, await filled(api, clock), body)

@@ -43,7 +43,7 @@ class Sent:
 
 
 async def test_export_is_an_empty_200_and_links_follow_later() -> None:
-    """The answer announces JSON and holds none; the files are ready after a while (T110, T112)."""
+    """The answer is empty, but its type is JSON; the files are ready later (T110, T112)."""
     sent = await Sent.of()
     never = await sent.links()
 
@@ -130,7 +130,7 @@ async def test_both_variants_of_a_test_are_in_the_report() -> None:
 
 
 async def test_report_file_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later download costs the transfer alone, and a later import renames nobody in it."""
+    """A later download only costs the transfer, and a later import changes no name in it."""
     written = list[str]()
     write = reports.write_report
 
@@ -155,7 +155,7 @@ async def test_report_file_is_written_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_rows_are_in_order_of_time_and_of_their_own_time() -> None:
-    """Files are sorted, and each name stands beside its address, also where one needs quotes."""
+    """Files are sorted, and each name is next to its address, even if a name needs quotes."""
     emulator, clock = make(bounce_share=0.1, open_share=1.0, open_delay_s=60.0)
     csv_text = "EMAIL,NAME\n" + "".join(f'u{n}@example.com,"{n}, ""x"""\n' for n in range(3_000))
     async with Api(emulator) as api:

@@ -1,4 +1,4 @@
-"""The sample account: what there is to look at, and what it leaves alone."""
+"""The sample account: its content, and what it does not change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def sample(**options: Any) -> Emulator:
-    """Build the sample on a clock that stands still but for what the sample lets pass."""
+    """Build the sample on a held clock, which only the sample advances."""
     emulator = Emulator(clock=EmulatorClock(START, is_held=True), **options)
     await build_sample(emulator)
     return emulator
@@ -62,7 +62,7 @@ async def test_campaigns_of_the_sample_have_readers() -> None:
 
 
 async def test_mail_of_the_sample_is_filled_but_for_one_placeholder() -> None:
-    """It has a picture of its own, a link, and what nobody filled."""
+    """It contains its picture, a link, and the unknown placeholder."""
     emulator = await sample()
 
     mail = emulator.outbox[0]
@@ -74,7 +74,7 @@ async def test_mail_of_the_sample_is_filled_but_for_one_placeholder() -> None:
 
 
 async def test_sample_leaves_switches_balance_and_limits_alone() -> None:
-    """It is built whatever the options are, also those under which it would be refused."""
+    """It is built with any options, even those that would refuse its requests."""
     switches = Switches(
         requests_per_s=1,
         first_page=1,

@@ -65,7 +65,7 @@ async def test_mail_that_went_out_stays_as_it_was() -> None:
 
 
 async def test_each_part_of_a_test_is_of_its_own_time() -> None:
-    """The mails of a test stay as they went out; the rest has the values of its own time (T83)."""
+    """Test mails do not change after sending; the others have the later values (T83)."""
     emulator, clock = make(**QUIET)
     body = changed(AB_BODY, {"content.htmlContent": "${NAME}|${P}"})
     async with Api(emulator) as api:
@@ -169,7 +169,7 @@ async def test_list_that_outgrew_the_balance_is_over_the_limit(
 
 
 async def test_mails_that_are_not_sent_are_paid_back() -> None:
-    """A campaign costs what it sends: the balance is right also if readers left meanwhile."""
+    """A campaign costs the mails that it sends, even if contacts left after the submit."""
     emulator, clock = make(**QUIET)
     async with Api(emulator) as api:
         await api.submit(scheduled(3_600), await api.filled_list(60))
@@ -204,7 +204,7 @@ async def test_sender_is_judged_again_at_the_instant(switches: dict[str, Any]) -
     ],
 )
 async def test_rest_of_a_test_is_judged_again(switches: dict[str, Any], state: str) -> None:
-    """The mails of the test have gone out and are paid for; the rest is neither."""
+    """The mails of the test were sent and charged; the others were not."""
     emulator, clock = make(**QUIET)
     async with Api(emulator) as api:
         await api.submit(AB_BODY, await api.filled_list(100))
@@ -249,7 +249,7 @@ async def test_unknown_variables_are_those_of_the_moment_of_sending() -> None:
 
 
 async def test_what_was_due_before_a_change_is_not_judged_by_it() -> None:
-    """Switches and the balance change from the present on, whoever looked last."""
+    """A change of switches or balance does not apply to mails that were due before."""
     emulator, clock = make(**QUIET)
     async with Api(emulator) as api:
         await api.submit(scheduled(3_600), await api.filled_list(3))
@@ -287,7 +287,7 @@ HOLDING = ["DRAFT", "PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"]
 async def test_scripted_campaign_does_not_contradict_itself(
     body: dict[str, Any], state: str
 ) -> None:
-    """It is neither sent nor listed, and has no report; what is over is paid back."""
+    """It is not sent or listed, and has no report; a final state refunds its charge."""
     emulator, clock = make(**QUIET)
     emulator.script_campaign(state)
     async with Api(emulator) as api:
@@ -385,7 +385,7 @@ async def test_ab_test_sends_both_halves_and_the_rest_to_the_winner() -> None:
 async def test_mails_that_fall_due_hold_nobody_up(
     monkeypatch: pytest.MonkeyPatch, body: dict[str, Any]
 ) -> None:
-    """Who comes first draws what becomes of the mails in slices; others are answered meanwhile."""
+    """The first request draws the events in slices; other requests are answered between them."""
     monkeypatch.setattr(mailings, "AT_ONE_GO", 0)
     monkeypatch.setattr(waves, "_SLICE", 1)
     sent = []
@@ -411,7 +411,7 @@ async def test_mails_that_fall_due_hold_nobody_up(
 async def test_look_in_the_middle_of_a_sending_sees_all_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is so does not wait for the request that prepares it, nor for one that went away."""
+    """A read of the state does not depend on the request that prepares it in slices."""
     monkeypatch.setattr(mailings, "AT_ONE_GO", 0)
     monkeypatch.setattr(waves, "_SLICE", 1)
     emulator, clock = make(**QUIET)

@@ -39,7 +39,7 @@ def make(**switches: Any) -> Emulator:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -63,7 +63,7 @@ def test_import_runs_over_real_http() -> None:
     "host", ["emulator:8025", "Emulator.Test", "my_emulator", "10.1.2.3:80", "[::1]:8025"]
 )
 def test_presigned_url_names_the_host_that_was_asked(host: str) -> None:
-    """Whoever reaches the server by a name of its own network reaches the storage by it, too."""
+    """A client that uses a name of its own network gets storage URLs with this name."""
     with running(make()) as url, client(url) as http, httpx.Client(trust_env=False) as storage:
         asked = http.post("/v1/contacts/imports/file", json={}, headers={"host": host}).json()
         plain = http.post("/v1/contacts/imports/file", json={}).json()
@@ -93,7 +93,7 @@ def test_host_that_no_url_could_hold_is_not_signed_for(host: str) -> None:
 
 
 def test_public_url_goes_before_the_host_that_was_asked() -> None:
-    """A proxy may ask by a name that nobody else knows."""
+    """A proxy can send a host name that clients cannot resolve."""
     emulator = make()
     port = free_port()
     with running(emulator, port=port, public_url="https://emulator.example.com/") as url:
@@ -144,7 +144,7 @@ def test_server_keeps_the_state_in_a_file(tmp_path: Path) -> None:
 
 
 def test_server_tells_of_its_requests() -> None:
-    """Whoever serves can write a line for each, until the server stops."""
+    """``on_request`` is called for each request, until the server stops."""
     told: list[str] = []
     emulator = make()
     server = running(emulator, on_request=lambda each: told.append(each.operation))
@@ -157,7 +157,7 @@ def test_server_tells_of_its_requests() -> None:
 
 
 def test_server_stops_when_the_context_raises() -> None:
-    """Whatever happens inside, no thread stays behind."""
+    """After an exception in the body, no thread remains."""
     threads = threading.active_count()
 
     with pytest.raises(RuntimeError, match="mine"):
@@ -174,7 +174,7 @@ def _fail_while_it_runs() -> None:
 
 @pytest.mark.parametrize("kind", ["hang", "delay"])
 def test_server_stops_while_a_request_hangs(kind: str) -> None:
-    """Whoever stops the server does not wait for what goes wrong; the connection is closed."""
+    """A stop does not wait for a fault; it closes the connection."""
     emulator = make()
     getattr(emulator, kind)("create_list", seconds=60)
     ended: list[Exception] = []
@@ -200,7 +200,7 @@ def test_server_stops_while_a_request_hangs(kind: str) -> None:
 
 
 def test_server_stops_while_somebody_downloads_slowly(caplog: pytest.LogCaptureFixture) -> None:
-    """What is left of an answer that nobody reads is not waited for, and nothing is logged."""
+    """A stop does not wait for an answer that the client does not read, and logs nothing."""
     emulator = make()
     emulator.switch(later_endpoints=True)
     path = f"/v1/templates/{emulator.add_template('大', 'x' * 20_000_000).id}"
@@ -228,7 +228,7 @@ def test_taken_port_is_an_os_error() -> None:
 
 @pytest.mark.asyncio
 async def test_cancelled_server_stops_in_good_order_and_leaves_the_signals() -> None:
-    """Whoever embeds the server cancels it; its signal handlers are its own."""
+    """The embedding program cancels the server, and keeps its own signal handlers."""
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     emulator = make()
     urls: list[str] = []
@@ -341,7 +341,7 @@ def receiver() -> Iterator[tuple[str, list[bytes], threading.Event]]:
 
 
 def test_server_delivers_webhooks_by_itself() -> None:
-    """A task of the application's lifespan looks for what is due."""
+    """A task of the application's lifespan delivers the webhooks that are due."""
     emulator = make()
     with receiver() as (hook, bodies, arrived), running(emulator) as url, client(url) as http:
         ticket = http.post("/v1/contacts/imports/file", json={"webhookUrl": hook}).json()

@@ -1,4 +1,4 @@
-"""An emulator's state, put aside and put back, and made anew."""
+"""Snapshot, restore and reset of an emulator's state."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def test_same_story_gives_the_same_answers_after_a_restore() -> None:
 def test_any_story_gives_the_same_answers_after_a_restore(
     backend: str, before: list[Step], otherwise: list[Step], after: list[Step]
 ) -> None:
-    """Whatever was done before a snapshot and after it."""
+    """This is true for any steps before and after a snapshot."""
     anyio.run(_twice, RICH[:12] + before, otherwise, after, backend=backend)
 
 
@@ -151,7 +151,7 @@ async def test_state_goes_on_in_another_emulator_as_in_this_one() -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STORY, STORY)
 def test_any_state_goes_on_in_another_emulator(before: list[Step], after: list[Step]) -> None:
-    """Whatever it came from."""
+    """This is true for a state after any steps."""
     anyio.run(_compared, RICH[:12] + before, after)
 
 
@@ -242,7 +242,7 @@ async def test_report_that_is_being_written_is_written_again() -> None:
 
 
 async def test_webhook_on_its_way_is_delivered_again() -> None:
-    """Whoever restores a snapshot loses no webhook."""
+    """A restore loses no webhook."""
 
     class Snapping(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -288,7 +288,7 @@ async def test_request_that_has_not_ended_is_kept_as_it_was() -> None:
 
 
 async def test_request_that_judges_goes_over_to_the_restored_state() -> None:
-    """Nobody goes on judging a file that is no longer there."""
+    """A check of a file stops if a restore has removed the file."""
     emulator, clock = make()
     emulator.snapshot("empty")
     _upload_without_judging(emulator, 5_000)
@@ -410,7 +410,7 @@ async def test_reset_makes_it_as_it_was_made() -> None:
 
 
 async def test_reset_keeps_clock_address_listeners_and_snapshots() -> None:
-    """These belong to whoever runs the emulator."""
+    """These belong to the emulator, not to its state."""
     emulator, clock = make()
     emulator.latency_s = 0.5
     emulator.move_to("http://127.0.0.1:1", storage_url="http://127.0.0.1:2")
@@ -432,7 +432,7 @@ async def test_reset_keeps_clock_address_listeners_and_snapshots() -> None:
 
 
 async def test_snapshots_have_names() -> None:
-    """They are told apart by names, in the order in which they were taken."""
+    """Names identify them; they are listed in the order in which they were taken."""
     emulator, _ = make()
 
     with pytest.raises(LookupError, match="no snapshot 'a'; take one"):

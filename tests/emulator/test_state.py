@@ -57,7 +57,7 @@ def _edit(path: Path, *statements: tuple[str, tuple[Any, ...]]) -> None:
 
 
 def _refusal(path: Path) -> str:
-    """Return why a file is refused; nobody changes a byte of it."""
+    """Return why a file is refused, and check that no byte of it changes."""
     before = path.read_bytes() if path.is_file() else b""
     emulator = _filled()
 
@@ -271,7 +271,7 @@ def test_file_in_use_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a file that is open")
 def test_file_that_is_gone_is_noticed(path: Path) -> None:
-    """Nobody believes for days that a state is saved."""
+    """A save to a removed or replaced file raises an error."""
     with StateFile(path) as file:
         path.unlink()
         with pytest.raises(StateError, match="was removed or replaced"):
@@ -322,7 +322,7 @@ file.save(emulator)
 
 @pytest.mark.slow
 def test_process_that_is_killed_leaves_the_last_whole_state(path: Path) -> None:
-    """While it lives, nobody else gets the file; killed while it writes, it leaves no half."""
+    """A running process locks the file; killed during a write, it leaves a whole state."""
     for lists in (4, 8):
         with subprocess.Popen(
             [sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True
@@ -356,7 +356,7 @@ def test_clock_that_is_behind_moves_to_the_state(path: Path) -> None:
 
 
 async def test_limits_go_on_by_the_time_that_has_passed(path: Path) -> None:
-    """A day that was used up comes back when it would have, whatever the new process counts."""
+    """An exhausted day resets at the same instant, although clocks of the new process differ."""
     unlimited = Switches(requests_per_s=None)
     clock = HandClock()
     clock.elapsed_s = 1_000_000.0

@@ -127,7 +127,7 @@ async def test_unknown_campaign_is_answered_as_the_switch_says(
 
 
 async def test_pause_in_the_middle_keeps_the_mails_that_are_not_out() -> None:
-    """What went out is charged, read and reported; the rest never goes, and nobody waits (T129)."""
+    """Sent mails are charged, read and reported; the others are never sent (T129)."""
     emulator, clock = later(**SLOW, open_share=1.0, click_share=1.0, unsubscribe_share=1.0)
     emulator.switch(bounce_share=0.0, complain_share=0.0, open_delay_s=600.0)
     async with Api(emulator) as api:
@@ -314,7 +314,7 @@ async def test_deletion_fills_three_lists() -> None:
 
 
 async def test_deleted_campaign_never_sends_and_is_forgotten() -> None:
-    """Its charge is paid back, and no endpoint knows it; what is so still does (T127)."""
+    """Its charge is refunded, and endpoints treat it as unknown; the inspection has it (T127)."""
     emulator, clock = later(**QUIET)
     async with Api(emulator) as api:
         sent = await accepted(api, BODY)

@@ -242,7 +242,7 @@ async def test_links_may_come_as_one_object_or_one_url() -> None:
         array = (await api.get(path)).json()
         emulator.switch(reports_as_array=False, links_shape="text")
         text = (await api.get(path)).json()
-        emulator.exclude("nobody@example.com")
+        emulator.exclude("other@example.com")
         other = (await api.submit(BODY, emulator.lists[0].sn)).json()["sn"]
         before["text"] = (await api.get(f"/v1/report/{other}/link")).json()
         content = (await api.fetch(text["link"])).text
@@ -314,7 +314,7 @@ async def test_values_that_would_fail_later_are_refused(wrong: dict[str, Any]) -
 
 
 async def test_vendor_profile_answers_as_the_notes_say() -> None:
-    """``vendor-2026`` has what the notes say of the twelve endpoints, besides the limits."""
+    """``vendor-2026`` follows the notes on the twelve endpoints, in addition to the limits."""
     clock = HandClock()
     emulator = Emulator(profile="vendor-2026", clock=clock)
     emulator.switch(requests_per_s=None)

@@ -51,7 +51,7 @@ async def send(emulator: Emulator, request: httpx.Request) -> httpx.Response:
     ],
 )
 async def test_other_host_cannot_be_reached(url: str) -> None:
-    """There is no way out: anything but the API and its storage is a connection error."""
+    """A request to any host except the API and its storage is a connection error."""
     emulator, _ = make()
 
     with pytest.raises(httpx.ConnectError):
@@ -157,7 +157,7 @@ async def test_delay_and_latency_use_up_one_timeout() -> None:
 
 
 async def test_timeout_comes_before_any_status() -> None:
-    """A reply that is too late is no reply, whatever the server would have said."""
+    """A reply that is too late is a timeout, regardless of its status."""
     emulator, clock = make()
     emulator.latency_s = 0.1
     emulator.hang("list_lists")
@@ -185,7 +185,7 @@ async def test_body_of_another_length_than_announced_fails_as_h11_does(
 
 
 async def test_exception_of_the_body_reaches_the_caller() -> None:
-    """What the client's own stream raises comes out as it is, and nothing is uploaded."""
+    """An exception of the client's own stream is raised unchanged, and nothing is uploaded."""
 
     async def body() -> AsyncIterator[bytes]:
         yield b"x" * 100_000
@@ -216,7 +216,7 @@ async def test_body_is_taken_as_the_server_reads_it() -> None:
 
 
 async def test_answer_comes_in_pieces() -> None:
-    """A download need not fit the memory of whoever reads it."""
+    """A client can read a download in pieces, which need little memory."""
     emulator, clock = make()
     async with Api(emulator) as api:
         sn = await api.import_text("EMAIL,NAME\n" + "bad,x\n" * 50_000)

@@ -167,7 +167,7 @@ async def test_unknown_selected_list_is_40007() -> None:
     """Unknown codes are refused wherever they stand."""
     emulator, _ = make()
     async with Api(emulator) as api:
-        answer = await api.submit(BODY, await api.filled_list(1), "nobody")
+        answer = await api.submit(BODY, await api.filled_list(1), "unknown")
 
     assert answer.json() == {"code": "40007"}
 
@@ -295,7 +295,7 @@ async def test_content_in_the_wrong_place_is_refused(
 async def test_null_is_not_the_same_as_absent_to_a_strict_server(
     body: dict[str, Any], path: str, switches: dict[str, Any]
 ) -> None:
-    """What may be absent is text if it is there; a lenient server does not mind null."""
+    """An optional field must be text if it is present; a lenient server accepts null."""
     status, answer = await judged(changed(body, {path: None}), **switches)
 
     assert status == 400
@@ -337,7 +337,7 @@ def _leaves(value: object, path: str = "") -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("body", [BODY, AB_BODY], ids=["plain", "test"])
 async def test_strict_server_takes_exactly_what_the_schema_allows(body: dict[str, Any]) -> None:
-    """Whatever stands in any one place, the emulator and openapi.yaml agree."""
+    """For any value at any path, the emulator and openapi.yaml agree."""
     is_test = "testingOn" in body["content"]
     names = ("preheaderA", "preheaderB") if "subjectA" in body["content"] else ("preheader",)
     changes: dict[str, Any] = {f"content.{name}": "text" for name in names}

@@ -30,24 +30,24 @@ class Receiver(httpx.AsyncBaseTransport):
 
 
 class Broken(httpx.AsyncBaseTransport):
-    """Nobody listens."""
+    """A transport that refuses each connection."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Fail."""
-        raise httpx.ConnectError("nobody", request=request)
+        raise httpx.ConnectError("refused", request=request)
 
 
 def emulator_with(
     transport: httpx.AsyncBaseTransport, **switches: int
 ) -> tuple[Emulator, HandClock]:
-    """Build an emulator whose webhooks go to a transport."""
+    """Build an emulator that sends its webhooks over a transport."""
     clock = HandClock()
     options = Switches(requests_per_s=None, **switches)  # type: ignore[arg-type]  # ints all
     return Emulator(clock=clock, switches=options, webhook_transport=transport), clock
 
 
 async def start_import(api: Api, url: str) -> str:
-    """Upload a file whose import has somebody to tell."""
+    """Upload a file for an import with a webhook."""
     ticket = (await api.post("/v1/contacts/imports/file", {"webhookUrl": url})).json()
     await api.put(ticket["url"], rows(2).encode())
     return str(ticket["import_sn"])
@@ -138,7 +138,7 @@ async def test_only_this_machine_is_loopback(url: str, allowed: bool) -> None:
 
 
 async def test_delivery_may_name_its_transport() -> None:
-    """An application in the same process gets it without a socket, whatever the usual way is."""
+    """An application in the same process gets it without a socket."""
     usual, own = Receiver(), Receiver(status=202)
     emulator, clock = emulator_with(usual)
     async with Api(emulator) as api:

@@ -14,14 +14,14 @@ __all__ = ["BARE", "PLUGIN", "remember", "run"]
 NAME: Final = "newsleopard_async.testing.plugin"
 IS_INSTALLED: Final = any(found.value == NAME for found in entry_points(group="pytest11"))
 PLUGIN: Final = () if IS_INSTALLED else ("-p", NAME)
-"""What loads the plugin; an installation that is older than the entry point has to be told."""
+"""The option that loads the plugin; an older installation has no entry point for it."""
 
 BARE: Final = tuple(
     f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "schemathesis", "xdist")
 )
 STRICT: Final = ("-W", "error", "--strict-markers")
 SCOPED: Final = ("-o", "asyncio_default_fixture_loop_scope=function")
-"""Pytest-asyncio warns if it is not set, and pytest if nobody knows it."""
+"""Pytest-asyncio warns if it is not set, and pytest warns if no plugin defines it."""
 
 
 LOADED: Final[dict[str, ModuleType]] = {}

@@ -44,7 +44,7 @@ async def test_wall_clock_moves_with_the_virtual_time() -> None:
 
 
 async def test_sleepers_wake_in_order_of_their_instants() -> None:
-    """Whoever is due first wakes first, whenever it went to sleep."""
+    """The order of the instants decides, not the order in which the tasks began to sleep."""
     clock = ManualClock(auto_advance=False)
     woken: list[float] = []
 
@@ -175,7 +175,7 @@ async def test_deadline_in_the_past_cancels_at_once() -> None:
 
 
 async def test_deadline_without_end_never_cancels() -> None:
-    """An infinite deadline is no timer, so that time never jumps to it."""
+    """An infinite deadline sets no timer, so time never jumps to it."""
     clock = ManualClock()
 
     with clock.deadline(float("inf")) as scope:
@@ -320,7 +320,7 @@ async def test_advance_backwards_or_without_end_is_refused(seconds: float) -> No
 
 
 async def test_naive_start_is_refused() -> None:
-    """A start without a time zone is no instant."""
+    """A start without a time zone is not an instant."""
     with pytest.raises(ValueError, match="aware"):
         ManualClock(datetime(2026, 1, 1))  # noqa: DTZ001 - the naive datetime is the subject
 
@@ -353,7 +353,7 @@ def test_timers_of_another_loop_are_forgotten() -> None:
 
 @pytest.mark.slow
 def test_asyncio_needs_no_trio() -> None:
-    """On asyncio the clock works where trio, which is no dependency, is missing."""
+    """On asyncio the clock works without trio, which is optional."""
     code = (
         "import sys, anyio; sys.modules['trio'] = None\n"
         "from newsleopard_async.testing import ManualClock\n"

@@ -117,7 +117,7 @@ def test_each_test_begins_anew(pytester: pytest.Pytester, monkeypatch: pytest.Mo
 
 
 def test_held_clock_holds_the_emulator(pytester: pytest.Pytester) -> None:
-    """A test that asks for the held clock moves the time by itself."""
+    """A test with the held clock moves the time explicitly."""
     result = run(
         pytester,
         """
@@ -251,7 +251,7 @@ def test_failed_test_shows_what_happened_at_the_emulator(pytester: pytest.Pytest
 
 
 def test_failed_test_shows_a_fault_that_happened(pytester: pytest.Pytester) -> None:
-    """A request that met a fault says which, and a dropped one that it has no answer."""
+    """The line of a request has its fault, and a dropped request has no answer."""
     result = run(
         pytester,
         """
@@ -340,7 +340,7 @@ MISSING = """
 def test_missing_extra_is_told_by_the_fixture_that_needs_it(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, library: str, errors: int
 ) -> None:
-    """All other tests run: whoever has the package has the plugin, with the extra or without."""
+    """All other tests run, because the plugin is also installed without the extra."""
     # Where it is set, pytest repeats each message as a whole in its summary.
     monkeypatch.delenv("CI", raising=False)
     pytester.makepyfile(MISSING)
@@ -361,7 +361,7 @@ def test_missing_extra_is_told_by_the_fixture_that_needs_it(
 
 @pytest.mark.slow
 def test_workers_of_xdist_do_not_meet(pytester: pytest.Pytester) -> None:
-    """Each server has a port of its own, and a failure is shown from a worker, too."""
+    """Each server has a separate port, and the report of a failure also comes from a worker."""
     pytester.makepyfile(
         """
         import pytest

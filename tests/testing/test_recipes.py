@@ -73,7 +73,7 @@ def test_file_of_tests_passes_as_it_stands(pytester: pytest.Pytester) -> None:
 
 
 def test_fixtures_of_the_last_section_pass_as_they_stand(pytester: pytest.Pytester) -> None:
-    """Whoever has no plugin pastes these, and a client works with them."""
+    """A client works with the fixtures that the page offers for use without the plugin."""
     [*_, last] = BLOCK.findall(TEXT)
     test = "def test_list(nl):\n    anyio.run(nl.contacts.create_list, '會員')\n"
 
@@ -91,5 +91,5 @@ def test_there_are_ten_recipes() -> None:
     "name", [*(each for each in plugin.__all__ if each.islower()), *plugin.OPTIONS]
 )
 def test_fixture_and_option_are_named_on_the_page(name: str) -> None:
-    """Whatever a test may ask for is there to be found."""
+    """The page names all fixtures and options."""
     assert re.search(rf"`{name}`|\b{name}=", TEXT)
