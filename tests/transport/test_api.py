@@ -45,7 +45,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     ("text", "daily"), [("too many requests", False), ("limit exceeded", None)]
 )
-async def test_limiter_hears_what_a_refusal_was_about(
+async def test_limiter_is_notified_of_the_kind_of_refusal(
     text: str, daily: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One text is about the second; the other may be about the day."""

@@ -259,7 +259,7 @@ async def test_no_connection_in_time_is_a_line(
     assert any("not sent (no connection became free in 30 s; timeout)" in e for e in lines(caplog))
 
 
-async def test_nothing_is_made_up_for_a_log_that_nobody_reads(
+async def test_no_line_is_built_for_a_log_that_is_off(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the level at WARNING a call costs what it cost."""

@@ -131,7 +131,7 @@ def a_free_port() -> int:
         return int(found.getsockname()[1])
 
 
-async def test_refused_connection_says_so() -> None:
+async def test_refused_connection_has_its_cause() -> None:
     """There is no server on the port."""
     error = await failure_at(f"http://127.0.0.1:{a_free_port()}")
 
@@ -139,7 +139,7 @@ async def test_refused_connection_says_so() -> None:
     assert "127.0.0.1: it refuses connections" in str(error)
 
 
-async def test_host_without_an_address_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_host_without_an_address_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name is wrong, or the resolver is not there."""
 
     def fail(*_: object, **__: object) -> None:
@@ -152,7 +152,7 @@ async def test_host_without_an_address_says_so(monkeypatch: pytest.MonkeyPatch) 
     assert (error.reason, error.host) == ("dns", "api.example.invalid")
 
 
-async def test_connection_that_is_closed_says_so() -> None:
+async def test_closed_connection_has_its_cause() -> None:
     """The server took the request, and hung up."""
 
     async def hang_up(stream: anyio.abc.SocketStream) -> None:
@@ -165,7 +165,7 @@ async def test_connection_that_is_closed_says_so() -> None:
     assert error.reason == "reset"
 
 
-async def test_plain_http_where_tls_is_asked_for_says_so() -> None:
+async def test_plain_http_on_a_tls_port_has_its_cause() -> None:
     """The port is another one than was meant."""
 
     async def speak_plainly(stream: anyio.abc.SocketStream) -> None:
@@ -179,7 +179,7 @@ async def test_plain_http_where_tls_is_asked_for_says_so() -> None:
     assert error.reason == "tls"
 
 
-async def test_dead_proxy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreachable_proxy_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the server's host, because the caller knows that one."""
     monkeypatch.setenv("https_proxy", f"http://user:pa55@127.0.0.1:{a_free_port()}")
 

@@ -177,7 +177,7 @@ async def test_header_that_cannot_be_added_keeps_from_sending(
 
 
 @pytest.mark.parametrize(("given", "field"), [(None, "attempt"), ("headers", "headers")])
-async def test_what_is_no_attempt_keeps_from_sending(given: Any, field: str) -> None:
+async def test_wrong_argument_of_call_next_prevents_sending(given: Any, field: str) -> None:
     """Such as nothing at all, or headers that are none."""
 
     async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
@@ -234,7 +234,7 @@ async def test_headers_that_were_refused_may_be_put_right() -> None:
 
 @BOTH
 @pytest.mark.parametrize("error", [Oops, OutcomeUnknown, SystemExit, ExceptionGroup])
-async def test_what_it_raises_before_goes_on_and_nothing_was_sent(
+async def test_error_before_call_next_is_raised_and_nothing_was_sent(
     error: type[BaseException], request_: Request[Any]
 ) -> None:
     """That very error, without an intent, and the place in the queue is given back."""
@@ -257,7 +257,7 @@ async def test_what_it_raises_before_goes_on_and_nothing_was_sent(
 
 
 @pytest.mark.parametrize("error", [Oops, SystemExit])
-async def test_what_it_raises_before_a_retry_goes_on(error: type[BaseException]) -> None:
+async def test_error_before_a_retry_is_raised(error: type[BaseException]) -> None:
     """In the place of what the first attempt ended with."""
 
     async def fail(attempt: ApiAttempt) -> None:
@@ -300,7 +300,9 @@ async def test_what_it_raises_afterwards_is_logged(
     assert "Oops" in caplog.text
 
 
-async def test_end_of_the_program_after_an_answer_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_end_of_the_program_after_an_answer_is_raised(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """What the answer said is in the log."""
 
     async def end(_: AttemptOutcome) -> None:
@@ -505,7 +507,7 @@ async def test_cancelled_before_it_sends(request_: Request[Any], swallows: bool)
 
 
 @pytest.mark.parametrize("swallows", [False, True])
-async def test_cancelled_in_flight_the_observer_hears_the_truth(
+async def test_observer_gets_the_outcome_of_a_cancelled_request(
     swallows: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A request that must not be repeated runs to its answer, whichever way the hook ends."""
@@ -632,7 +634,7 @@ async def _of_one(attempt: ApiAttempt) -> None:
 @pytest.mark.parametrize(
     "given", [lambda a, b: b(a), 1, Seen, mock.Mock(), functools.partial(print), _of_one]
 )
-async def test_what_is_no_hook_is_refused_at_once(given: Any) -> None:
+async def test_wrong_hook_is_refused_at_construction(given: Any) -> None:
     """The message shows what one looks like."""
     with pytest.raises(ConfigurationError, match="async def on_attempt"):
         NewsLeopard(KEY, on_attempt=given)

@@ -568,7 +568,7 @@ class NeverCloses(Pieces):
         await anyio.sleep_forever()
 
 
-async def test_connection_that_does_not_close_holds_nobody_up() -> None:
+async def test_connection_that_does_not_close_delays_no_caller() -> None:
     """Giving a connection back has a bound of its own."""
     clock = ManualClock()
 
@@ -692,7 +692,7 @@ STARTED = "http11.send_request_headers.started"
         (["connection.connect_tcp.started", STARTED], True, False),
     ],
 )
-async def test_own_connection_knows_whether_a_request_left(
+async def test_own_connection_reports_whether_a_request_left(
     events: list[str], *, is_ours: bool, is_unsent: bool
 ) -> None:
     """If its events report that nothing left, that is certain, with any exception."""
@@ -707,7 +707,7 @@ async def test_own_connection_knows_whether_a_request_left(
     assert isinstance(outcome, NotSent) == is_unsent
 
 
-async def test_transport_that_connects_anew_after_a_lost_reply_has_sent() -> None:
+async def test_transport_that_connects_again_after_a_lost_reply_has_sent() -> None:
     """Its last exception is about the second connection, and says nothing of the first."""
 
     async def handle(request: httpx.Request) -> httpx.Response:

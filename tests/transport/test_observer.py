@@ -243,7 +243,7 @@ async def test_error_says_that_nothing_was_sent_and_why() -> None:
 @pytest.mark.quick
 @pytest.mark.parametrize("ours", [True, False], ids=["own connection", "transport of the caller's"])
 @pytest.mark.parametrize("request_", [READ, SUBMIT], ids=str)
-async def test_turn_that_is_over_is_not_used(
+async def test_expired_slot_is_not_used(
     request_: Request[Any], ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process has possibly used the slot, so the request asks for a new one."""

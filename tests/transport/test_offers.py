@@ -129,7 +129,7 @@ async def test_message_says_what_to_do_without() -> None:
 
 
 @pytest.mark.parametrize("call", [get_status, pause])
-async def test_404_to_a_code_of_the_callers_says_that_it_may_be_either(call: Call) -> None:
+async def test_404_for_the_callers_code_names_both_causes(call: Call) -> None:
     """It stays a refusal, is not remembered, and says what to do with a campaign that must stop."""
     client, transport = make_client(answer(404, b"Not Found"))
 
@@ -205,7 +205,7 @@ async def test_forbidden_that_the_gateway_did_not_sign_is_the_key_of_an_event(st
 
 
 @pytest.mark.parametrize("call", [get_balance, delete, send_event])
-async def test_what_is_not_offered_is_remembered(call: Call) -> None:
+async def test_absent_endpoint_is_remembered(call: Call) -> None:
     """The next call sends nothing, also through a client with other options."""
     client, transport = make_client(answer(404))
     derived = client.with_options(retry=RetryPolicy(max_attempts=1))

@@ -402,7 +402,7 @@ async def call_together(api: Api, request: Request[Any], crowd: Crowd, count: in
 
 @pytest.mark.slow
 @pytest.mark.anyio
-async def test_requests_cancelled_in_line_cost_the_pool_nothing(
+async def test_requests_cancelled_while_they_wait_cost_no_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A connection that is handed on to someone who has just left is not lost.

@@ -309,7 +309,7 @@ class _Holder:
 
 
 @pytest.mark.parametrize("name", WALKERS)
-def test_secret_shows_itself_to_nobody(name: str) -> None:
+def test_no_repr_shows_a_secret(name: str) -> None:
     """Neither a repr nor a walk through fields, slots and properties shows it."""
     try:
         said = WALKERS[name](SECRET)

@@ -160,7 +160,7 @@ class Heard:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_listener_hears_of_each_attempt_that_was_answered(fails: bool) -> None:
+async def test_listener_is_notified_of_each_answered_attempt(fails: bool) -> None:
     """Failed or not, of API and storage; what it raises breaks nothing."""
     heard = Heard(fails=fails)
     token = listener.set(heard)

@@ -71,7 +71,7 @@ async def test_cookies_are_not_kept(tmp_path: Path) -> None:
     assert server.seen[1].names == ["host"]
 
 
-async def test_proxy_is_not_told_what_was_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy_gets_no_signed_part_of_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets the host's name, and nothing of the URL."""
     async with serve(answering(http(502))) as server:
         monkeypatch.setenv("https_proxy", server.url)
@@ -161,7 +161,7 @@ async def test_refused_upload_has_its_status(status: int, attempts: int) -> None
         ("/key?X-Amz-Date=20260105T010000Z&X-Amz-Expires=99999999999999", 403, b"", False),
     ],
 )
-async def test_expired_url_is_told_from_a_refused_one(
+async def test_expired_url_is_distinguished_from_a_refused_one(
     target: str, status: int, said: bytes, *, expired: bool
 ) -> None:
     """A fresh URL helps against the one, and against the other nothing."""

@@ -114,7 +114,7 @@ async def test_refusal_of_the_storage_is_clear(status: int, body: bytes) -> None
     assert len(transport.sent) == 1
 
 
-async def test_refusal_of_an_expired_url_says_so() -> None:
+async def test_refusal_of_an_expired_url_has_its_cause() -> None:
     """Only a new campaign has a new URL, and the old one sends nothing."""
     transport = Scripted(answer(403, xml("ExpiredToken")))
 

@@ -69,7 +69,7 @@ async def test_used_up_day_is_an_error_at_once() -> None:
     assert clock.now() == NOON
 
 
-async def test_used_up_day_is_told_to_everybody_in_line() -> None:
+async def test_used_up_day_is_an_error_for_all_waiting_requests() -> None:
     """Waiting requests fail when the day is used up, not when they become first in the queue."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock, (1, 60), (2, DAY_S))
@@ -152,7 +152,7 @@ async def test_polls_are_denied_the_last_hundredth() -> None:
     assert queue.state.used(clock.monotonic(), clock.now()) == 9_901
 
 
-async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
+async def test_waiting_polls_fail_when_the_last_hundredth_begins() -> None:
     """A waiting poll fails when the last hundredth begins, not when it becomes first."""
     clock = ManualClock()
     queue = RequestQueue(clock, LimitState(DayCount(97)))

@@ -67,7 +67,7 @@ async def test_export_on_its_way_keeps_a_second_one_out() -> None:
 
 
 @pytest.mark.anyio
-async def test_export_in_line_keeps_a_second_one_out_until_it_leaves() -> None:
+async def test_waiting_export_prevents_a_second_one_until_it_leaves() -> None:
     """The claim is made when an export gets in line, and given back if it leaves unsent."""
     clock = ManualClock()
     limiter = make_limiter(clock, (1, 60))
@@ -121,7 +121,7 @@ async def test_refusal_that_is_known_after_the_answers_head_gives_the_hour_back(
 
 
 @pytest.mark.anyio
-async def test_refused_export_lets_the_next_one_in_line_go_at_once() -> None:
+async def test_export_after_a_refused_one_does_not_wait() -> None:
     """Another export no longer waits for its distance from a refused one."""
     clock = ManualClock()
     limiter = make_limiter(clock, (10, 1), export_every_s=10.0)
@@ -236,7 +236,7 @@ async def test_export_distance_counts_exports_of_other_clients() -> None:
 
 
 @pytest.mark.anyio
-async def test_each_claim_of_a_chain_is_given_back_by_itself() -> None:
+async def test_each_claim_of_a_chain_is_given_back_separately() -> None:
     """The end of a later export does not restore a claim that was given back."""
     clock = ManualClock()
     limits = RateLimits(windows=(), export_per_campaign_s=1e-9)

@@ -60,7 +60,7 @@ def test_day_is_gone_after_two_minutes_of_refused_probes(every_s: float, probes:
     assert ends == [False] * (probes - 1) + [True]
 
 
-def test_two_minutes_are_counted_anew_from_the_text_of_the_second() -> None:
+def test_two_minutes_begin_again_after_the_text_of_the_second() -> None:
     """Earlier refusals say nothing about the day."""
     ends = judge(steady_gate(), [*[None] * 20, False, *[None] * 12], every_s=5)
     later = judge(steady_gate(), [False, *[None] * 12], every_s=10)
@@ -101,7 +101,7 @@ def test_gate_waits_longer_with_each_refused_probe() -> None:
     assert holds == [1, 2, 4, 8]
 
 
-def test_verdicts_of_others_do_not_count_as_the_probes() -> None:
+def test_outcomes_of_other_requests_do_not_count_as_the_probes() -> None:
     """Answers that were on their way when the gate shut neither open it nor count."""
     gate = steady_gate()
     gate.refused(0.0, daily=None, retry_after_s=None)
@@ -185,7 +185,7 @@ def test_longer_retry_after_of_another_prolongs_the_hold() -> None:
     [(20.0, 20), (604_800.0, 300), (math.inf, 300), (-5.0, 1), (math.nan, 1)],
 )
 @pytest.mark.parametrize("by", ["first", "other", "probe"])
-def test_retry_after_holds_everybody_for_five_minutes_at_most(
+def test_retry_after_shuts_the_gate_for_five_minutes_at_most(
     by: str, asked_s: float, hold_s: float
 ) -> None:
     """No header stops every caller of a process for days, whichever answer it is in."""

@@ -128,7 +128,7 @@ async def test_process_that_starts_again_finds_the_days_count(host: Host) -> Non
     assert (await host.ask(host.process())).used == 2
 
 
-def test_nobody_else_reads_or_replaces_the_file(host: Host) -> None:
+def test_file_is_private_to_its_user(host: Host) -> None:
     """It is its owner's alone, in a folder that is its owner's alone."""
     host.process()
 
@@ -251,7 +251,7 @@ class Stopping(ManualClock):
 
 
 @pytest.mark.anyio
-async def test_holder_that_wakes_up_goes_on_with_the_others(host: Host) -> None:
+async def test_holder_that_wakes_up_continues_with_the_new_file(host: Host) -> None:
     """The update of the stopped process was lost, so it asks again."""
     process = host.process(Stopping(host.path.unlink))
 
@@ -379,7 +379,7 @@ def link(path: Path) -> None:
         pytest.param(os.mkfifo, Path.unlink, id="pipe"),
     ],
 )
-async def test_what_is_no_file_is_an_error_until_it_is_gone(
+async def test_folder_in_place_of_the_file_is_an_error_until_it_is_removed(
     host: Host, put: Callable[[Path], None], take: Callable[[Path], None]
 ) -> None:
     """The error names the way out, and the file is used again as soon as that is possible."""
@@ -429,7 +429,7 @@ def test_full_disk_is_noticed_when_the_file_is_made(host: Host) -> None:
 
 
 @pytest.mark.anyio
-async def test_child_opens_the_file_anew(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_child_opens_the_file_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock of what a fork has inherited is the parent's, too."""
     child = host.process()
     parent = child._descriptor
@@ -483,7 +483,7 @@ def test_many_event_loops_leave_no_file_open(
 
 
 @pytest.mark.anyio
-async def test_files_that_nobody_has_used_for_two_days_are_removed(host: Host) -> None:
+async def test_files_unused_for_two_days_are_removed(host: Host) -> None:
     """Other files stay. A process with such an old file open continues with a new one."""
     host.process()
     sleeper = HostFile(host.folder, "sleeper", host.clock)

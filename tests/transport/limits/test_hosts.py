@@ -142,7 +142,7 @@ async def test_server_that_is_away_for_a_moment_is_waited_for(
     assert times[10] - times[0] >= 1
 
 
-async def test_cancelled_while_the_server_hangs_keeps_no_place(
+async def test_request_cancelled_while_the_server_hangs_is_given_back(
     emulator: Emulator, url: str, redis: Server, redis_url: str
 ) -> None:
     """A request for a permit that is cancelled is given back, so the count is correct."""
@@ -213,7 +213,7 @@ async def test_client_of_the_users_is_used_and_stays_open(
     ],
     ids=["port", "host", "scheme", "word", "nothing", "object", "waits-for-ever"],
 )
-def test_what_is_no_redis_is_refused_at_once(given: Any) -> None:
+def test_wrong_redis_url_or_client_is_refused_without_the_password(given: Any) -> None:
     """The error says so without the password, in its text and in the variables of its frames."""
     with pytest.raises(ConfigurationError) as caught:
         NewsLeopard(KEY, quota=given)

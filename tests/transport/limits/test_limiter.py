@@ -102,7 +102,7 @@ async def test_slot_frees_by_the_earlier_of_answer_and_sending(
 
 
 @pytest.mark.anyio
-async def test_word_of_the_sending_sets_the_alarm_of_those_in_line() -> None:
+async def test_departure_sets_the_wake_up_time_of_waiting_requests() -> None:
     """Who waited without knowing for how long goes once the sent request's time is over."""
     clock = ManualClock()
     limiter = make_limiter(clock, (1, 1))
@@ -117,7 +117,7 @@ async def test_word_of_the_sending_sets_the_alarm_of_those_in_line() -> None:
 
 
 @pytest.mark.anyio
-async def test_slot_is_held_until_its_fate_is_known() -> None:
+async def test_slot_is_held_until_its_outcome_is_known() -> None:
     """While a request was neither sent nor answered, no other request uses its slot."""
     clock = ManualClock(auto_advance=False)
     limiter = make_limiter(clock, (1, 1))
@@ -254,7 +254,7 @@ async def test_poll_with_a_deadline_goes_first_in_time() -> None:
 
 
 @pytest.mark.anyio
-async def test_polls_go_while_the_line_is_never_empty() -> None:
+async def test_polls_are_sent_while_the_queue_is_never_empty() -> None:
     """Callers that call again immediately, without end, do not prevent a poll."""
     clock = ManualClock()
     limiter = make_limiter(clock, (10, 1))
@@ -276,7 +276,7 @@ async def test_polls_go_while_the_line_is_never_empty() -> None:
 
 
 @pytest.mark.anyio
-async def test_request_that_was_refused_keeps_its_place() -> None:
+async def test_refused_request_has_priority_over_new_ones() -> None:
     """It has priority over requests without an attempt, so that it never waits too long."""
     clock = ManualClock(auto_advance=False)
     limiter = make_limiter(clock, (1, 1))
@@ -350,7 +350,7 @@ async def test_cancelled_before_it_begins_takes_nothing() -> None:
 
 
 @pytest.mark.asyncio
-async def test_task_cancelled_at_the_moment_of_its_turn_gives_it_back() -> None:
+async def test_task_cancelled_when_it_gets_its_slot_returns_it() -> None:
     """A turn that comes together with asyncio's own cancellation goes to the next."""
     clock = ManualClock(auto_advance=False)
     limiter = make_limiter(clock, (1, 1))
@@ -368,7 +368,7 @@ async def test_task_cancelled_at_the_moment_of_its_turn_gives_it_back() -> None:
 
 
 @pytest.mark.asyncio
-async def test_task_cancelled_right_after_a_turn_without_wait_gives_it_back() -> None:
+async def test_task_cancelled_after_a_slot_without_wait_returns_it() -> None:
     """Even a turn that came at once is not lost with asyncio's own cancellation."""
     clock = ManualClock()
     limiter = make_limiter(clock, (1, 1))
@@ -569,7 +569,7 @@ async def test_short_clients_one_after_the_other_keep_the_limit() -> None:
 
 
 @pytest.mark.anyio
-async def test_closed_client_still_says_what_was_used() -> None:
+async def test_closed_client_still_has_its_usage() -> None:
     """Its view of the day outlives it."""
     nl = NewsLeopard(KEY, http_transport=httpx.MockTransport(lists_are_empty), clock=ManualClock())
     async with nl:
@@ -578,7 +578,7 @@ async def test_closed_client_still_says_what_was_used() -> None:
     assert nl.usage.used == 1
 
 
-def test_client_that_is_closed_on_another_event_loop_says_so_to_no_one() -> None:
+def test_client_closed_on_another_event_loop_changes_no_state() -> None:
     """Another event loop has no states; those of the client's own loop ended with it."""
     clock = ManualClock()
 

@@ -96,7 +96,7 @@ def test_refusals_of_their_own_count_each() -> None:
     assert shared.kept["pace"] == [0.0, 3, 0]
 
 
-def test_who_left_the_line_keeps_nobody_waiting() -> None:
+def test_withdrawn_request_delays_no_other() -> None:
     """The next request gets the position of a withdrawn one immediately."""
     shared = Shared()
     for name in ("a", "b"):
@@ -111,7 +111,7 @@ def test_who_left_the_line_keeps_nobody_waiting() -> None:
     assert [turn[0] for turn in shared.kept["line"]] == ["next"]
 
 
-def test_permit_that_is_asked_for_again_says_when_it_was_for() -> None:
+def test_permit_requested_again_has_its_old_instant() -> None:
     """If the reply was lost for long, the process finds that the permit is too late."""
     shared = Shared()
     shared.ask("a")
@@ -146,7 +146,7 @@ ODD: Final[tuple[Any, ...]] = (
 
 
 @pytest.mark.parametrize("kept", [*ODD, {"form": 0, "anything": []}, {"form": FORM}])
-def test_what_is_nothing_of_ours_is_as_good_as_nothing(kept: Any) -> None:
+def test_unreadable_value_counts_as_lost(kept: Any) -> None:
     """The value counts as lost, so no request is sent before all permits and windows are over."""
     shared = Shared(kept=[] if kept is None else kept)
 
@@ -282,7 +282,7 @@ def test_request_that_was_not_sent_beside_a_probe_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("daily", [None, False], ids=["the day is gone", "given up"])
-def test_probe_whose_verdict_never_came_is_followed_by_another(daily: bool | None) -> None:
+def test_probe_without_a_report_is_followed_by_another(daily: bool | None) -> None:
     """Its process may have died between the head of the answer and the rest of it."""
     shared = Shared()
     for number in range(4):
@@ -325,7 +325,7 @@ def test_long_window_of_one_process_keeps_few_requests_of_others() -> None:
     assert len(shared.kept["places"]) == 100
 
 
-def test_turn_is_kept_however_long_the_way_to_the_store_takes() -> None:
+def test_position_in_the_queue_is_kept_over_slow_calls() -> None:
     """A request that must wait for another one does not overtake it with its next call."""
     shared = Shared(windows=((1, 1.0),))
     shared.ask("before")

@@ -33,7 +33,7 @@ anyio.run(main)
 """
 
 
-def test_killed_and_stopped_processes_hold_up_nobody_for_long(tmp_path: Path) -> None:
+def test_killed_and_stopped_processes_delay_the_others_briefly(tmp_path: Path) -> None:
     """No eleventh request arrives within a second, none is refused, and the others all end."""
     emulator = Emulator(api_keys=(KEY,))
     with running(emulator) as url:

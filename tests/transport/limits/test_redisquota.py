@@ -295,7 +295,7 @@ def test_script_does_as_the_host_file(server: Any) -> None:
 
 
 @pytest.mark.slow
-def test_histories_hold_all_that_can_befall(server: Any) -> None:
+def test_histories_contain_all_events(server: Any) -> None:
     """What they prove, they prove of everything that the rules are about."""
     seen: set[str] = set()
 

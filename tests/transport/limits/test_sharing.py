@@ -243,7 +243,7 @@ async def test_day_has_as_many_requests_as_are_allowed() -> None:
 
 
 @pytest.mark.parametrize("leaving", [0, 1])
-async def test_cancelled_at_any_moment_one_neither_loses_nor_keeps_a_place(leaving: int) -> None:
+async def test_request_cancelled_at_any_moment_keeps_no_slot(leaving: int) -> None:
     """The other ones of its process and of others go, no later than they would have."""
     limits = RateLimits(windows=((1, 1.0),))
     for moment in range(0, 1_300, 61):
@@ -500,7 +500,7 @@ async def test_refusal_is_not_forgotten_by_what_was_asked_before(
     assert not caplog.messages
 
 
-async def test_each_process_says_once_what_the_server_does(
+async def test_each_process_logs_the_server_behaviour_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """That requests go evenly from now on, and that they are accepted again."""

@@ -59,7 +59,7 @@ async def _be_refused_for_ever(limiter: Limiter, *, daily: bool | None = None) -
         await be_refused(limiter, daily=daily)
 
 
-async def test_refusal_holds_everybody_until_a_probe_is_accepted() -> None:
+async def test_refusal_stops_all_requests_until_a_probe_is_accepted() -> None:
     """After a refusal one request is sent alone. If it is accepted, all others are sent."""
     clock = ManualClock()
     limiter = make_limiter(clock)
@@ -83,7 +83,7 @@ async def test_refusal_holds_everybody_until_a_probe_is_accepted() -> None:
     assert rest == [(False, probe_at + 0.5)] * 4
 
 
-async def test_two_minutes_of_refused_probes_end_the_day_for_everybody() -> None:
+async def test_two_minutes_of_refused_probes_exhaust_the_day() -> None:
     """All waiting and all new requests fail with the exhausted day."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
@@ -131,7 +131,7 @@ async def test_day_that_is_gone_is_probed_by_one_every_five_minutes(daily: bool 
 
 
 @pytest.mark.parametrize("daily", [None, False], ids=["the day is gone", "given up"])
-async def test_lost_verdict_keeps_nobody_out_for_ever(daily: bool | None) -> None:
+async def test_lost_outcome_of_a_probe_does_not_shut_the_gate_for_ever(daily: bool | None) -> None:
     """A caller can be cancelled between the head of the probe's answer and the rest of it."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
@@ -146,7 +146,7 @@ async def test_lost_verdict_keeps_nobody_out_for_ever(daily: bool | None) -> Non
     assert limiter.usage.remaining
 
 
-async def test_wrong_conclusion_about_the_day_heals_by_itself() -> None:
+async def test_wrong_conclusion_about_the_day_is_corrected() -> None:
     """An accepted probe ends it for everybody, without a new process."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
@@ -160,7 +160,7 @@ async def test_wrong_conclusion_about_the_day_heals_by_itself() -> None:
     assert limiter.usage.remaining
 
 
-async def test_server_that_refuses_everything_keeps_no_one_waiting() -> None:
+async def test_server_that_refuses_everything_is_an_error_after_two_minutes() -> None:
     """After two minutes all waiting requests fail, with any text; probes continue."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
@@ -222,7 +222,7 @@ async def test_longer_retry_after_is_waited_for() -> None:
     assert clock.monotonic() == 45.0
 
 
-async def test_very_long_retry_after_is_an_error_for_everybody() -> None:
+async def test_very_long_retry_after_is_an_error_for_all_requests() -> None:
     """Waiting and new requests fail immediately instead of waiting for minutes."""
     clock = ManualClock()
     limiter = make_limiter(clock, (1, 60))
@@ -334,7 +334,7 @@ async def _expect_hold(limiter: Limiter, hold_s: float) -> None:
     assert caught.value.retry_after_s == hold_s
 
 
-async def test_hold_that_is_known_late_is_told_to_those_in_line() -> None:
+async def test_hold_that_is_known_late_is_an_error_for_waiting_requests() -> None:
     """A refusal that is read some time after the answer's head still reaches all who wait."""
     clock = ManualClock()
     limiter = make_limiter(clock, (1, 60))
@@ -381,7 +381,7 @@ async def test_lost_probe_is_followed_by_another() -> None:
     assert 1 <= clock.monotonic() - lost_at <= 1 + JITTER
 
 
-async def test_probe_without_a_verdict_is_followed_by_another() -> None:
+async def test_probe_without_an_outcome_is_followed_by_another() -> None:
     """A probe whose caller was cancelled is followed by another one."""
     clock = ManualClock()
     limiter = make_limiter(clock)
@@ -410,7 +410,7 @@ async def test_probe_that_was_not_sent_is_replaced_at_once() -> None:
     assert clock.monotonic() == given_back_at
 
 
-async def test_throttled_below_the_limits_slows_down_and_says_so_once(
+async def test_throttled_below_the_limits_slows_down_and_warns_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Three refusals, then an acceptance: requests go evenly, and one warning tells it."""

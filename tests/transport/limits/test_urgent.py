@@ -96,7 +96,7 @@ TROUBLES = pytest.mark.parametrize("trouble", [lose_the_day, use_up_the_day, be_
 
 
 @pytest.mark.anyio
-async def test_urgent_goes_before_everybody_else() -> None:
+async def test_urgent_request_has_priority() -> None:
     """Before what was refused before, before old polls, and first attempts before others."""
     clock = ManualClock()
     limiter = make_limiter(clock, (1, 10))
@@ -143,7 +143,7 @@ async def test_urgent_one_goes_at_once_until_it_is_refused(trouble: Trouble) -> 
 
 @pytest.mark.anyio
 @TROUBLES
-async def test_accepted_one_is_news_for_everybody(trouble: Trouble) -> None:
+async def test_accepted_urgent_request_opens_the_gate(trouble: Trouble) -> None:
     """It shows that the server accepts requests again, unless we ourselves count to the end."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
@@ -284,7 +284,7 @@ URGENT = attrs.evolve(STOP, urgent=True)
         ([httpx.ReadTimeout("x"), answer(400)], OutcomeUnknown),
     ],
 )
-async def test_call_that_stops_goes_on_a_day_that_is_used_up_until_it_is_refused(
+async def test_stop_is_sent_on_a_used_up_day_until_it_is_refused(
     then: list[Step], error: type[NewsLeopardError] | None
 ) -> None:
     """An attempt that was not sent does not count, and a lost one had possibly no effect."""

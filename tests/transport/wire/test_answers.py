@@ -286,9 +286,7 @@ def test_field_that_decides_nothing_fails_no_import(fields: dict[str, object]) -
         ({"data": {"importSn": 7}}, "7", "$.data.importSn"),
     ],
 )
-def test_result_says_which_import_it_is_about(
-    fields: dict[str, object], named: str, path: str
-) -> None:
+def test_result_names_its_import(fields: dict[str, object], named: str, path: str) -> None:
     """A caller that waits for an import can find that the answer names another one (T42)."""
     unread = Unread()
 

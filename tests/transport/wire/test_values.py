@@ -57,7 +57,7 @@ def test_whole_number_may_be_text(data: object, expected: int | None) -> None:
         *("1.000", "1,00", ",100", "1,0000", "1234,567", "1 000", "12 %"),
     ],
 )
-def test_what_is_no_whole_number_fails(data: object) -> None:
+def test_unreadable_whole_number_fails(data: object) -> None:
     """Bools and digits of other scripts are not numbers, and 1.000 can be 1 or 1,000."""
     with pytest.raises(WireError):
         values.whole(data, "$")
@@ -90,7 +90,7 @@ def test_rate_may_be_text(data: object, expected: float | None) -> None:
 
 
 @pytest.mark.parametrize("data", [False, "nan", "NaN", float("nan"), float("-inf"), "1,5", "5%"])
-def test_what_is_no_rate_fails(data: object) -> None:
+def test_unreadable_rate_fails(data: object) -> None:
     """JSON has no NaN, although Python's parser accepts it."""
     with pytest.raises(WireError):
         values.number(data, "$")
@@ -153,7 +153,7 @@ def test_time_comes_in_many_forms(data: object, expected: datetime | None) -> No
         *(float("nan"), float("inf"), [2019, 3, 5], {"epoch": 1}),
     ],
 )
-def test_what_is_no_time_fails(data: object) -> None:
+def test_unreadable_time_fails(data: object) -> None:
     """A day names no instant; a number that could be anything is none; nor is 30 February."""
     with pytest.raises(WireError):
         values.instant(data, "$")
@@ -169,7 +169,7 @@ def test_code_may_be_a_number(data: object, expected: str) -> None:
 
 
 @pytest.mark.parametrize("data", [0, -5, True, 12.0, 1e20, [], {}, None, "", " ", "a b", 10**200])
-def test_what_is_no_code_fails(data: object) -> None:
+def test_unreadable_code_fails(data: object) -> None:
     """A float may have lost digits, and 0 stands for nothing."""
     with pytest.raises(WireError):
         values.code(data, "$")
