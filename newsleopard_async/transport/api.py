@@ -231,11 +231,11 @@ class Api:
             operation=request.name,
             method=request.method,
             base_url=self.base_url,
-            path=redact(path, self.key) if self._may_tell(request, path) else path,
+            path=redact(path, self.key) if self._may_show_secrets(request, path) else path,
             clock=self.clock,
         )
 
-    def _may_tell(self, request: Request[Any], path: str) -> bool:
+    def _may_show_secrets(self, request: Request[Any], path: str) -> bool:
         """Return whether a path can contain secrets: the caller's own path, or an odd code."""
         return request.raw or "%" in path or self.key.reveal() in path
 

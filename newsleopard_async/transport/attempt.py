@@ -92,7 +92,7 @@ class Attempt(Generic[T]):
             # A cancellation is raised here, and other tasks run, even if there was no wait.
             await anyio.lowlevel.checkpoint()
             begin()
-            async with self.pools.place(self.purpose, self.clock, within_s=pool_s) as free:
+            async with self.pools.connection(self.purpose, self.clock, within_s=pool_s) as free:
                 self.call.admit()
                 if free:
                     return await self._carry(slot)
@@ -108,8 +108,8 @@ class Attempt(Generic[T]):
         how = {"polite": request.polite, "again": again, "urgent": request.urgent}
         slot = self.limiter.at_once(**how) if request.export_of is None else None
         if slot is None:
-            turn = self.limiter.acquire(export_of=request.export_of, **how)
-            slot = await self.pools.wait(turn)
+            acquiring = self.limiter.acquire(export_of=request.export_of, **how)
+            slot = await self.pools.wait(acquiring)
         return slot
 
     def _unsent(self, outcome: NotSent) -> CallResult[T]:

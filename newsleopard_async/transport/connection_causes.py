@@ -51,9 +51,9 @@ six."""
 def cause_of(error: BaseException) -> Cause:
     """Return why a connection failed, by the whole chain of exceptions."""
     chain = list(_chain(error))
-    judged = [each for each in chain if type(each) is not httpx.ConnectError]
+    considered = [each for each in chain if type(each) is not httpx.ConnectError]
     for cause, classes in _CLASSES:
-        if any(isinstance(each, classes) for each in judged):
+        if any(isinstance(each, classes) for each in considered):
             return cause
     is_unreachable = any(getattr(each, "errno", None) in _UNREACHABLE for each in chain)
     return "unreachable" if is_unreachable else "other"

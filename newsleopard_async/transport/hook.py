@@ -139,7 +139,7 @@ class HookedAttempt(Generic[T]):
     _phase: _HookPhase = _HookPhase.BEFORE
     _was_sent: bool = False
     _is_late: bool = False
-    _is_told: bool = False
+    _has_returned: bool = False
     _error: BaseException | None = None
     _task_id: int = 0
     _scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
@@ -226,7 +226,7 @@ class HookedAttempt(Generic[T]):
         finally:
             self._phase, self._timer = _HookPhase.AFTER, anyio.CancelScope()
             self._tasks.start_soon(self._watch, self._timer)
-        self._is_told = True
+        self._has_returned = True
         return _outcome(self.result, self.call.duration_s)
 
     def _check(self) -> None:
@@ -260,7 +260,7 @@ class HookedAttempt(Generic[T]):
             _log.error("on_attempt did not end after %s%s", self.call.operation, self._in_time)
 
     def _lose(self) -> None:
-        if self._is_told and self.result is not None:
+        if self._has_returned and self.result is not None:
             self.unseen(self.result)
 
     @property

@@ -527,7 +527,7 @@ class _Trace:
             if not is_connect:
                 await self._begin()
         elif self._events is not None:
-            self._tell(self._events, step)
+            self._notify(self._events, step)
 
     async def _begin(self) -> None:
         # An exception here prevents the request from being sent.
@@ -535,7 +535,7 @@ class _Trace:
             await self._events.leaving()
         self.has_begun = True
 
-    def _tell(self, events: RequestEvents, step: str) -> None:
+    def _notify(self, events: RequestEvents, step: str) -> None:
         if not self.has_begun:
             events.connecting()
         elif step == "send_request_body.complete":

@@ -257,15 +257,15 @@ class ObservedSend(Generic[T]):
     async def send(self, exchange: Exchange, departure: Departure) -> CallResult[T]:
         """Send the request. A cancellation waits for the answer if it has possibly left."""
         return await run_to_completion(
-            functools.partial(self._send_watched, exchange, departure),
+            functools.partial(self._send_observed, exchange, departure),
             withdraw=departure.withdraw,
             when_cancelled=functools.partial(self.note_cancelled, departure),
         )
 
-    async def _send_watched(self, exchange: Exchange, departure: Departure) -> CallResult[T]:
+    async def _send_observed(self, exchange: Exchange, departure: Departure) -> CallResult[T]:
         result = await self._unless_withdrawn(exchange, departure)
         self.on_result(result)
-        await self._tell(result)
+        await self._notify(result)
         return result
 
     async def _unless_withdrawn(self, exchange: Exchange, departure: Departure) -> CallResult[T]:
@@ -302,13 +302,13 @@ class ObservedSend(Generic[T]):
             outcome = cut_off(departure, why)
         return self.read(outcome)
 
-    async def _tell(self, result: CallResult[T]) -> None:
+    async def _notify(self, result: CallResult[T]) -> None:
         """Notify the observer. If it hangs or fails, the result is still returned."""
         if self.observer is None:
             return
         what = f"{self.name} {_ending(result)}"
         try:
-            if not await self._in_time(_told(self.observer, result)):
+            if not await self._in_time(_notification(self.observer, result)):
                 _log.error("%s; %s", what, self._too_slow)
         except anyio.get_cancelled_exc_class():
             # As above: the event loop ends.
@@ -339,7 +339,7 @@ def cut_off(departure: Departure, why: str) -> Outcome:
     return ReplyLost(why) if departure.may_have_left else NotSent(why)
 
 
-async def _told(observer: Observer, result: CallResult[Any]) -> None:
+async def _notification(observer: Observer, result: CallResult[Any]) -> None:
     if result.error is None:
         await observer.on_accepted(result.get())
     else:

@@ -26,7 +26,7 @@ __all__ = ["Listener", "Meter", "Pace", "Windows", "listener", "metered"]
 _LEAST_BYTES_PER_S: Final = 2_048
 """Chosen: the least speed at which one piece of an upload is sent in the default write timeout."""
 
-_TOLD_EVERY_S: Final = 0.5
+_REPORT_EVERY_S: Final = 0.5
 """Chosen: a progress bar that moves twice per second does not seem to hang, and costs little."""
 
 
@@ -145,25 +145,25 @@ class Meter:
     total_bytes: int | None
     heard: Listener | None = attrs.field(factory=listener.get)
     _moved_bytes: int = 0
-    _told_bytes: int = 0
-    _told_at: float = -math.inf
+    _reported_bytes: int = 0
+    _reported_at: float = -math.inf
 
     async def moved(self, size_bytes: int) -> None:
         """Record that some more bytes have moved."""
         self._moved_bytes += size_bytes
-        if self.heard is not None and self.clock.monotonic() - self._told_at >= _TOLD_EVERY_S:
-            await self._tell(self.heard)
+        if self.heard is not None and self.clock.monotonic() - self._reported_at >= _REPORT_EVERY_S:
+            await self._report(self.heard)
 
     async def end(self) -> None:
         """Record that all bytes have moved."""
-        if self.heard is not None and self._told_bytes < self._moved_bytes:
-            await self._tell(self.heard)
+        if self.heard is not None and self._reported_bytes < self._moved_bytes:
+            await self._report(self.heard)
 
-    async def _tell(self, heard: Listener) -> None:
-        self._told_bytes = self._moved_bytes
+    async def _report(self, heard: Listener) -> None:
+        self._reported_bytes = self._moved_bytes
         with contextlib.suppress(Exception):
             await heard.moved(self._moved_bytes, self.total_bytes)
-        self._told_at = self.clock.monotonic()
+        self._reported_at = self.clock.monotonic()
 
 
 @attrs.frozen

@@ -199,7 +199,7 @@ class Pools:
         raise ConfigurationError(_CLOSED)
 
     @contextlib.asynccontextmanager
-    async def place(
+    async def connection(
         self, purpose: Purpose, clock: Clock, *, within_s: float
     ) -> AsyncIterator[bool]:
         """Hold one of the connections of a pool; yield False if none became free in time."""

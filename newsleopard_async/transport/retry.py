@@ -109,12 +109,12 @@ class Retrying:
             retry=allowed,
             wait=wait,
             stop=stop,
-            before_sleep=self._tell,
+            before_sleep=self._report_retry,
             retry_error_callback=_outcome,
         )
         return cast("Outcome", await loop(attempt_again))
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _report_retry(self, state: RetryCallState) -> None:
         if self.on_retry is not None:
             self.on_retry(_outcome(state), state.upcoming_sleep)
 

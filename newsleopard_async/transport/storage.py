@@ -291,7 +291,7 @@ class Storage:
         pool_s = self.timeouts.pool_s
         late = NotSent(f"no connection became free in {pool_s:g} s")
         call.queue()
-        async with self.pools.place(Purpose.STORAGE, self.clock, within_s=pool_s) as free:
+        async with self.pools.connection(Purpose.STORAGE, self.clock, within_s=pool_s) as free:
             call.admit()
             if not free:
                 call.end(late)

@@ -588,13 +588,13 @@ async def test_certificates_are_loaded_once_and_beside_the_loop(
     monkeypatch.setattr("newsleopard_async.transport.pools._tls_context", load)
     pools = Pools()
 
-    async def take_place() -> None:
-        async with pools.place(Purpose.API, SystemClock(), within_s=5):
+    async def open_connection() -> None:
+        async with pools.connection(Purpose.API, SystemClock(), within_s=5):
             pools.transport(Purpose.API, "https", "api.example")
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(take_place)
-        tasks.start_soon(take_place)
+        tasks.start_soon(open_connection)
+        tasks.start_soon(open_connection)
     await pools.aclose()
 
     assert len(threads) == 1

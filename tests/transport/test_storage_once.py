@@ -232,8 +232,8 @@ async def test_pool_that_is_full_sends_nothing() -> None:
 
     async with contextlib.AsyncExitStack() as taken:
         for _ in range(100):
-            place = storage.pools.place(Purpose.STORAGE, clock, within_s=1)
-            assert await taken.enter_async_context(place)
+            connection = storage.pools.connection(Purpose.STORAGE, clock, within_s=1)
+            assert await taken.enter_async_context(connection)
         with pytest.raises(StorageError, match="no connection became free"):
             await storage.put_once(URL, BODY, observer=observer)
 

@@ -56,13 +56,13 @@ class RedisQuota:
             ConnectionFailed: the server was unreachable for 5 s.
         """
         self.calls += 1
-        given = json.dumps(attrs.asdict(update, filter=_is_given), separators=(",", ":"))
+        argument = json.dumps(attrs.asdict(update, filter=_is_set), separators=(",", ":"))
         try:
-            told = await self._client.run(script(), [self._key], [given], within_s=_WITHIN_S)
+            reply = await self._client.run(script(), [self._key], [argument], within_s=_WITHIN_S)
         except ConnectionFailed as error:
             text = f"{self.name} did not answer for {_WITHIN_S:g} s; nothing was sent"
             raise ConnectionFailed(text, reason=error.reason, host=error.host) from None
-        return QuotaReply(**json.loads(text_of(told)))
+        return QuotaReply(**json.loads(text_of(reply)))
 
     def close(self) -> None:
         """Close our connections; other processes continue with the stored value."""
@@ -75,6 +75,6 @@ def script() -> str:
     return resources.files(__package__).joinpath("permits.lua").read_text(encoding="utf-8")
 
 
-def _is_given(_attribute: attrs.Attribute[Any], value: object) -> bool:
+def _is_set(_attribute: attrs.Attribute[Any], value: object) -> bool:
     """Leave None out: Lua's cjson decodes null as a true value."""
     return value is not None

@@ -212,7 +212,7 @@ class SharedLimitState(LimitState):
             self._asking.rank = rank
             await self._request_permit(self._asking, demand)
         except (ConnectionFailed, ConfigurationError) as error:
-            self._refusal_of = _same(error)
+            self._refusal_of = _copies_of(error)
         finally:
             self._is_asking = False
             serve()
@@ -507,7 +507,7 @@ def _refusal(
     return refusal_for(why, demand, wall, hold_s=reply.refused_s)
 
 
-def _same(error: NewsLeopardError) -> Callable[[Demand], NewsLeopardError]:
+def _copies_of(error: NewsLeopardError) -> Callable[[Demand], NewsLeopardError]:
     """Return a function that creates the error anew for each request that waits.
 
     An exception can be raised in one place only.

@@ -77,39 +77,39 @@ def parse_refusal(body: bytes) -> object:
         return None
 
 
-def _members(text: str, place: int) -> dict[str, Any]:
+def _members(text: str, position: int) -> dict[str, Any]:
     """Read the members of an object that is cut off, including a part of the last one."""
     decode = json.JSONDecoder().raw_decode
     members: dict[str, Any] = {}
-    place = _after(text, place, "{")
+    position = _after(text, position, "{")
     while True:
         try:
-            name, place = decode(text, place)
-            place = _after(text, place, ":")
+            name, position = decode(text, position)
+            position = _after(text, position, ":")
         except ValueError:
             return members
         if not isinstance(name, str):
             return members
         try:
-            members[name], place = decode(text, place)
-            place = _after(text, place, ",")
+            members[name], position = decode(text, position)
+            position = _after(text, position, ",")
         except ValueError:
-            if name not in members and text.startswith("{", place):
-                members[name] = _members(text, place)
+            if name not in members and text.startswith("{", position):
+                members[name] = _members(text, position)
             return members
 
 
-def _after(text: str, place: int, mark: str) -> int:
+def _after(text: str, position: int, mark: str) -> int:
     """Return the position after a mark and the space around it."""
-    place = _skipped(text, place)
-    if not text.startswith(mark, place):
+    position = _skipped(text, position)
+    if not text.startswith(mark, position):
         raise ValueError(mark)
-    return _skipped(text, place + 1)
+    return _skipped(text, position + 1)
 
 
-def _skipped(text: str, place: int) -> int:
-    space = _SPACE.match(text, place)
-    return place if space is None else space.end()
+def _skipped(text: str, position: int) -> int:
+    space = _SPACE.match(text, position)
+    return position if space is None else space.end()
 
 
 def decode_error(data: object) -> ErrorBody:
