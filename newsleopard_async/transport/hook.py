@@ -295,7 +295,7 @@ def _check_headers(attempt: object) -> dict[str, str]:
 
 def _problems(attempt: object) -> Iterator[Problem]:
     if not isinstance(attempt, ApiAttempt):
-        yield wrong_type("attempt", attempt, "the ApiAttempt that on_attempt was given")
+        yield wrong_type("attempt", attempt, "the ApiAttempt that on_attempt has received")
     elif not isinstance(attempt.headers, Mapping):
         yield wrong_type("headers", attempt.headers, "a mapping of names to text")
 

@@ -437,7 +437,7 @@ class _Measured(AsyncIterator[bytes]):
             self.have_ended = True
             self._pace.pause()
             if self._left_bytes:
-                raise IncompleteBody("its body is not as long as it says") from None
+                raise IncompleteBody("its body does not have the announced size") from None
             raise
         self._pace.moved(len(piece))
         self._pace.pause()

@@ -217,7 +217,7 @@ class Storage:
         return CallResult(outcome, error=_unknown(said, outcome.status, code))
 
     async def get(self, url: str, destination: Path) -> int:
-        """Download to a file that appears completely or not at all; return its size in bytes.
+        """Download to a file that is complete or missing; return its size in bytes.
 
         Raises:
             StorageError: refused, cut off after the retries, too large, or the disk failed.

@@ -114,8 +114,8 @@ class HostFile:
             return await self._update(update)
         except OSError as error:
             raise ConfigurationError(
-                f"the limits cannot be shared by {self._path}: {error.strerror}; give the client "
-                "quota=None if no other process uses this key"
+                f"the limits cannot be shared by {self._path}: {error.strerror}; pass quota=None "
+                "to the client if no other process uses this key"
             ) from None
 
     async def _update(self, update: QuotaUpdate) -> QuotaReply:
