@@ -37,8 +37,7 @@ Cause = Literal["dns", "refused", "unreachable", "reset", "tls", "proxy", "timeo
 
 _THROTTLE_TEXTS: Final = frozenset({"limit exceeded", "too many requests"})
 _LONGEST_THROTTLE_BODY: Final = 200
-"""A longer body is not searched for these texts. Chosen: three times the length of the longest one
-in JSON."""
+"""A longer body is not parsed for these texts. Chosen: six times the longest one in JSON."""
 
 _LONGEST_RETRY_AFTER_S: Final = 7 * 86_400.0
 """Chosen: a week, because a damaged header must not shut the limiter's gate for ever."""

@@ -23,11 +23,10 @@ _EXCERPT_CHARACTERS: Final = 160
 """Chosen: two lines of a terminal."""
 
 _LONGEST_CHARACTERS: Final = 500
-"""Chosen: enough for the longest documented message, and not too long for a log line."""
+"""Chosen: some lines of a terminal."""
 
 _WINDOW: Final = 8
-"""How many times the shown length is inspected. Chosen: redacting makes text shorter, and rarely by
-more than that."""
+"""How many times the shown length is inspected. Chosen: redacting makes text much shorter."""
 
 _MARK: Final = "•••"
 _WITHHELD: Final = "(text withheld: it may show what is secret)"

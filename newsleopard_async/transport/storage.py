@@ -54,7 +54,7 @@ from newsleopard_async.transport.urls import (
 __all__ = ["Storage"]
 
 _LARGEST_DOWNLOAD_BYTES: Final = 16 * 1024**3
-"""Chosen: far above any report, and it keeps a wrong answer from filling most disks."""
+"""Chosen: far above any report; a larger answer would only fill the disk."""
 
 
 def _code(codes: str) -> str:

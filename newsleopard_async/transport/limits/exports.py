@@ -16,8 +16,7 @@ from newsleopard_async.transport.limits.windows import Claim, SlotLog
 __all__ = ["ExportedLately", "Exports", "exported_lately"]
 
 _TIDY_AT_SIZE: Final = 16
-"""The number of campaigns from which old claims are removed. Chosen: a search among fewer is cheap,
-and they take little memory."""
+"""The number of claims at which old ones are removed. Chosen: fewer take hardly any memory."""
 
 
 class ExportedLately(RateLimited):

@@ -129,7 +129,7 @@ def shared_queue(key: str, origin: str, clock: Clock, quota: Quota = None) -> Re
 
 LONGEST_HOLD_S: Final = 60.0
 """The longest ``Retry-After`` to wait for; after a longer one, callers get ``RateLimited``. Chosen:
-a minute is the longest wait that a caller expects of one request."""
+about longer waits the caller decides."""
 
 
 class Limiter:
