@@ -54,8 +54,8 @@ class AnswerBody:
     Attributes:
         status: The HTTP status.
         encoding: The compression of the body; empty if there is none. Only gzip is decoded.
-        ends_at_close: Whether only the end of the connection marks the end of the body. It
-            looks the same if the server stops in the middle of the body.
+        ends_at_close: Whether only the end of the connection marks the end of the body. It looks
+            the same if the server stops in the middle of the body.
         size_bytes: The size, if the head contains it and the body is not compressed.
     """
 
@@ -131,8 +131,8 @@ class _Gunzip:
         """Decode some more bytes.
 
         Raises:
-            IncompleteBody: the stream is damaged, or has almost no content. Further members
-                (RFC 1952, 2.2) are part of it; anything else after a member is damage.
+            IncompleteBody: the stream is damaged, or has almost no content. Further members (RFC
+                1952, 2.2) are part of it; anything else after a member is damage.
         """
         self._surplus_bytes += len(coded)
         is_full = False

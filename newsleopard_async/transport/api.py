@@ -143,8 +143,7 @@ class Api:
         """Send a request, repeat it if the table allows that, and read the answer.
 
         A request that must not be repeated runs to its answer after it was handed to the socket,
-        even
-        if the caller is cancelled. Its outcome then reaches ``observer`` and the log.
+        even if the caller is cancelled. Its outcome then reaches ``observer`` and the log.
 
         Raises:
             NewsLeopardError: its class says what to do.

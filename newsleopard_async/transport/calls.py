@@ -2,8 +2,7 @@
 
 Each attempt writes one line at DEBUG, each retry and each throttle one at INFO. The extra fields of
 the records (``nl_…``) are JSON-safe. No line contains a query, a body, a header that we send, or
-the
-path of a presigned URL.
+the path of a presigned URL.
 """
 
 from __future__ import annotations
@@ -39,8 +38,7 @@ class Call:
     """A call of the API or of the file storage, from its first attempt to its last.
 
     The attempts follow each other: each one begins (`queue`), gets its slot and connection
-    (`admit`),
-    and ends (`perform`, `end`).
+    (`admit`), and ends (`perform`, `end`).
 
     Attributes:
         operation: The name of the operation, for example ``submit_campaign``.

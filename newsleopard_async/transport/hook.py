@@ -2,8 +2,7 @@
 
 The hook runs in the caller's task. For a request that must not be repeated, it runs around the part
 that cannot be cancelled, and before the intent is stored. Until it calls ``call_next``, the hook
-can
-prevent the attempt. After that it cannot change the result.
+can prevent the attempt. After that it cannot change the result.
 """
 
 from __future__ import annotations
@@ -124,8 +123,7 @@ class HookedAttempt(Generic[T]):
         clock: Bounds the hook.
         within_s: The longest time of the hook before it sends, and again afterwards.
         result: The result of the attempt. For a request that must not be repeated, it is set even
-            if
-            the hook does not wait for it.
+            if the hook does not wait for it.
     """
 
     hook: OnAttempt

@@ -2,8 +2,7 @@
 
 Only this module handles httpx's exceptions. It calls an httpx *transport*, not a client: no
 redirect is followed, no cookie stored, no URL logged. Each failure is one of two facts: not sent,
-or
-reply lost. Unless it is certain that nothing was sent, the reply counts as lost.
+or reply lost. Unless it is certain that nothing was sent, the reply counts as lost.
 """
 
 from __future__ import annotations

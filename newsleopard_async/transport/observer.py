@@ -29,12 +29,12 @@ T = TypeVar("T")
 _log: Final = Log()
 
 INTENT_S: Final = 5.0
-"""How long an intent is valid, in seconds: a request whose first byte has not left by then is
-not sent. So a process that was stopped, or slept with its machine, cannot send a request about
-which other processes, which have seen its intent, have already decided.
+"""How long an intent is valid, in seconds: a request whose first byte has not left by then is not
+sent. So a process that was stopped, or slept with its machine, cannot send a request about which
+other processes, which have seen its intent, have already decided.
 
-Chosen: storing the intent and connecting take a tenth of that when they are slow, and a decision
-by a person takes longer.
+Chosen: storing the intent and connecting take a tenth of that when they are slow, and a decision by
+a person takes longer.
 """
 
 _TORN_DOWN: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
@@ -98,10 +98,8 @@ class Observer(Protocol):
         """The request is about to be handed to the socket; an exception prevents that.
 
         The first byte leaves within 5 s after this call. If the connection takes longer, this
-        method
-        is called again. If that takes longer than 5 s too, `on_failed` follows, and this method
-        again
-        with the next attempt.
+        method is called again. If that takes longer than 5 s too, `on_failed` follows, and this
+        method again with the next attempt.
 
         If this method takes too long, or its task is cancelled, `on_failed` follows, because the
         intent can be stored nevertheless.

@@ -76,8 +76,7 @@ class Offers:
         """Return whether a refusal means that the endpoint does not exist.
 
         A 404 can also be about the caller's code in the path. If the endpoint has answered before,
-        a
-        proxy or firewall can have sent the 404, so a request that must not be repeated stays in
+        a proxy or firewall can have sent the 404, so a request that must not be repeated stays in
         doubt.
         """
         if not request.later or answer.status not in _NO_SUCH_STATUS:

@@ -96,8 +96,8 @@ def _try_to_open(
     if proxy is not None and split_url(proxy) is None:
         return _BAD_PROXY
     limits = httpx.Limits(
-        # The limiter below bounds the connections. The pool's own queue is never used, because
-        # a request that is cancelled in it can cost the pool a connection.
+        # The limiter below bounds the connections. The pool's own queue is never used, because a
+        # request that is cancelled in it can cost the pool a connection.
         max_connections=_CONNECTIONS,
         max_keepalive_connections=20 if purpose is Purpose.API else 0,
         keepalive_expiry=15.0,
@@ -231,8 +231,8 @@ class Pools:
         """Return the transport that sends a request for a purpose to a host.
 
         Raises:
-            ConfigurationError: the environment names a proxy or certificates that cannot be
-                used, or the client is closed.
+            ConfigurationError: the environment names a proxy or certificates that cannot be used,
+                or the client is closed.
         """
         # A request that waited in the queue while the client was closed must not open it again.
         self._check_open()
@@ -251,8 +251,8 @@ class Pools:
         return self.custom is None and self._proxy(scheme, host) is not None
 
     def _proxy(self, scheme: str, host: str) -> str | None:
-        # Read once for each host. Measured: reading the environment takes 0.2 ms, and the
-        # system's settings take longer.
+        # Read once for each host. Measured: reading the environment takes 0.2 ms, and the system's
+        # settings take longer.
         if (scheme, host) not in self._proxies:
             self._proxies[scheme, host] = proxy_for(scheme, host)
         return self._proxies[scheme, host]
@@ -275,8 +275,7 @@ class Pools:
         """Close every connection; the caller's own transport stays open.
 
         Running calls end, including those that are connecting: the pool of httpcore does not know
-        that
-        it is closed, so a connection that is opened later would stay open.
+        that it is closed, so a connection that is opened later would stay open.
         """
         self._closed = True
         for scope in tuple(self._scopes):

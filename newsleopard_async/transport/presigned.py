@@ -119,8 +119,7 @@ class _BodyStream(httpx.AsyncByteStream):
     """A body for httpx: it opens again each time that it is read.
 
     httpx abandons a body when a write fails or is cancelled. The file would then stay open until
-    the
-    garbage collector finds it.
+    the garbage collector finds it.
     """
 
     def __init__(self, body: Body) -> None:

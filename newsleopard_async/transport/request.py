@@ -23,26 +23,23 @@ class Request(Generic[T]):
     Attributes:
         name: The operation, for logs and errors.
         method: The HTTP method.
-            path: The path below the base URL, percent-encoded; see `path`. A raw one can have a
-                query.
-            decode: Converts the answer's parsed JSON to a model, and notes unreadable fields.
-            kind: What can be done when it fails; by default nothing, because a repetition can do
-                harm.
-            query: Pairs for the query string; empty values are left out.
-            body: The body, sent as JSON, or None. It can contain contacts, so no repr shows it.
-            ignores_answer: Whether any 2xx is the whole answer (the body is not read).
-            export_of: The campaign whose hourly export this request counts against.
-            polite: Whether other requests have priority, as they have over polls.
-            hint: What to check when the server answers 400 or 500 without content.
-            look_for: How to find its effect, if it must not be repeated: ``for the list "x"``.
-            empty_500_once: Whether a 500 without content is repeated only once (T51).
-            urgent: Whether it has priority over all others, and is tried once even if the daily
-                quota
-                seems to be exhausted.
-            later: Whether it is one of the endpoints that an account may not have (T18).
-            about: What the caller's code in the path names: ``the campaign``.
-            instead: What to do if the endpoint does not exist.
-            raw: Whether it is the caller's own call, to an endpoint that we possibly do not know.
+        path: The path below the base URL, percent-encoded; see `path`. A raw one can have a query.
+        decode: Converts the answer's parsed JSON to a model, and notes unreadable fields.
+        kind: What can be done when it fails; by default nothing, because a repetition can do harm.
+        query: Pairs for the query string; empty values are left out.
+        body: The body, sent as JSON, or None. It can contain contacts, so no repr shows it.
+        ignores_answer: Whether any 2xx is the whole answer (the body is not read).
+        export_of: The campaign whose hourly export this request counts against.
+        polite: Whether other requests have priority, as they have over polls.
+        hint: What to check when the server answers 400 or 500 without content.
+        look_for: How to find its effect, if it must not be repeated: ``for the list "x"``.
+        empty_500_once: Whether a 500 without content is repeated only once (T51).
+        urgent: Whether it has priority over all others, and is tried once even if the daily quota
+            seems to be exhausted.
+        later: Whether it is one of the endpoints that an account may not have (T18).
+        about: What the caller's code in the path names: ``the campaign``.
+        instead: What to do if the endpoint does not exist.
+        raw: Whether it is the caller's own call, to an endpoint that we possibly do not know.
     """
 
     name: str

@@ -16,8 +16,8 @@ Numbers only, no waiting. The rules:
   accepted, the gate opens. If it is refused, no hold gets shorter and no probe is counted, because
   several can be sent together. If another probe is unanswered, the urgent request is sent without
   effect on the gate, because the answer to that probe can be late.
-- Only the answer to the probe moves the gate. Answers to requests that were sent before it was
-  shut contain no new information.
+- Only the answer to the probe moves the gate. Answers to requests that were sent before it was shut
+  contain no new information.
 - We stay below the limits that we know. So if the gate opens again after three refusals, the real
   limit of the server is lower. After this, requests are sent evenly, at 1.1 times the interval of
   the limit, and at twice the interval after each further three refusals. After every 50 accepted

@@ -257,8 +257,7 @@ class LimitState:
             now: The monotonic time.
             wall: The time in UTC.
             daily: False if the refusal is about the limit per second, True if about the day, None
-                if its text
-                can mean both.
+                if its text can mean both.
             retry_after_s: The wait that the server requests.
         Returns: the hold for all requests, or None for all but the first refusal of a burst.
         """

@@ -116,8 +116,7 @@ def shared_queue(key: str, origin: str, clock: Clock, quota: Quota = None) -> Re
 
     The queue outlives its clients until nothing in it counts any more, so that closing a client and
     opening another one cannot send a burst. The daily count stays. Another event loop begins with
-    an
-    empty queue. Only a hash of the key is stored.
+    an empty queue. Only a hash of the key is stored.
     """
     registry = _registry.get(None)
     if registry is None:
@@ -135,9 +134,12 @@ about longer waits the caller decides."""
 class Limiter:
     """One client's limits over the shared state of its key and origin.
 
-    queue: The queue of the key.
-    longest_hold_s: If the server's ``Retry-After`` is longer, ``RateLimited`` is raised instead
-        of waiting.
+    Args:
+        limits: The limits of the client.
+        queue: The queue of the key.
+        clock: The client's clock.
+        longest_hold_s: If the server's ``Retry-After`` is longer, ``RateLimited`` is raised
+            instead of waiting.
     """
 
     def __init__(
@@ -231,8 +233,7 @@ class Limiter:
 
         Args:
             daily: False if the refusal is about the limit per second, True if about the day, None
-                if its text
-                can mean both.
+                if its text can mean both.
             retry_after_s: The wait that the server requests.
         Returns: the hold for all requests, or None for all but the first refusal of a burst.
         """

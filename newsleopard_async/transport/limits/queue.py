@@ -48,8 +48,8 @@ __all__ = ["RequestQueue", "Slot", "goes_first", "goes_first_at"]
 POLLS_WAIT_S: Final = 3.0
 """How long a poll waits behind all other requests.
 
-Chosen: three windows of the limit per second pass in this time, and the first polls of a job are
-5 s apart, so its end is not noticed much later.
+Chosen: three windows of the limit per second pass in this time, and the end of a job whose first
+polls are 5 s apart is hardly noticed later.
 """
 
 _LAST: Final = 4

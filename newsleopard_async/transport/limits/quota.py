@@ -47,12 +47,10 @@ class RequestReport:
 
     Attributes:
         id: The id of the permit, or of the claim for an export. A refusal has its own id, because
-            it
-            must not count twice if the reply to its report is lost.
+            it must not count twice if the reply to its report is lost.
         what: The last byte has left ("sent"), the answer began ("answered"), no answer will come
             ("lost"), the request never left ("unsent"), the answer was not a refusal ("accepted"),
-            it
-            was a refusal at the gateway ("refused"), the export was made or not ("exported",
+            it was a refusal at the gateway ("refused"), the export was made or not ("exported",
             "unexported").
         age_s: How many seconds ago.
         daily: For a refusal: True if it is about the day, False about the second, None if unclear.
@@ -110,8 +108,7 @@ class QuotaUpdate:
         allowance: How many requests per day the process sends, or None.
         has_day: Whether the daily requests are counted, and can be exhausted.
         day, seen: The ordinal of the day, and the highest count of requests that the process has
-            seen
-            on it. This count is preserved if the store loses the value.
+            seen on it. This count is preserved if the store loses the value.
         chance: A random number below 1, for the jitter.
         reports: The reports in their order.
         permit_request: A request for a permit, or None.
@@ -141,8 +138,7 @@ class QuotaReply:
         is_open: Whether the gate is open.
         interval_s: The time between two requests, if the server throttles below the limits.
         go_s: Seconds until the request must be sent with this permit. Below 0 if the permit was
-            given
-            earlier and the reply was lost.
+            given earlier and the reply was lost.
         later_s: Seconds until the process must ask again.
         refused: Why no request is sent.
         refused_s: For how long, for the last two reasons.

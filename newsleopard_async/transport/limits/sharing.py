@@ -494,9 +494,8 @@ def _refusal(
     """Return the error for a request that no wait can help, or None.
 
     The reply was for another request. A request that stops a campaign waits nevertheless, and so
-    does
-    a request with wider limits: only polls are denied the last requests of the day, and not every
-    request refuses a long hold.
+    does a request with wider limits: only polls are denied the last requests of the day, and not
+    every request refuses a long hold.
     """
     if demand.insists:
         return None

@@ -1,7 +1,7 @@
 """Sliding windows of requests. Numbers only, no waiting.
 
-The rule: a request counts against a sliding window until the window's period, and half a percent
-of it, has passed since the request reached the server at the latest. That is the earlier of two
+The rule: a request counts against a sliding window until the window's period, and half a percent of
+it, has passed since the request reached the server at the latest. That is the earlier of two
 instants: the answer, or the departure of the last byte plus the uplink's longest delay. As long as
 neither is known, the request counts. So any two requests, of which the second waited for the slot
 of the first, arrive at the server more than a period apart, however the network delays them.

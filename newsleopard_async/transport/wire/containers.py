@@ -67,14 +67,14 @@ def rows(
 ) -> list[Row]:
     """Return the rows of an answer, each with its path.
 
-    They are an array at the top level; or in an object, the one array of objects with a mark; or
-    a single such object.
+    They are an array at the top level; or in an object, the one array of objects with a mark; or a
+    single such object.
 
     Args:
         data: The answer.
         marks: Fields of which a row has at least one.
-        wrapper: The documented name of the array, or empty if it is one object. It decides if
-            two places are possible.
+        wrapper: The documented name of the array, or empty if it is one object. It decides if two
+            places are possible.
         null_is_empty: Whether null instead of the rows means that there are none yet.
     """
     members = list(_members(data))

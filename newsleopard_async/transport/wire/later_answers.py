@@ -1,7 +1,7 @@
 """Answers of the eleven endpoints of the vendor's notes, read into models.
 
-The notes describe fields and no containers, and the vendor's own command line has other forms.
-Some fields decide the next step and are required: the code and the URL of an upload, the state of a
+The notes describe fields and no containers, and the vendor's own command line has other forms. Some
+fields decide the next step and are required: the code and the URL of an upload, the state of a
 campaign, both lists of an event. Every other field is read if possible, and is unknown otherwise.
 """
 

@@ -49,8 +49,8 @@ _INSTANT = re.compile(
     r"(?:\[[\w/+-]+\])?)?",
     re.ASCII | re.IGNORECASE,
 )
-"""RFC 3339, and the other forms of Java servers: ``+0000``, no zone, no seconds, a name of the
-zone after its offset (T108)."""
+"""RFC 3339, and the other forms of Java servers: ``+0000``, no zone, no seconds, a name of the zone
+after its offset (T108)."""
 
 _USUAL_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 """The platform's usual form. Measured: the standard library reads it in a tenth of the time."""
@@ -211,8 +211,8 @@ def number(data: object, path: str) -> float | None:
 def instant(data: object, path: str) -> datetime | None:
     """Return a time in UTC; None if there is none (T108).
 
-    RFC 3339 has 0 to 9 fraction digits, and ``.09`` is 90 ms; digits after the sixth are dropped.
-    A time without a zone is UTC, like all others of the platform. A number counts seconds or
+    RFC 3339 has 0 to 9 fraction digits, and ``.09`` is 90 ms; digits after the sixth are dropped. A
+    time without a zone is UTC, like all others of the platform. A number counts seconds or
     milliseconds since 1970. A day without a time is not an instant.
     """
     if is_blank(data):
