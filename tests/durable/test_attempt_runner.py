@@ -149,7 +149,7 @@ async def test_decision_of_a_person_begins_the_next_attempt(
     await desk.start()
     desk.emulator.drop_request("submit_campaign")
     held = await desk.carry()
-    with pytest.raises(InvalidRequest, match="still be on its way"):
+    with pytest.raises(InvalidRequest, match="can still take effect"):
         await desk.durable.resolve("k", "resubmit")
     assert await desk.durable.status("k") == held
 

@@ -268,7 +268,7 @@ def test_unknown_outcome_is_logged_before_the_look(
         send(at)
 
     [campaign] = at.emulator.campaigns
-    [warning] = [each for each in caplog.messages if "not known" in each]
+    [warning] = [each for each in caplog.messages if "unknown" in each]
     assert campaign.name in warning
 
 
