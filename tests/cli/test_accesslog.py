@@ -56,7 +56,7 @@ def line_of(each: RequestRecord, *, as_json: bool = False) -> str:
         ),
     ],
 )
-def test_line_says_what_was_asked_and_what_came_of_it(changes: dict[str, Any], line: str) -> None:
+def test_line_has_the_request_and_its_outcome(changes: dict[str, Any], line: str) -> None:
     """For any path it is one line without effect on a terminal."""
     assert line_of(record(**changes)) == line
 
@@ -92,7 +92,7 @@ def test_long_path_is_cut() -> None:
     assert len(line_of(record(path="/" + "x" * 10_000))) < 300
 
 
-def test_line_is_in_a_pipe_at_once() -> None:
+def test_line_reaches_a_pipe_immediately() -> None:
     """The log of a container has each request as soon as it has ended."""
     pipe = io.BytesIO()
     log = AccessLog(io.TextIOWrapper(pipe, encoding="utf-8"))

@@ -58,7 +58,7 @@ def test_warning_passes_unless_strict(tmp_path: Path) -> None:
     assert "Correct 1 warning" in strict.output
 
 
-def test_terminal_obeys_no_column_name(tmp_path: Path) -> None:
+def test_column_name_has_no_effect_on_a_terminal(tmp_path: Path) -> None:
     """A name with an escape sequence is shown without effect."""
     result = check(tmp_path, CLEAN.replace("STORE", "A\x1b[31mB"))
 
@@ -74,7 +74,7 @@ def test_json_is_the_report(tmp_path: Path) -> None:
     assert (report["ok"], report["rows"], report["encoding"]) == (True, 1, "cp950")
 
 
-def test_fixes_are_told_and_written(tmp_path: Path) -> None:
+def test_fixes_are_reported_and_written(tmp_path: Path) -> None:
     """--fix writes bad rows to a file, --write-to the rest, and both are reported."""
     clean, left_out = tmp_path / "clean.csv", tmp_path / "bad.csv"
 
@@ -166,7 +166,7 @@ def printed(path: Path | str, *options: str, terminal: bool = False) -> str:
 
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_terminal_obeys_no_file_name(name: str, terminal: bool, tmp_path: Path) -> None:
+def test_file_name_has_no_effect_on_a_terminal(name: str, terminal: bool, tmp_path: Path) -> None:
     """Escape sequences and markup in file names and contents have no effect."""
     path = tmp_path / name
     path.write_text(CLEAN)
@@ -242,7 +242,7 @@ def test_console_shows_what_it_cannot_encode_as_escapes(console: str, tmp_path: 
     assert r"\u5803\U0001f389" in run.stdout.decode(console)
 
 
-def test_file_that_cannot_go_out_has_no_size_to_upload(tmp_path: Path) -> None:
+def test_unusable_file_has_no_size_to_upload(tmp_path: Path) -> None:
     """Without a column of addresses, their number is unknown, and 0 would be wrong."""
     result = check(tmp_path, "電子郵件,姓名\na@example.com,王\n")
 

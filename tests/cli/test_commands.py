@@ -151,7 +151,7 @@ def test_emulator_stops_within_a_second(stop: signal.Signals) -> None:
     )
 
 
-def test_emulator_goes_on_with_its_state(tmp_path: Path) -> None:
+def test_emulator_continues_with_its_state(tmp_path: Path) -> None:
     """The state of the stop is the state of the next start."""
     if sys.platform == "win32":
         pytest.skip("Windows kills a process, which may lose a second")

@@ -32,7 +32,7 @@ def words_of(instruction: str) -> list[str]:
     return [str(word) for word in json.loads(found[1])]
 
 
-def test_container_begins_with_options_that_there_are() -> None:
+def test_container_begins_with_existing_options() -> None:
     """It listens to the network, and its state is in the volume."""
     program, name, *arguments = words_of("ENTRYPOINT")
     arguments += COMPOSE["services"]["emulator"].get("command", [])

@@ -64,7 +64,7 @@ def test_funnel_takes_over_the_summary() -> None:
     assert [stage.count for stage in _funnel(9, 6, 5, 4, 3, 2, 1)] == [9, 6, 5, 4, 3, 2, 1]
 
 
-def test_missing_type_counts_as_nobody() -> None:
+def test_missing_type_counts_as_zero() -> None:
     """The emulator makes no file of a type that nothing happened of."""
     assert [stage.count for stage in _funnel(2, 1)] == [2, 1, 0, 0, 0, 0, 0]
 
@@ -78,6 +78,6 @@ def test_rates_have_their_own_base() -> None:
     assert rates["Complained"] == 0
 
 
-def test_rate_of_nobody_is_unknown() -> None:
+def test_rate_of_zero_recipients_is_unknown() -> None:
     """Nothing is divided by zero."""
     assert {stage.rate_percent for stage in _funnel(0)} == {None}

@@ -157,7 +157,7 @@ def test_address_that_cannot_be_had_names_the_option(
     assert "can use this emulator" not in result.output
 
 
-def test_page_is_for_this_machine_unless_the_options_say_more(
+def test_page_is_for_this_machine_by_default(
     begin: Callable[..., Served],
 ) -> None:
     """Its address is shown, and no token is made."""
@@ -181,14 +181,14 @@ def test_network_without_a_token_gets_one_that_is_shown_once(begin: Callable[...
     assert tokens[0] != tokens[1]
 
 
-def test_network_is_told_how_another_machine_opens_the_page(begin: Callable[..., Served]) -> None:
+def test_output_names_how_another_machine_opens_the_page(begin: Callable[..., Served]) -> None:
     """The printed address is this machine's; a public URL is for all machines."""
     assert "From another machine" in begin("--control", "network").output
     named = begin("--control", "network", "--public-url", "http://192.0.2.1:8025")
     assert "From another machine" not in named.output
 
 
-def test_token_that_was_given_is_not_shown(
+def test_token_of_the_user_is_not_shown(
     begin: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It can come from the environment, which no list of processes shows."""
@@ -207,7 +207,7 @@ def test_page_may_be_off(begin: Callable[..., Served]) -> None:
 
 
 @pytest.mark.parametrize("keys", [(), ("--api-key", "k1")])
-def test_sample_is_there_before_anybody_asks(
+def test_sample_exists_before_the_first_request(
     begin: Callable[..., Served], keys: tuple[str, ...]
 ) -> None:
     """Its day ends at present, and its clock then runs unless it is held."""
@@ -238,7 +238,7 @@ def test_profile_is_that_of_the_state(begin: Callable[..., Served], tmp_path: Pa
     assert served.emulator.switches.later_endpoints
 
 
-def test_state_goes_before_samples_and_behind_switches(
+def test_state_overrides_samples_and_not_switches(
     begin: Callable[..., Served], tmp_path: Path
 ) -> None:
     """Only the switches of the command line replace the stored ones."""
@@ -310,7 +310,7 @@ def test_options_come_from_a_file(begin: Callable[..., Served], tmp_path: Path) 
     assert switches.later_endpoints  # of the profile
 
 
-def test_command_line_goes_before_the_file(begin: Callable[..., Served], tmp_path: Path) -> None:
+def test_command_line_overrides_the_file(begin: Callable[..., Served], tmp_path: Path) -> None:
     """It overrides the file's value of an option or switch, before or after --config."""
     arguments = ("--port", "9001", "--set", "first_page=2", "--api-key", "k3")
     served = begin(*arguments, "--config", write(tmp_path, CONFIG))

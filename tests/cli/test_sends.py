@@ -96,7 +96,7 @@ def test_message_steers_no_terminal(url: str, width: int) -> None:
     assert "1 failed." in result.stdout
 
 
-def test_json_is_what_python_has(url: str) -> None:
+def test_json_is_the_report_of_python(url: str) -> None:
     """An object a line, by the keys in their order."""
     result = invoke("runs", "--json", "--state", "held", "--state", "done", url=url)
 
@@ -107,7 +107,7 @@ def test_json_is_what_python_has(url: str) -> None:
     assert lines_of(invoke("runs", "2-done", "--json", url=url)) == [done]
 
 
-def test_one_key_shows_all_that_is_known(url: str) -> None:
+def test_one_key_shows_all_fields(url: str) -> None:
     """The output has a command that a user can copy."""
     result = invoke("runs", "1-held", url=url)
 
@@ -120,7 +120,7 @@ def test_one_key_shows_all_that_is_known(url: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["runs", "resolve", "cancel", "retry"])
-def test_key_that_is_not_there_is_1(url: str, command: str) -> None:
+def test_missing_key_has_exit_status_1(url: str, command: str) -> None:
     """The message is one line and names the store."""
     more = ["abandon"] if command == "resolve" else []
 
@@ -132,7 +132,7 @@ def test_key_that_is_not_there_is_1(url: str, command: str) -> None:
     assert "Durable(" not in result.stderr
 
 
-def test_to_look_changes_nothing(url: str, tmp_path: Path) -> None:
+def test_reading_changes_nothing(url: str, tmp_path: Path) -> None:
     """A database with sends, one of another program, and a missing one stay unchanged."""
     with closing(sqlite3.connect(tmp_path / "other.db")) as other:
         other.execute("CREATE TABLE theirs (a)")
@@ -170,7 +170,7 @@ def test_wrong_url_is_2(url: str, message: str) -> None:
 # Deciding
 
 
-def test_decision_is_kept_and_the_send_goes_on(url: str) -> None:
+def test_decision_is_stored_and_the_send_continues(url: str) -> None:
     """The next attempt is due now, and finds the named campaign."""
     result = invoke("resolve", "1-held", "sent", "--campaign-sn", SN, "--json", url=url)
 

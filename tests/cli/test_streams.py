@@ -94,7 +94,7 @@ def test_closed_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         pass
 
 
-def test_terminal_is_said_to_be_read(
+def test_reading_a_terminal_is_announced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The output explains why the command waits."""
@@ -139,7 +139,7 @@ def test_stream_that_cannot_be_read_is_refused(
 
 @no_descriptors
 @pytest.mark.anyio
-async def test_nobody_waits_for_a_writer_that_gives_nothing(pipe: tuple[int, Any]) -> None:
+async def test_cancellation_does_not_wait_for_a_silent_writer(pipe: tuple[int, Any]) -> None:
     """Ctrl-C ends a check immediately, even if nothing was written."""
     reading, _ = pipe
 

@@ -55,7 +55,7 @@ def event(step: str, state: str, result: PlainData = None) -> Event:
 
 
 @pytest.mark.parametrize("step", ["find_lists", "get_import", "get_report_state", "upload_file"])
-def test_wait_of_which_nothing_is_known_is_shown(step: str) -> None:
+def test_wait_without_progress_is_shown(step: str) -> None:
     """A poll can be refused, or an import can wait, before there is any progress."""
     on = console()
     with StepDisplay(on) as steps, PipelineDisplay(steps) as display:
@@ -129,7 +129,7 @@ def test_live_steps_fit_the_width(width: int) -> None:
     assert max(cell_len(line) for line in written(screen).splitlines()) <= width
 
 
-def test_repeated_look_keeps_one_line() -> None:
+def test_repeated_poll_keeps_one_line() -> None:
     """A poll is one line with the latest that is known, ended when it ends."""
     screen = console()
     half = {"status": "PROCESSING", "file_count": 10, "inserted": 5, "errors": 0}
@@ -190,7 +190,7 @@ def test_unknown_step_is_shown_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_terminal_obeys_nothing_that_the_server_says(terminal: bool) -> None:
+def test_text_of_the_server_has_no_effect_on_a_terminal(terminal: bool) -> None:
     """Codes and states are in the lines of running and ended steps."""
     screen = console(200, terminal=terminal)
 

@@ -330,7 +330,7 @@ def test_worker_is_ready_and_leaves_at_sigterm(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_second_signal_ends_a_worker_at_once(tmp_path: Path) -> None:
+def test_second_signal_ends_a_worker_immediately(tmp_path: Path) -> None:
     """After the first signal a submit gets its answer, and the worker is not ready."""
     url = f"sqlite:///{tmp_path}/sends.db"
     (tmp_path / "silent_app.py").write_text(_SILENT_APP)

@@ -76,7 +76,7 @@ def test_cancelled_reading_leaves_nothing_behind(
 
 
 @pytest.mark.anyio
-async def test_source_that_waits_is_cancelled_at_once(temporary: Path) -> None:
+async def test_waiting_source_is_cancelled_immediately(temporary: Path) -> None:
     """A source without a next piece does not delay a cancellation."""
     waiting = anyio.Event()
 

@@ -23,7 +23,7 @@ BAD = (*ROWS, "nobody", *ROWS)
 LINES = (b"EMAIL,NAME\n", b"ming@example.com,A\n", b"mei@example.com,B\n")
 
 
-async def test_slow_iterable_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_iterable_yields_available_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch also ends after a time, with at least one record; the next continues."""
     monkeypatch.setattr(records_module, "_BATCH_S", 0)
 
@@ -35,7 +35,7 @@ async def test_slow_iterable_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("gather_s", "told_of"), [(0, [len(b"".join(LINES[:2])), len(b"".join(LINES))]), (math.inf, [])]
 )
-async def test_progress_of_a_slow_source_is_told(
+async def test_progress_of_a_slow_source_is_reported(
     gather_s: float, told_of: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small pieces are not gathered for long; the end of a fast source is not reported."""

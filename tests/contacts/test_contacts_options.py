@@ -96,7 +96,7 @@ async def test_left_out_file_is_beside_a_path_or_named(tmp_path: Path) -> None:
     assert problems_of(caught.value) == [("left_out_to", "required")]
 
 
-async def test_outputs_must_not_be_what_is_read(tmp_path: Path) -> None:
+async def test_outputs_must_not_be_inputs(tmp_path: Path) -> None:
     """An output must not be the input, open or by its path, or another output."""
     path, out = written(tmp_path), tmp_path / "out.csv"
     leave_out: Fix = "leave-out-bad-rows"

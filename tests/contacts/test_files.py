@@ -56,7 +56,7 @@ async def test_text_is_encoded_piece_by_piece() -> None:
 
 
 @pytest.mark.anyio
-async def test_open_file_is_read_from_where_it_stands_and_stays_open(tmp_path: Path) -> None:
+async def test_open_file_is_read_from_its_position_and_stays_open(tmp_path: Path) -> None:
     """The caller can continue to use it, and closes it."""
     with written(tmp_path, b"skip" + CSV.encode()).open("rb") as file:
         file.seek(4)
@@ -66,7 +66,7 @@ async def test_open_file_is_read_from_where_it_stands_and_stays_open(tmp_path: P
 
 
 @pytest.mark.anyio
-async def test_file_that_gives_little_at_once_is_read_to_its_end() -> None:
+async def test_file_that_returns_short_reads_is_read_to_its_end() -> None:
     """A pipe gives what it has."""
 
     class Slow:
@@ -240,7 +240,7 @@ class Pipe:
 
 
 @pytest.mark.anyio
-async def test_what_is_there_of_an_open_file_comes_through() -> None:
+async def test_available_bytes_of_an_open_file_are_passed_on() -> None:
     """A pipe is not waited for until there is a MiB."""
     source = BinaryFileSource(Pipe(b"EMAIL", b",NAME\n"))
 
@@ -257,7 +257,7 @@ async def test_open_file_that_has_nothing_yet_is_not_at_its_end() -> None:
 
 
 @pytest.mark.anyio
-async def test_open_file_that_cannot_give_what_is_there_is_read() -> None:
+async def test_open_file_without_support_of_read1_is_read() -> None:
     """Some files have a method that they do not support."""
 
     class Whole(io.BufferedIOBase):
@@ -291,7 +291,7 @@ async def test_path_without_a_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
-async def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
+async def test_path_that_is_not_a_regular_file_is_refused(tmp_path: Path) -> None:
     """A pipe or a socket can be read only once, and opening it can block without limit."""
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -339,7 +339,7 @@ async def test_file_that_changes_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("size_bytes", [0, 5, 4 * PIECE_BYTES])
-async def test_file_of_another_size_than_it_says_is_refused(
+async def test_file_of_another_size_than_reported_is_refused(
     size_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files whose size is unknown, such as files in /proc, are read to their end."""

@@ -166,7 +166,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_what_is_no_frame_in_memory_is_refused(name: str) -> None:
+async def test_object_that_is_not_a_frame_in_memory_is_refused(name: str) -> None:
     """The message names its type and the way out."""
     build, says = REFUSED[name]
 

@@ -73,7 +73,7 @@ def test_character_that_python_takes_for_a_line_end_ends_no_row(blank: str, tmp_
     assert part.addresses == 1
 
 
-def test_cell_of_any_length_is_taken(tmp_path: Path) -> None:
+def test_cell_of_any_length_is_read(tmp_path: Path) -> None:
     """The csv module takes no more than 128 KiB."""
     content = csv_of('a@example.com,"' + "x," * 100_000 + '"', "b@example.com,乙")
 
@@ -114,9 +114,7 @@ LARGE = csv_of("a@example.com,甲", *(f"b{n}@example.com,{'x' * 100_000}" for n 
 @pytest.mark.parametrize(
     ("part_bytes", "warns"), [(None, True), (10_000_000, False), (10_000_001, True)]
 )
-def test_large_file_is_warned_of_unless_it_goes_in_parts(
-    part_bytes: int | None, warns: bool
-) -> None:
+def test_large_file_has_a_warning_unless_it_has_parts(part_bytes: int | None, warns: bool) -> None:
     """The warning names the way out."""
     rules = {each.rule for each in check(LARGE, part_bytes=part_bytes).report}
 

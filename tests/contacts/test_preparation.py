@@ -64,7 +64,7 @@ async def test_contacts_of_every_form_become_the_same_file(
         lambda text: text.replace(",", ";").encode(),
     ],
 )
-async def test_what_goes_out_is_one_form_of_csv(encode: Callable[[str], bytes]) -> None:
+async def test_clean_csv_has_one_form(encode: Callable[[str], bytes]) -> None:
     """UTF-8 without a mark, commas and line feeds, however it comes in."""
     text = "EMAIL,NAME\nming@example.com,王小明\n"
 
@@ -80,7 +80,7 @@ async def test_open_file_stays_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rows", "as_text"), [(100, True), (101, False)])
-async def test_up_to_a_hundred_rows_go_as_text(rows: int, as_text: bool) -> None:
+async def test_up_to_a_hundred_rows_are_imported_as_text(rows: int, as_text: bool) -> None:
     """The platform advises a file for more (T29); what is dropped does not count."""
     contacts = csv_of(rows) + "USER0@example.com,again\n"
 
@@ -98,7 +98,7 @@ async def test_up_to_a_hundred_rows_go_as_text(rows: int, as_text: bool) -> None
         (100, 1_600_001, False),
     ],
 )
-def test_few_and_small_rows_go_as_text(rows: int, size_bytes: int, as_text: bool) -> None:
+def test_few_and_small_rows_are_imported_as_text(rows: int, size_bytes: int, as_text: bool) -> None:
     """Both the number of rows and the size must be small, since JSON may blow it up (T28)."""
     assert goes_as_text(rows, size_bytes) is as_text
 
@@ -167,7 +167,7 @@ async def test_rows_are_left_out_into_a_file_beside_the_input(tmp_path: Path) ->
     assert files_in(tmp_path) == ["members.csv", "members.left-out.csv", "temporary"]
 
 
-async def test_no_file_is_made_where_no_row_is_left_out(tmp_path: Path) -> None:
+async def test_no_file_is_written_if_no_row_is_left_out(tmp_path: Path) -> None:
     """Neither of good rows, nor of none at all."""
     path = written(tmp_path)
     unusable = written(tmp_path, b"EMAIL\nnobody\n", "bad.csv")
@@ -192,7 +192,7 @@ async def test_left_out_file_must_be_named_without_a_path(tmp_path: Path) -> Non
     assert named.exists()
 
 
-async def test_addresses_may_be_judged_deeper() -> None:
+async def test_deep_check_refuses_further_addresses() -> None:
     """A row that email-validator refuses is a bad row."""
     contacts = "EMAIL,NAME\nming@localhost,王小明\n"
 
@@ -202,7 +202,7 @@ async def test_addresses_may_be_judged_deeper() -> None:
     assert (clean.report.bad_rows, deep.report.bad_rows) == (0, 1)
 
 
-async def test_encoding_that_is_said_is_obeyed() -> None:
+async def test_requested_encoding_is_used() -> None:
     """It is checked by its name, and by the bytes."""
     big5 = "EMAIL,NAME\nming@example.com,王小明\n".encode("cp950")
 
@@ -215,7 +215,7 @@ async def test_encoding_that_is_said_is_obeyed() -> None:
 
 
 @pytest.mark.parametrize("spooled", [False, True])
-async def test_progress_is_told_of_both_readings(spooled: bool, tmp_path: Path) -> None:
+async def test_progress_of_both_readings_is_reported(spooled: bool, tmp_path: Path) -> None:
     """The bytes begin at 0 at each reading; the rows are those written so far."""
     told: list[tuple[int, int]] = []
 
@@ -233,7 +233,7 @@ async def test_progress_is_told_of_both_readings(spooled: bool, tmp_path: Path) 
     assert 0 < told[-1][1] < 80_000
 
 
-async def test_what_is_no_text_is_not_read_to_its_end(tmp_path: Path) -> None:
+async def test_binary_file_is_not_read_to_its_end(tmp_path: Path) -> None:
     """An archive is recognised by its first bytes, even if it is long."""
     told: list[int] = []
 
@@ -282,7 +282,7 @@ async def test_nothing_stays_after_an_error(build: Callable[[], Any], temporary:
     assert files_in(temporary) == []
 
 
-async def test_file_that_is_not_there_is_said_before_what_goes_beside_it(tmp_path: Path) -> None:
+async def test_missing_file_is_reported_before_its_outputs(tmp_path: Path) -> None:
     """The folder of both is missing, and the caller wrote only the contacts' path."""
     path = tmp_path / "none" / "members.csv"
 
@@ -308,7 +308,7 @@ async def test_small_contacts_take_few_threads(
 
 
 @pytest.mark.parametrize("kind", ["path", "text", "generator"])
-async def test_last_row_of_an_address_goes_out_of_every_source(kind: str, tmp_path: Path) -> None:
+async def test_last_row_of_an_address_is_kept_for_every_source(kind: str, tmp_path: Path) -> None:
     """The results of the first reading are deleted: the clean CSV and the rows left out."""
     csv = "EMAIL,NAME\na@example.com,1\nnone,x\na@example.com,2\nb@example.com,3\n"
     records = [dict(zip(("EMAIL", "NAME"), row.split(","), strict=True)) for row in csv.split()[1:]]

@@ -269,7 +269,7 @@ async def test_endless_iterable_is_read_batch_by_batch(monkeypatch: pytest.Monke
     assert next(records)["EMAIL"] == "user500@example.com"
 
 
-async def test_error_of_the_iterable_goes_on_as_it_is() -> None:
+async def test_error_of_the_iterable_is_raised_unchanged() -> None:
     """An error of the database reaches the caller unchanged."""
 
     def records() -> Iterator[dict[str, str]]:
@@ -280,7 +280,7 @@ async def test_error_of_the_iterable_goes_on_as_it_is() -> None:
         await read(records())
 
 
-def test_objects_go_by_their_fields() -> None:
+def test_objects_have_their_fields_as_columns() -> None:
     """An attrs object's fields are columns, `email` and `name` the two that must be there."""
     writer = RecordWriter()
 
@@ -350,7 +350,7 @@ async def test_cursor_of_this_thread_alone_is_refused_with_the_way_out() -> None
     assert (found, "check_same_thread=False" in message) == ("type", True)
 
 
-def test_object_that_is_no_record_of_the_first_kind_is_refused() -> None:
+def test_object_of_another_type_than_the_first_is_refused() -> None:
     """Objects of several classes fit if their columns do."""
 
     @attrs.frozen
@@ -399,7 +399,7 @@ def test_any_records_are_read_back_equal(records: list[dict[str, str]]) -> None:
 
 @pytest.mark.slow
 @given(tables())
-def test_any_records_are_what_the_standard_library_reads(records: list[dict[str, str]]) -> None:
+def test_any_records_are_read_like_by_the_standard_library(records: list[dict[str, str]]) -> None:
     """Another reader of CSV agrees."""
     writer = RecordWriter()
     content = b"".join([writer.write(record) for record in records]).decode()

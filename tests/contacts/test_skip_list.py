@@ -64,7 +64,7 @@ async def test_file_may_have_many_forms(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [list, set, tuple, iter, later, dict.fromkeys])
-async def test_addresses_may_be_given(kind: Any, tmp_path: Path) -> None:
+async def test_addresses_can_be_any_iterable_of_text(kind: Any, tmp_path: Path) -> None:
     """Any iterable of text is accepted, except a mapping, which is ambiguous."""
     given = kind(["b@example.com", " A@example.com\u200b"])
     if isinstance(given, dict):
@@ -78,7 +78,7 @@ async def test_addresses_may_be_given(kind: Any, tmp_path: Path) -> None:
     assert report.skipped == 2
 
 
-async def test_empty_list_leaves_nobody_out_with_a_warning(tmp_path: Path) -> None:
+async def test_empty_list_leaves_no_contact_out_with_a_warning(tmp_path: Path) -> None:
     """An empty list can be intended; the warning helps if it is the wrong list."""
     clean, report = await clean_of([], tmp_path)
 

@@ -89,7 +89,7 @@ def test_every_source_has_its_type() -> None:
 
 
 @pytest.mark.parametrize("wrong", [5, None])
-def test_what_is_no_source_has_no_such_type(wrong: Any) -> None:
+def test_object_that_is_not_a_source_has_no_such_type(wrong: Any) -> None:
     """The types accept the same sources as the runtime, and no others."""
     with pytest.raises(ValueError, match="must be a path"):
         as_source(wrong)

@@ -103,7 +103,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", REFUSED)
-async def test_what_is_no_contacts_is_refused(name: str) -> None:
+async def test_object_that_is_not_contacts_is_refused(name: str) -> None:
     """The message names the type and the way out, and shows no contact."""
     contacts, rule, says = REFUSED[name]
 

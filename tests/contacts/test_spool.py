@@ -78,7 +78,7 @@ async def test_source_is_spooled(tmp_path: Path) -> None:
     assert [piece async for piece in file.pieces()] == [b"EMAIL,NAME\n"]
 
 
-async def test_source_is_closed_once_enough_is_known(tmp_path: Path) -> None:
+async def test_source_is_closed_after_enough_is_known(tmp_path: Path) -> None:
     """An endless source of something else is not read to the end of the disk."""
     closed: list[bool] = []
 
@@ -116,7 +116,7 @@ async def no_generator() -> list[bytes]:
 
 
 @pytest.mark.parametrize("build", [no_generator, list])
-async def test_source_that_is_no_generator_is_refused(build: Any, tmp_path: Path) -> None:
+async def test_source_that_is_not_a_generator_is_refused(build: Any, tmp_path: Path) -> None:
     """The refusal of a method that returns all bytes tells it to yield."""
     with pytest.raises(InvalidRequest, match="must be an async generator"):
         await spool(Returning(build()), tmp_path / "raw", see_all)
@@ -129,7 +129,7 @@ async def test_source_that_gives_no_bytes_is_refused(piece: Any, tmp_path: Path)
         await spool(Pieces((b"EMAIL", piece)), tmp_path / "raw", see_all)
 
 
-async def test_error_of_a_source_goes_on_as_it_is(tmp_path: Path) -> None:
+async def test_error_of_a_source_is_raised_unchanged(tmp_path: Path) -> None:
     """An OSError of the caller's source is not reported as an error of the disk."""
 
     class Broken:
@@ -141,7 +141,7 @@ async def test_error_of_a_source_goes_on_as_it_is(tmp_path: Path) -> None:
         await spool(Broken(), tmp_path / "raw", see_all)
 
 
-async def test_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+async def test_file_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     """The temporary folder is part of the set-up."""
     with pytest.raises(ConfigurationError, match=r"temporary folder: No such file .*TMPDIR"):
         await spool(Pieces(()), tmp_path / "none" / "raw", see_all)
@@ -149,13 +149,15 @@ async def test_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to be had")
 @pytest.mark.parametrize("size_bytes", [1, PIECE_BYTES])
-def test_full_disk_is_said(size_bytes: int) -> None:
+def test_full_disk_is_reported(size_bytes: int) -> None:
     """A disk may be found full when a piece is written, or only at the end."""
     with pytest.raises(ConfigurationError, match="No space left"):
         append(Path("/dev/full"), b"x" * size_bytes)
 
 
-def test_no_temporary_folder_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_temporary_folder_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The folder for temporary files may be gone."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
 
@@ -163,7 +165,7 @@ def test_no_temporary_folder_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         pass
 
 
-def test_private_folder_is_private_and_goes_away(temporary: Path) -> None:
+def test_private_folder_is_private_and_is_deleted(temporary: Path) -> None:
     """No other user can read it, and no part of it remains, even after an error."""
     seen: list[Path] = []
 

@@ -80,7 +80,7 @@ async def test_values_of_a_sheet_are_cells() -> None:
     )
 
 
-async def test_lost_zero_of_a_phone_is_seen() -> None:
+async def test_lost_zero_of_a_phone_is_reported() -> None:
     """A phone number that Excel took for a number has lost its zero."""
     rows: Rows = [["EMAIL", "NAME", "手機"], *([f"{each}@x.tw", "A", 912345678] for each in "ab")]
 
@@ -161,7 +161,7 @@ async def test_hidden_rows_are_counted() -> None:
     assert found(report, "workbook").startswith("has 1 hidden row,")
 
 
-async def test_rows_that_are_left_out_go_to_a_csv(tmp_path: Path) -> None:
+async def test_rows_that_are_left_out_are_written_to_a_csv(tmp_path: Path) -> None:
     """The file of rows left out beside a workbook is named as a CSV."""
     path = written(tmp_path, book([*TABLE, ["nobody", "B", ""]]), "members.xlsx")
 
@@ -418,7 +418,7 @@ async def test_panic_of_calamine_is_an_error_of_the_workbook(
         await check_contacts(GOOD)
 
 
-async def test_sheet_without_rows_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sheet_without_rows_is_not_stored_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sheet is scanned in constant memory, cut between its rows."""
     monkeypatch.setattr(workbook_module, "_PIECE_BYTES", 4)
 

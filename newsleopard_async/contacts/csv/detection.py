@@ -38,6 +38,7 @@ class Blocks:
     """Cuts bytes into blocks, and stores less than one block."""
 
     def __init__(self) -> None:
+        self._size_bytes = BLOCK_BYTES
         self._held: list[bytes] = []
         self._held_bytes = 0
 
@@ -45,14 +46,14 @@ class Blocks:
         """Yield the full blocks; iterate to the end before the next call."""
         self._held.append(piece)
         self._held_bytes += len(piece)
-        if self._held_bytes < BLOCK_BYTES:
+        if self._held_bytes < self._size_bytes:
             return
         whole = b"".join(self._held)
-        end = len(whole) - len(whole) % BLOCK_BYTES
+        end = len(whole) - len(whole) % self._size_bytes
         self._held = [whole[end:]]
         self._held_bytes = len(whole) - end
-        for begin in range(0, end, BLOCK_BYTES):
-            yield whole[begin : begin + BLOCK_BYTES]
+        for begin in range(0, end, self._size_bytes):
+            yield whole[begin : begin + self._size_bytes]
 
     def rest(self) -> bytes:
         """Return and forget the remaining bytes."""

@@ -9,7 +9,7 @@ TABLE = "EMAIL,NAME,城市\na@example.com,王小明,台北市\nb@example.com,陳
 
 
 @pytest.mark.parametrize("said", ["big5", "Big5", "big5_tw"])
-def test_said_big5_is_what_windows_writes(said: str) -> None:
+def test_requested_big5_is_read_as_cp950(said: str) -> None:
     """CP950 has all of it and a few characters more, which Excel writes."""
     table = TABLE + "c@example.com,碁恒裏粧嫺銹墻,€\n"
 
@@ -37,7 +37,7 @@ def test_character_that_python_misreads_is_refused(said: str) -> None:
 
 
 @pytest.mark.parametrize("lead", range(0xC6, 0xC9))
-def test_no_character_of_the_extension_is_taken(lead: int) -> None:
+def test_no_character_of_the_extension_is_accepted(lead: int) -> None:
     """All of C6A1 to C8FE, whether Python reads it or not; those of Big5-HKSCS with a remedy."""
     for trail in range(0xA1, 0xFF):
         pair = bytes((lead, trail))
@@ -49,7 +49,7 @@ def test_no_character_of_the_extension_is_taken(lead: int) -> None:
         assert (f"bytes {pair.hex(' ')}, which are not CP950" in finding.message) or not is_known
 
 
-def test_bytes_of_the_extension_inside_of_others_are_no_matter() -> None:
+def test_bytes_of_the_extension_inside_of_others_are_ignored() -> None:
     """Second bytes are never read as first bytes; the common characters end at C67E."""
     content = b"EMAIL,NAME\na@example.com,\xa4\xc7\xa4\xc8\xc6\x7e\xb3\x5c\n"
 
@@ -79,7 +79,7 @@ def test_first_bad_bytes_are_named_where_others_follow() -> None:
 
 @pytest.mark.parametrize("said", [None, "cp950"])
 @pytest.mark.parametrize("last", ["强", "热"])
-def test_other_encoding_is_not_taken_for_the_extension(said: str | None, last: str) -> None:
+def test_other_encoding_is_not_read_as_the_extension(said: str | None, last: str) -> None:
     """GB2312 has hanzi there; Big5-HKSCS would read them without a complaint."""
     content = f"EMAIL,NAME\na@example.com,王伟李娜张敏刘洋陈静杨勇赵磊黄丽{last}\n".encode("gbk")
 
@@ -97,7 +97,7 @@ LOOKALIKES = {
 
 
 @pytest.mark.parametrize("codec", LOOKALIKES)
-def test_encoding_that_looks_like_big5_has_to_be_said(codec: str) -> None:
+def test_encoding_that_looks_like_big5_must_be_named(codec: str) -> None:
     """Strict decoding succeeds, but every name would become another."""
     names, lookalike = LOOKALIKES[codec]
     content = "".join(["EMAIL,NAME\n", *(f"a@example.com,{each}\n" for each in names.split())])
@@ -126,7 +126,7 @@ def test_big5_that_no_other_encoding_is_stays_a_warning(names: str) -> None:
 
 
 @pytest.mark.parametrize("shift", range(4))
-def test_lookalikes_are_told_across_blocks(shift: int) -> None:
+def test_lookalikes_are_found_across_blocks(shift: int) -> None:
     """Neighbours and second bytes may stand in the next block."""
     first = "許功".encode("cp950")
     content = b"EMAIL,NAME\nMr\xb3\x5c".ljust(BLOCK_BYTES - shift, b"x") + first + b"\n"

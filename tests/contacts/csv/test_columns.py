@@ -83,7 +83,7 @@ def test_columns_are_cut_only_where_the_csv_module_reads_the_same(text: str) -> 
         '"a",b"c\n',
     ],
 )
-def test_rows_that_are_not_alike_are_no_columns(text: str) -> None:
+def test_rows_of_different_forms_are_not_columns(text: str) -> None:
     """They are read row by row."""
     assert columns_of(text.encode(), b",", 2) is None
 
@@ -113,7 +113,7 @@ def test_number_of_two_lines_is_text() -> None:
     assert found(check(content), "mixed-type").places == (3,)
 
 
-def test_quotes_go_out_where_they_are_needed() -> None:
+def test_quotes_are_written_if_needed() -> None:
     """The quotes follow the csv module, not the file that was read."""
     rows = ['"a@example.com","甲","x, y"', 'b@example.com,"乙",z', 'c@example.com,"""丙""",w']
 

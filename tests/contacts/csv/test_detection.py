@@ -16,7 +16,7 @@ MIB = 1024 * 1024
 TABLE = "EMAIL,NAME,城市\na@example.com,王小明,台北市\nb@example.com,陳怡君,高雄市\n"
 
 
-def test_utf8_is_taken_without_a_word() -> None:
+def test_utf8_has_no_finding() -> None:
     """UTF-8 without a mark has no finding."""
     detected = detect([TABLE.encode()])
 
@@ -42,7 +42,7 @@ def test_utf16_with_mark_is_read_and_noted(codec: str) -> None:
     assert checked.clean == TABLE.encode()
 
 
-def test_cp950_is_taken_with_a_warning_that_names_it() -> None:
+def test_cp950_is_detected_with_a_warning_that_names_it() -> None:
     """The report names the detected encoding and the argument for it."""
     checked = check(TABLE.encode("cp950"))
 
@@ -54,7 +54,7 @@ def test_cp950_is_taken_with_a_warning_that_names_it() -> None:
 
 
 @pytest.mark.parametrize("said", ["CP950", "Big5-HKSCS", "ms950"])
-def test_said_encoding_is_a_note(said: str) -> None:
+def test_requested_encoding_is_a_note(said: str) -> None:
     """Any name that Python knows for one of the encodings is obeyed."""
     checked = check(TABLE.encode("big5"), encoding=said)
 
@@ -64,13 +64,13 @@ def test_said_encoding_is_a_note(said: str) -> None:
 
 
 @pytest.mark.parametrize("said", ["utf-8", "UTF8", "utf_8_sig"])
-def test_said_utf8_is_no_finding(said: str) -> None:
+def test_requested_utf8_has_no_finding(said: str) -> None:
     """A requested encoding that would be detected has no finding."""
     assert check(TABLE.encode(), encoding=said).triples == []
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
-def test_said_utf16_may_have_a_mark_or_none(codec: str) -> None:
+def test_requested_utf16_can_have_a_mark(codec: str) -> None:
     """The order of the bytes said, the mark is only confirmation."""
     for content in (TABLE.encode(codec), ("\ufeff" + TABLE).encode(codec)):
         checked = check(content, encoding=codec)
@@ -79,7 +79,7 @@ def test_said_utf16_may_have_a_mark_or_none(codec: str) -> None:
         assert checked.clean == TABLE.encode()
 
 
-def test_said_utf16_is_read_by_its_mark() -> None:
+def test_requested_utf16_is_read_by_its_mark() -> None:
     """The name without an order needs a mark."""
     assert check(TABLE.encode("utf-16"), encoding="utf-16").clean == TABLE.encode()
 
@@ -104,15 +104,15 @@ def test_mark_that_contradicts_is_an_error(content: bytes, said: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said", "message"),
     [
-        (TABLE.encode("utf-16-le"), None, "say encoding='utf-16-le'"),
-        (TABLE.encode("utf-16-be"), None, "say encoding='utf-16-be'"),
-        (TABLE.encode("utf-16-le"), "utf-16", "say encoding='utf-16-le'"),
+        (TABLE.encode("utf-16-le"), None, "use encoding='utf-16-le'"),
+        (TABLE.encode("utf-16-be"), None, "use encoding='utf-16-be'"),
+        (TABLE.encode("utf-16-le"), "utf-16", "use encoding='utf-16-le'"),
         ("信箱，姓名".encode("utf-16-le"), "utf-16", "'utf-16-le' or encoding='utf-16-be'"),
         (TABLE.encode("utf-32"), None, "use encoding='utf-32'"),
         (codecs.BOM_UTF32_BE + TABLE.encode("utf-32-be"), None, "UTF-32"),
     ],
 )
-def test_wide_encoding_without_a_mark_has_to_be_said(
+def test_wide_encoding_without_a_mark_must_be_named(
     content: bytes, said: str | None, message: str
 ) -> None:
     """It is recognised by its NULs, and not read on a suspicion."""
@@ -164,7 +164,7 @@ def test_character_cut_off_at_the_end_of_a_block_is_found_there() -> None:
 
 
 @pytest.mark.parametrize("said", ["utf-8", "big5"])
-def test_said_encoding_is_obeyed_strictly(said: str) -> None:
+def test_requested_encoding_is_used_strictly(said: str) -> None:
     """Where it does not fit, no other is tried."""
     content = TABLE.encode("big5" if said == "utf-8" else "utf-8")
 
@@ -227,7 +227,7 @@ SAID = {
 
 @pytest.mark.parametrize("size_bytes", [1, 5, BLOCK_BYTES])
 @pytest.mark.parametrize("said", SAID)
-def test_any_encoding_that_is_said_is_read(said: str, size_bytes: int) -> None:
+def test_any_requested_encoding_is_read(said: str, size_bytes: int) -> None:
     """For all characters, all sizes of blocks and all shift sequences."""
     rows = f'a@example.com,"{SAID[said]}"\nb@example.com,"{SAID[said]}, x"\n' * 20
     content = f"EMAIL,NAME\n{rows}".encode(said)
@@ -261,9 +261,7 @@ BAD = {
 
 @pytest.mark.parametrize("size_bytes", [1, 4, 7, BLOCK_BYTES])
 @pytest.mark.parametrize("said", BAD)
-def test_first_bad_bytes_of_an_encoding_that_is_said_are_named_with_their_line(
-    said: str, size_bytes: int
-) -> None:
+def test_first_bad_bytes_of_a_requested_encoding_are_named(said: str, size_bytes: int) -> None:
     """This includes encodings with shift sequences."""
     name = "a" if said == "ascii" else SAID[said][:1]
     good = "EMAIL,NAME\n" + f"a@example.com,{name}\n" * 9
@@ -280,7 +278,7 @@ def test_utf32_needs_a_mark_or_the_order_of_its_bytes() -> None:
     """As UTF-16 does."""
     [finding] = detect([TABLE.encode("utf-32-le")], "utf-32").findings
 
-    assert "say encoding='utf-32-le' or encoding='utf-32-be'" in finding.message
+    assert "use encoding='utf-32-le' or encoding='utf-32-be'" in finding.message
     assert detect([TABLE.encode("utf-32-le")], "utf-32-le").encoding == "utf-32-le"
 
 
@@ -308,7 +306,7 @@ def test_no_piece_at_all_is_an_empty_file() -> None:
         b"text" * 70_000 + b"\n" + bytes(range(256)) * 4000,
     ],
 )
-def test_binary_data_is_no_text(content: bytes) -> None:
+def test_binary_data_is_not_text(content: bytes) -> None:
     """Whether it can be decoded or not."""
     detected = detect([content])
 
@@ -323,7 +321,7 @@ def test_stray_control_characters_do_not_make_it_binary() -> None:
 @pytest.mark.parametrize(
     ("line", "rule"), [(b"x" * 1000, "not-text"), (b"a," * 500, "column-count")]
 )
-def test_line_of_two_gigabytes_stops_at_once(line: bytes, rule: str) -> None:
+def test_line_of_two_gigabytes_is_refused_early(line: bytes, rule: str) -> None:
     """After a mebibyte without an end nothing more is read; memory stays small."""
     asked = 0
 
@@ -345,7 +343,7 @@ def test_line_of_two_gigabytes_stops_at_once(line: bytes, rule: str) -> None:
     assert (finding.level, finding.rule, finding.line) == ("error", rule, 2)
 
 
-def test_header_of_ten_million_columns_stops_at_once() -> None:
+def test_header_of_ten_million_columns_is_refused_early() -> None:
     """The size is enough, so the columns are not counted."""
     asked = 0
 
@@ -363,7 +361,7 @@ def test_header_of_ten_million_columns_stops_at_once() -> None:
     assert "1,000 columns" in finding.message
 
 
-def test_piece_of_many_megabytes_is_looked_at_in_blocks() -> None:
+def test_piece_of_many_megabytes_is_checked_in_blocks() -> None:
     """A line without an end is also found in one piece, and only if it is too long."""
     lines = b"x" * (MIB - 10) + b"\n"
 
@@ -371,7 +369,7 @@ def test_piece_of_many_megabytes_is_looked_at_in_blocks() -> None:
     assert detect([lines * 3 + b"x" * (2 * MIB)]).findings[0].line == 4
 
 
-def test_nothing_is_taken_after_the_end_is_known() -> None:
+def test_nothing_is_read_after_enough_is_known() -> None:
     """A driver that feeds on changes nothing."""
     detector = EncodingDetector()
     assert not detector.feed(b"x" * (2 * MIB))

@@ -94,14 +94,14 @@ def test_names_in_brackets_are_a_table(header: str) -> None:
     assert finding.rule == "header-order"
 
 
-def test_kind_is_known_whatever_encoding_is_said() -> None:
+def test_type_is_recognised_for_any_requested_encoding() -> None:
     """A workbook is reported even if the caller passes an encoding."""
     [finding] = detect([zip_of(*WORKBOOK)], "big5").findings
 
     assert finding.rule == "spreadsheet-file"
 
 
-def test_kind_is_known_in_small_pieces() -> None:
+def test_type_is_recognised_in_small_pieces() -> None:
     """Small pieces are joined before the beginning is checked."""
     content = zip_of(*WORKBOOK)
 

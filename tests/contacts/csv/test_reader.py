@@ -28,7 +28,7 @@ def test_rows_end_with_any_line_end(end: str, last: bool) -> None:
     assert read(text) == [(1, ["a", "b"]), (2, ["c", ""]), (3, ["", "d"])]
 
 
-def test_mixed_line_ends_are_known() -> None:
+def test_mixed_line_ends_are_recognised() -> None:
     """A reader says whether there were several kinds."""
     reader = RowReader(UTF8)
     reader.feed(b"a,b\nc,d\r\n")
@@ -37,7 +37,7 @@ def test_mixed_line_ends_are_known() -> None:
     assert reader.has_mixed_line_ends
 
 
-def test_blank_lines_are_no_rows_but_lines() -> None:
+def test_blank_lines_are_counted_as_lines_and_not_as_rows() -> None:
     """Above the header, between rows, below; blank space alone is blank, too."""
     text = '\n \na,b\n\n\t\nc,d\n""\n\n'
 
@@ -45,7 +45,7 @@ def test_blank_lines_are_no_rows_but_lines() -> None:
     assert read('\na,"b"\n\n\nc,d\n') == [(2, ["a", "b"]), (5, ["c", "d"])]
 
 
-def test_blank_lines_of_a_single_column_are_no_rows() -> None:
+def test_blank_lines_of_a_single_column_are_not_rows() -> None:
     """A list of addresses has no separator at all."""
     assert read("a\n\nb\n \n") == [(1, ["a"]), (3, ["b"])]
 
@@ -78,12 +78,12 @@ def test_separator_is_read_off_the_header(header: str, separator: str) -> None:
 
 
 @pytest.mark.parametrize("hint", ["sep=;", '"sep=;"', "SEP=;"])
-def test_hint_of_excel_is_no_row(hint: str) -> None:
+def test_hint_of_excel_is_not_a_row(hint: str) -> None:
     """Excel writes its separator above the header."""
     assert read(f"{hint}\na,b;c\n") == [(2, ["a,b", "c"])]
 
 
-def test_separator_may_be_said() -> None:
+def test_separator_can_be_named_in_a_line() -> None:
     """A caller who knows it is obeyed."""
     assert read("a,b;c\n", separator=";") == [(1, ["a,b", "c"])]
 
@@ -168,7 +168,7 @@ def test_cell_longer_than_the_csv_module_takes_is_read() -> None:
     assert csv.field_size_limit() == limit
 
 
-def test_unclosed_quote_says_nothing_of_line_ends() -> None:
+def test_unclosed_quote_has_no_finding_about_line_ends() -> None:
     """The breaks that it took in are its fault, and one finding says so."""
     reader = RowReader(UTF8)
     reader.feed(b'EMAIL,NAME\r\na@example.com,"A\nb@example.com,B\r\n')
@@ -267,7 +267,7 @@ def test_going_back_costs_no_more_than_the_text_is_long(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ['"a,' * 300_000, '"' + 'a""' * 300_000 + '"', '"' * 900_001])
-def test_long_line_of_quotes_is_read_in_one_go(line: str) -> None:
+def test_long_line_of_quotes_is_read_without_backtracking(line: str) -> None:
     """No pattern goes back over it."""
     began_s = time.process_time()
 
@@ -308,7 +308,7 @@ def test_rows_of_any_file_are_iterated(codec: str) -> None:
     ]
 
 
-def test_iterated_encoding_may_be_said() -> None:
+def test_iterated_encoding_can_be_requested() -> None:
     """As everywhere."""
     content = "EMAIL,王\n".encode("big5")
 
@@ -333,7 +333,7 @@ def test_file_that_cannot_be_read_is_refused() -> None:
     assert [problem.field for problem in caught.value.problems] == ["file"]
 
 
-def test_mark_is_no_part_of_the_first_cell() -> None:
+def test_mark_is_not_part_of_the_first_cell() -> None:
     """Even where it comes byte by byte."""
     content = "\ufeffEMAIL,NAME\n".encode()
     detected = detect([content])

@@ -30,7 +30,7 @@ def swallowing(opened: str, closed: str, *, between: int = 1190) -> str:
         ('a@example.com,"甲,台北', '""b@example.com"",乙",台北'),
     ],
 )
-def test_lone_quote_that_a_later_one_closes_swallows_no_row(
+def test_single_quote_that_a_later_one_closes_hides_no_row(
     opened: str, closed: str, between: int
 ) -> None:
     """It damages only its own row, with EMAIL in any column."""
@@ -80,7 +80,7 @@ def test_any_addresses_are_read_the_same_in_any_blocks(parts: list[str], block_b
         'a@example.com,甲,台北,"four\ncells"',
     ],
 )
-def test_cell_of_several_lines_that_are_no_rows_is_one(row: str) -> None:
+def test_cell_of_lines_that_are_not_rows_is_one_cell(row: str) -> None:
     """Addresses of streets and remarks stay cells; a line break is their only fault."""
     text = f"EMAIL,NAME,STORE\n{row}\nlast@example.com,末,台北\n"
 
@@ -91,7 +91,7 @@ def test_cell_of_several_lines_that_are_no_rows_is_one(row: str) -> None:
     assert [row for _, row in rows] == list(csv.reader(io.StringIO(text, newline="")))
 
 
-def test_header_of_several_lines_is_no_measure() -> None:
+def test_header_of_several_lines_does_not_set_the_width() -> None:
     """How many cells it has is not known from its first line."""
     text = 'EMAIL,"NA\nME",A\nx,"y\nz",a@example.com\n'
 
@@ -116,7 +116,7 @@ def test_many_quotes_that_later_ones_close_take_no_time(between: int) -> None:
 
 @pytest.mark.parametrize("trusts_quotes", [True, False])
 @pytest.mark.parametrize("closed", ['螢幕27",台北', '27"', '27",台北,x', 'b@example.com,27",台北'])
-def test_lone_quote_swallows_no_fifty_rows(closed: str, trusts_quotes: bool) -> None:
+def test_single_quote_hides_no_fifty_rows(closed: str, trusts_quotes: bool) -> None:
     """No cell of any file contains so many rows."""
     text = swallowing('a@example.com,"甲,台北', closed)
 
@@ -140,7 +140,7 @@ OF_THE_HEADERS_LENGTH = [
 
 @pytest.mark.parametrize("trusts_quotes", [True, False])
 @pytest.mark.parametrize("row", OF_THE_HEADERS_LENGTH)
-def test_row_of_the_headers_length_is_one_whatever_its_lines(row: str, trusts_quotes: bool) -> None:
+def test_row_of_the_headers_length_is_one_row_with_any_lines(row: str, trusts_quotes: bool) -> None:
     """A cell can contain answers of servers, lists of addresses, rows of another table."""
     text = f"EMAIL,NAME,STORE\n{row}\nlast@example.com,末,台北\n"
 

@@ -35,7 +35,7 @@ def check_column(*values: str, name: str = "X", block_bytes: int = BLOCK_BYTES) 
         ["2024.1.5", "2024年1月5日", "113/02/30", "30/02/2024"],
     ],
 )
-def test_column_of_one_kind_is_no_finding(values: list[str]) -> None:
+def test_column_of_one_type_has_no_finding(values: list[str]) -> None:
     """Blank cells have no type; a column of text can contain anything."""
     assert check_column(*values).triples == []
 
@@ -79,7 +79,7 @@ def test_kind_is_inferred_from_the_whole_column(block_bytes: int) -> None:
     assert found(Checked(report, b"", b""), "mixed-type").places == (4, 5, 8, 11)
 
 
-def test_first_places_of_others_are_kept() -> None:
+def test_first_lines_of_other_values_are_stored() -> None:
     """The first twenty lines, from any blocks."""
     values = ["1", *["甲"] * 30, *["2"] * 40]
 
@@ -112,7 +112,7 @@ def test_leading_zero_in_a_column_of_numbers_is_a_warning(
     assert (warning.level, warning.column, warning.places) == ("warning", "X", places)
 
 
-def test_leading_zero_in_a_column_of_text_is_no_finding() -> None:
+def test_leading_zero_in_a_column_of_text_has_no_finding() -> None:
     """Text keeps it."""
     assert check_column("0912-345-678", "007", "甲").triples == []
 
@@ -297,7 +297,7 @@ def test_cell_that_a_spreadsheet_would_execute_is_a_warning(cell: str) -> None:
         "(02) 2345-6789",
     ],
 )
-def test_numbers_phones_names_and_dashes_are_no_formulas(cell: str) -> None:
+def test_numbers_phones_names_and_dashes_are_not_formulas(cell: str) -> None:
     """A sign before what nothing executes is a sign."""
     assert check(csv_of(f'a@example.com,甲,"{cell}"', header="EMAIL,NAME,X")).triples == []
 

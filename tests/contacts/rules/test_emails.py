@@ -61,7 +61,7 @@ def test_address_of_the_pattern_is_one(address: str) -> None:
         "a@example.com,b@example.com",
     ],
 )
-def test_other_text_is_no_address(address: str) -> None:
+def test_other_text_is_not_an_address(address: str) -> None:
     """An address that is too long for SMTP is not valid either."""
     assert not is_address(address)
 
@@ -85,7 +85,7 @@ def test_address_that_is_too_long_is_found_among_good_ones() -> None:
         ("secret@xn--a.com", "It does not follow the standards"),
     ],
 )
-def test_deep_check_finds_what_the_pattern_lets_through(address: str, reason: str) -> None:
+def test_deep_check_finds_addresses_that_match_the_pattern(address: str, reason: str) -> None:
     """The message gives email-validator's reason, and never the address."""
     content = csv_of(f"{address},甲", "user@example.com,乙")
     assert check(content).report.ok
@@ -125,7 +125,7 @@ def test_deep_check_without_its_library_names_the_extra(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("address", ["secret@gmail", "secret@gmail.c", "a@1-2.3", " secret@gmail "])
-def test_address_that_nobody_on_the_internet_has_is_a_warning(address: str) -> None:
+def test_address_that_cannot_exist_on_the_internet_is_a_warning(address: str) -> None:
     """It can exist only in a local network; its row is written and counted."""
     content = csv_of("b@example.com,乙", f"{address},甲", "secret@example.tw,丙")
 
@@ -140,7 +140,7 @@ def test_address_that_nobody_on_the_internet_has_is_a_warning(address: str) -> N
     assert checked.clean.decode().splitlines()[2] == f"{address.strip()},甲"
 
 
-def test_warning_of_addresses_stands_beside_the_error() -> None:
+def test_warning_of_addresses_appears_beside_the_error() -> None:
     """The rule has a finding of each level."""
     checked = check(csv_of("none,甲", "a@gmail,乙", "b@gmail,丙"))
 
@@ -149,7 +149,7 @@ def test_warning_of_addresses_stands_beside_the_error() -> None:
 
 
 @pytest.mark.parametrize(("fix", "count"), [((), 2), ("drop-duplicates", 1)])
-def test_warning_of_addresses_counts_what_goes_out(fix: str, count: int) -> None:
+def test_warning_of_addresses_counts_written_rows(fix: str, count: int) -> None:
     """A repeated row that is dropped has no other findings."""
     checked = check(csv_of("a@gmail,甲", "a@gmail,甲"), fix=fix)
 
@@ -160,9 +160,7 @@ def test_warning_of_addresses_counts_what_goes_out(fix: str, count: int) -> None
 @pytest.mark.parametrize(
     "address", ["\ufeffa@example.com", "a@example.com\u200b", "\u2060a@example.com\u202c"]
 )
-def test_address_goes_out_without_invisible_characters_around_it(
-    address: str, check_rows: bool
-) -> None:
+def test_address_is_written_without_invisible_characters(address: str, check_rows: bool) -> None:
     """They are removed like blanks, and counted; the visible address remains."""
     checked = check(csv_of(f"{address},甲", "b@example.com,乙"), check_rows=check_rows)
 
@@ -172,14 +170,14 @@ def test_address_goes_out_without_invisible_characters_around_it(
 
 
 @pytest.mark.parametrize("character", "\xa0\u3000\u2009\x85\x7f\x1a\x07")
-def test_odd_blank_or_control_inside_an_address_is_told(character: str) -> None:
+def test_unusual_blank_or_control_inside_an_address_is_reported(character: str) -> None:
     """Both look like nothing, or like a usual blank."""
     error = found(check(csv_of(f"a{character}b@example.com,甲")), "invalid-email")
 
     assert "1 row (line 2) with an invisible character" in error.message
 
 
-def test_invisible_character_inside_an_address_is_told() -> None:
+def test_invisible_character_inside_an_address_is_reported() -> None:
     """It looks like an address, so the message names the character."""
     checked = check(csv_of("a\u200b@example.com,甲", "none,乙", "b@exam\u00adple.com,丙"))
 
@@ -190,7 +188,7 @@ def test_invisible_character_inside_an_address_is_told() -> None:
 
 
 @pytest.mark.parametrize("row", ['"\'a@example.com"', "'a@example.com"])
-def test_apostrophe_before_an_address_is_taken_off_with_a_warning(row: str) -> None:
+def test_apostrophe_before_an_address_is_removed_with_a_warning(row: str) -> None:
     """A spreadsheet marks text by it; no mail would arrive."""
     rows = [f"{row},甲", "a@example.com,乙", "o'neil@example.com,丙", "x"]
 
@@ -203,7 +201,7 @@ def test_apostrophe_before_an_address_is_taken_off_with_a_warning(row: str) -> N
     assert checked.clean.decode().splitlines()[1::4] == ["a@example.com,甲", "b@example.com,丁"]
 
 
-def test_apostrophe_of_a_row_that_does_not_go_out_is_not_told() -> None:
+def test_apostrophe_of_a_row_left_out_is_not_reported() -> None:
     """This includes an apostrophe that a fix removes."""
     left_out = csv_of('\'a@example.com,"甲\n乙"', "b@example.com,丙")
 

@@ -37,7 +37,7 @@ def test_trimming_takes_away_blanks_around_every_cell() -> None:
 @pytest.mark.parametrize(
     "address", [" a@example.com", "a@example.com\u00a0", '"a@example.com\u3000"']
 )
-def test_address_goes_out_without_blanks_whatever_is_asked(address: str, check_rows: bool) -> None:
+def test_address_is_written_without_blanks_for_any_fix(address: str, check_rows: bool) -> None:
     """The checked value is written and counted; all other text is unchanged."""
     rows = ["b@example.com, 乙", f"{address}, 甲 "]
 
@@ -48,7 +48,7 @@ def test_address_goes_out_without_blanks_whatever_is_asked(address: str, check_r
     assert checked.triples == []
 
 
-def test_address_of_a_row_that_is_not_understood_goes_out_as_it_came() -> None:
+def test_address_of_an_unclear_row_is_written_unchanged() -> None:
     """One without that cell, or with a quote that is never closed."""
     content = csv_of('"x" y', "甲", '甲, a@example.com ,"x', header="NAME,EMAIL,X")
 
@@ -71,7 +71,7 @@ def test_trimmed_rows_of_another_number_of_cells_stay_as_many() -> None:
     assert checked.triples == [("error", "column-count", 1)]
 
 
-def test_missing_and_empty_cells_at_the_end_are_made_even() -> None:
+def test_missing_and_empty_cells_at_the_end_are_filled_or_removed() -> None:
     """Empty cells are added or removed; other surplus cells stay an error."""
     rows = ["a@example.com,甲", "b@example.com,乙,x,, ", "c@example.com,丙,y", 'd@example.com,"丁']
 
@@ -197,7 +197,7 @@ def test_row_that_is_dropped_has_no_fault(fix: str, cell: str) -> None:
     assert checked.triples == [("note", "duplicate-email", 1)]
 
 
-def test_fault_of_a_row_that_stays_is_told_beside_one_that_is_dropped() -> None:
+def test_problem_of_a_kept_row_is_reported_beside_a_dropped_one() -> None:
     """Only the latter does not count."""
     rows = ["a@example.com,\0", "a@example.com,甲\0", "none,\0", "b@example.com"]
 
@@ -216,7 +216,7 @@ def test_header_that_cannot_be_used_drops_nothing() -> None:
     assert "fix='drop-duplicates'" not in found(checked, "header-order").message
 
 
-def test_what_does_not_go_out_has_no_other_finding() -> None:
+def test_row_left_out_has_no_other_finding() -> None:
     """A column is checked by the remaining rows."""
     rows = ["a@example.com,甲,1", "none,,x", "a@example.com,,=y", "b@example.com,乙,2"]
 

@@ -14,7 +14,7 @@ ROW = "a@example.com,王小明"
 @pytest.mark.parametrize(
     "header", ["EMAIL,NAME", "EMAIL,NAME,城市", "EMAIL,NAME,VIP,a b", 'EMAIL,NAME,"a, b"']
 )
-def test_documented_header_is_no_finding(header: str) -> None:
+def test_documented_header_has_no_finding(header: str) -> None:
     """EMAIL and NAME first, without quotes, and any others after them."""
     others = len(next(csv.reader([header]))) - 2
 
@@ -119,7 +119,7 @@ def test_missing_column_is_an_error_with_its_way_out(header: str, hint: str) -> 
 @pytest.mark.parametrize(
     "row", [" a@example.com ,甲", "甲 <a@example.com>,x", "甲,\u200ba@example.com"]
 )
-def test_first_line_with_an_address_is_no_header(row: str) -> None:
+def test_first_line_with_an_address_is_not_a_header(row: str) -> None:
     """A line EMAIL,NAME belongs above it."""
     assert "has no header" in found(check(csv_of(row, header=row)), "header-order").message
 
@@ -144,7 +144,7 @@ def test_damaged_name_of_a_column_is_a_warning(name: str, rule: str) -> None:
     assert (found(checked, rule).line, found(checked, rule).scope) == (1, "whole")
 
 
-def test_emoji_in_the_name_of_a_column_is_no_damage() -> None:
+def test_emoji_in_the_name_of_a_column_has_no_finding() -> None:
     """Characters that join emoji are visible."""
     assert check(csv_of(f"{ROW},x", header="EMAIL,NAME,👨\u200d👩 ❤\ufe0f")).triples == []
 
@@ -217,7 +217,7 @@ def test_columns_without_a_name_are_counted(header: str, words: str) -> None:
         ("EMAIL,姓名,Shop,x", "header-order"),
     ],
 )
-def test_rows_below_a_faulty_header_are_judged(
+def test_rows_below_a_wrong_header_are_checked(
     header: str, rule: str, fix: tuple[str, ...]
 ) -> None:
     """All problems are reported together, and no row is written, left out or dropped."""
@@ -249,7 +249,7 @@ def test_rows_below_a_header_without_addresses_are_only_counted() -> None:
     assert checked.report.rows == 2
 
 
-def test_rows_below_a_faulty_header_are_not_judged_unasked() -> None:
+def test_rows_below_a_wrong_header_are_checked_only_on_request() -> None:
     """The header's own faults are all that counts."""
     checked = check(csv_of("nope,A,1", header="EMAIL,NAME,name"), check_rows=False)
 
@@ -257,7 +257,7 @@ def test_rows_below_a_faulty_header_are_not_judged_unasked() -> None:
     assert (checked.report.rows, checked.report.unique, checked.clean) == (1, 0, b"")
 
 
-def test_header_without_names_has_its_other_faults_told() -> None:
+def test_header_without_names_has_other_problems_reported() -> None:
     """It is surely a header, since EMAIL is there."""
     checked = check(csv_of("a@example.com,x,y,z", header="EMAIL,a,A,city"))
 
@@ -314,7 +314,7 @@ def test_reserved_names_are_warnings() -> None:
     assert found(checked, "reserved-header").column == "City"
 
 
-def test_all_reserved_names_are_known() -> None:
+def test_all_reserved_names_are_recognised() -> None:
     """The thirty-five names of the vendor's notes, which the emulator also has."""
     assert len(RESERVED_COLUMNS) == 35
     assert {*RESERVED_COLUMNS, "email", "name"} == csvimport.RESERVED_COLUMNS
@@ -331,7 +331,7 @@ def test_too_many_columns_are_an_error(columns: int) -> None:
     assert f"{columns:,} columns" in finding.message
 
 
-def test_a_thousand_columns_are_taken() -> None:
+def test_a_thousand_columns_are_allowed() -> None:
     """The limit itself is allowed."""
     header = ",".join(["EMAIL", "NAME", *(f"c{index}" for index in range(998))])
     row = ",".join([ROW, *["x"] * 998])
@@ -354,7 +354,7 @@ def test_nul_in_the_header_is_an_error() -> None:
     assert (finding.level, finding.rule, finding.line) == ("error", "null-byte", 1)
 
 
-def test_marks_of_joined_files_are_taken_off_the_names() -> None:
+def test_marks_of_joined_files_are_removed_from_the_names() -> None:
     """They are invisible, and not part of a name."""
     checked = check(csv_of("x,a@example.com,甲", header="X,\ufeffEMAIL,\u200bNAME"))
 

@@ -14,7 +14,7 @@ COLUMNS = {"電子郵件": "EMAIL", "姓名": "NAME"}
 
 
 @pytest.mark.parametrize("header", ["電子郵件,姓名,店", "\ufeff 電子郵件 ,\u200b姓名,店"])
-def test_columns_go_out_under_the_callers_names(header: str) -> None:
+def test_columns_are_written_with_the_callers_names(header: str) -> None:
     """Names are compared without blanks and invisible characters; the rest stays."""
     checked = check(csv_of("a@example.com,甲,x", header=header), columns=COLUMNS)
 

@@ -32,7 +32,7 @@ def test_clean_file_has_no_finding(content: bytes) -> None:
     assert checked.report.encoding == "utf-8"
 
 
-def test_report_counts_what_came_in() -> None:
+def test_report_counts_the_rows_of_the_file() -> None:
     """Rows, unique addresses, bad rows, the bytes that go out and the requests it takes."""
     content = csv_of(GOOD, "A@Example.com ,乙", "no address,丙", ",丁", "b@example.com")
 
@@ -47,7 +47,7 @@ def test_report_counts_what_came_in() -> None:
     assert report.requests == 8
 
 
-def test_findings_stand_in_the_order_of_their_weight() -> None:
+def test_findings_are_sorted_by_level() -> None:
     """Errors, then warnings, then notes, each in the order of the table of rules."""
     content = csv_of("x,甲", "a@example.com,", ",y", "z", header="email,name").decode()
 
@@ -105,7 +105,7 @@ def test_line_break_inside_a_cell_is_an_error_of_its_column() -> None:
         ('a@example.com,甲,"see\nb@example.com,乙,台北"', 3),
     ],
 )
-def test_cell_with_lines_that_look_like_rows_is_never_passed_over(row: str, count: int) -> None:
+def test_cell_with_lines_that_look_like_rows_is_always_reported(row: str, count: int) -> None:
     """The line in which it begins is named, and no row in it is written without a finding."""
     checked = check(csv_of(row, "last@example.com,末,台北", header="EMAIL,NAME,STORE"))
 
@@ -156,7 +156,7 @@ def test_nul_is_an_error_of_its_column() -> None:
     assert found(checked, "null-byte", column="EMAIL").places == (5,)
 
 
-def test_stray_quote_is_a_note_and_goes_out_doubled() -> None:
+def test_stray_quote_is_a_note_and_is_written_doubled() -> None:
     """The cell keeps it."""
     checked = check(csv_of('a@example.com,5" pipe', '"b@example.com","a "b" c"'))
 
@@ -203,7 +203,7 @@ def test_repeated_address_is_a_warning_at_its_later_rows() -> None:
     assert checked.report.bad_rows == 0
 
 
-def test_long_addresses_are_told_apart() -> None:
+def test_long_addresses_are_distinguished() -> None:
     """They are remembered by a strong hash, short ones as they are."""
     long = "x" * 40
     rows = [f"{long}{index}@example.com,甲" for index in range(50)]
@@ -257,7 +257,7 @@ def test_too_large_for_text_is_a_note() -> None:
 
 
 @pytest.mark.slow
-def test_size_counts_what_json_adds() -> None:
+def test_size_includes_the_escapes_of_json() -> None:
     """A CSV just below the limit is above it as JSON."""
     row = 'a@example.com,"""' + '""' * 1000 + '"'
     content = csv_of(*[row] * 4950)
@@ -266,7 +266,7 @@ def test_size_counts_what_json_adds() -> None:
     assert found(check(content), "too-large-for-text").count == 1
 
 
-def test_rows_are_only_written_where_nothing_is_to_be_judged() -> None:
+def test_rows_are_only_written_if_not_checked() -> None:
     """An unreadable file and problems of the header are still found."""
     rows = ["x,", ",甲", GOOD, GOOD, "b@example.com", '"c@example.com","=x\ny"']
 
@@ -304,7 +304,9 @@ def test_row_of_another_number_of_cells_keeps_its_number() -> None:
         (csv_of(GOOD, header="EMAIL"), "header-order", "whole"),
     ],
 )
-def test_error_of_rows_is_told_from_one_of_the_whole(content: bytes, rule: str, scope: str) -> None:
+def test_error_of_rows_differs_from_error_of_the_file(
+    content: bytes, rule: str, scope: str
+) -> None:
     """Only an error of the whole makes contacts unusable."""
     checked = check(content)
 
@@ -386,7 +388,7 @@ def test_way_out_of_a_bad_row_agrees_with_the_number(count: int, words: str) -> 
         ([f"{GOOD},1,2,3"], ("more cells than the 4", "put quotes around cells")),
     ],
 )
-def test_message_says_how_a_row_differs_from_the_header(
+def test_message_names_how_a_row_differs_from_the_header(
     rows: list[str], words: tuple[str, ...]
 ) -> None:
     """Missing and empty cells at the end need no quotes."""

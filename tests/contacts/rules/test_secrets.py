@@ -52,7 +52,7 @@ def test_no_message_shows_a_contact(codec: str, fix: tuple[str, ...], deep: bool
 
 
 @pytest.mark.parametrize("bad", [b"\xffhush", b"\xe4hush", b"\xe4\xbdhush", b"\xf0\x9fhush"])
-def test_bytes_that_are_shown_are_no_contact(bad: bytes) -> None:
+def test_bytes_that_are_shown_contain_no_contact(bad: bytes) -> None:
     """Only those that cannot be decoded."""
     [finding] = check("EMAIL,NAME\n王".encode() + bad + b"\n").report
 

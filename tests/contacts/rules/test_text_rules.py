@@ -167,7 +167,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-def test_what_people_are_called_is_no_finding() -> None:
+def test_real_names_have_no_finding() -> None:
     """Accents, apostrophes, emoji, words of other languages that look like a program's."""
     for name in NAMES:
         with case(name):
@@ -196,7 +196,7 @@ REMARKS = [
 ]
 
 
-def test_what_people_write_is_no_finding() -> None:
+def test_usual_text_has_no_finding() -> None:
     """A column of remarks or links contains sentences and URLs."""
     for cell in REMARKS:
         with case(cell):
@@ -213,7 +213,7 @@ def test_several_batches_have_one_finding() -> None:
     assert "has 30 cells in NAME (lines 2, 3, 4, 5, 6 and 25 more)" in warning.message
 
 
-def test_address_is_asked_for_formulas_alone() -> None:
+def test_address_is_checked_only_for_formulas() -> None:
     """Any other problem makes it an invalid address."""
     checked = check(csv_of("null@example.com,甲", "&amp@example.com,乙", "#@example.com,丙"))
 
@@ -241,7 +241,7 @@ def test_hostile_cell_takes_no_time(cell: str) -> None:
         ("a\u200b@example.com", "a\u200b@example.com"),
     ],
 )
-def test_address_is_taken_out_of_what_is_around_it(cell: str, bare: str) -> None:
+def test_address_is_trimmed_of_surrounding_characters(cell: str, bare: str) -> None:
     """Blanks, invisible characters, and the apostrophe of a spreadsheet."""
     assert trimming.trim_address(cell) == bare
 
@@ -259,7 +259,7 @@ def test_address_is_taken_out_of_what_is_around_it(cell: str, bare: str) -> None
         ("x\n", "x"),
     ],
 )
-def test_trimming_takes_off_what_is_around_a_cell(cell: str, trimmed: str) -> None:
+def test_trimming_removes_characters_around_a_cell(cell: str, trimmed: str) -> None:
     """The mark of a formula, the variation of an emoji and all text inside stay."""
     assert list(trimming.trim_values(Column.of(["x", cell, "y "]))) == ["x", trimmed, "y"]
     assert list(trimming.trim_values(Column.of([cell, "x"]))) == [trimmed, "x"]
@@ -269,7 +269,7 @@ def test_trimming_takes_off_what_is_around_a_cell(cell: str, trimmed: str) -> No
     ("name", "rule"),
     [("=1+1|cmd", "formula"), ("'0912345678", "text-apostrophe"), ("#N/A", "spreadsheet-error")],
 )
-def test_name_below_an_empty_one_is_judged_too(name: str, rule: str) -> None:
+def test_name_below_an_empty_one_is_also_checked(name: str, rule: str) -> None:
     """A name that is empty hides nothing of the name after it."""
     checked = check(csv_of("a@example.com,", f"b@example.com,{name}"))
 
