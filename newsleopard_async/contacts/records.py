@@ -35,6 +35,7 @@ from newsleopard_async.contacts.frames import FrameRows
 from newsleopard_async.contacts.record_types import Get, Opened, Opener, opener_of
 from newsleopard_async.contacts.scalars import CellError, cell_of
 from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models.findings import listed
 
 __all__ = ["RecordWriter", "RecordsSource", "csv_row"]
 
@@ -48,8 +49,6 @@ _BATCH_S: Final = 0.1
 """Seconds after which a batch ends early, for the same reason. Chosen: a user does not notice a
 delay of 0.1 s. One slow record can still take longer."""
 
-_MOST_KEYS_SHOWN: Final = 5
-"""Chosen: a message stays one readable sentence."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TO_QUOTE: Final = re.compile(r'["\r\n;|\t，]')
@@ -341,9 +340,7 @@ def _first_two_first(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 def _shown(keys: Iterable[object]) -> str:
     """Name columns; hide a name that is possibly a contact, because a file had no header."""
-    names = [repr(key) if _is_shown(key) else "…" for key in keys]
-    more = ["…"] if len(names) > _MOST_KEYS_SHOWN else []
-    return ", ".join(names[:_MOST_KEYS_SHOWN] + more)
+    return listed([repr(key) if _is_shown(key) else "…" for key in keys])
 
 
 def _is_shown(key: object) -> bool:

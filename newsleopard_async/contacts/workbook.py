@@ -24,25 +24,22 @@ import attrs
 from newsleopard_async.contacts.csv.detection import DetectedFormat
 from newsleopard_async.contacts.records import csv_row
 from newsleopard_async.contacts.scalars import cell_of
-from newsleopard_async.models.findings import Finding, Level, counted
+from newsleopard_async.models.findings import Finding, counted, listed
 
 __all__ = ["Sheet", "WorkbookError", "open_sheet", "unpack"]
 
 _MOST_BYTES: Final = 1024**3
-"""Of the unpacked archive. Chosen: a full sheet of ten columns has some 600 MB (54 bytes per
-cell)."""
+"""Of the unpacked archive. Chosen: a full sheet of ten columns has 600 MB (54 bytes per cell)."""
 
 _MOST_CELLS: Final = 12_000_000
-"""Chosen: a full sheet (1,048,576 rows) of eleven columns. Measured: calamine took 30 to 85 bytes
-per cell."""
+"""Chosen: a full sheet of eleven columns. Measured: calamine took 30 to 85 bytes per cell."""
 
 _MOST_INDEX_BYTES: Final = 1024 * 1024
 """Of a part that lists the sheets. Chosen: far more than the list of a thousand sheets needs."""
 
 _PIECE_BYTES: Final = 1024 * 1024
 """Chosen: the same as `sources.PIECE_BYTES`; a scan needs little more memory."""
-_MOST_NAMED: Final = 5
-"""Chosen: a message stays one readable sentence."""
+
 
 _CDATA: Final = b"<![CDATA["
 
@@ -87,8 +84,7 @@ class WorkbookError(Exception):
 def unpack(source: Path, target: Path) -> DetectedFormat:
     """Write the sheet of a workbook as a CSV in UTF-8, with each row at its line number.
 
-    Returns: How to read the CSV; without an encoding, and with an error, if the workbook cannot be
-        read.
+    Returns: How to read the CSV; it has no encoding, and an error, if the workbook is unreadable.
     """
     line = 0
     continued: list[int] = []
@@ -103,7 +99,7 @@ def unpack(source: Path, target: Path) -> DetectedFormat:
                 continued += ends
                 line += len(ends)
     except WorkbookError as error:
-        finding = _finding("error", "spreadsheet-file", str(error))
+        finding = Finding(level="error", rule="spreadsheet-file", message=str(error))
         return DetectedFormat(encoding=None, findings=(finding,))
     return DetectedFormat(encoding="utf-8", findings=sheet.findings, continued=tuple(continued))
 
@@ -339,33 +335,27 @@ def _column(letters: bytes) -> int:
 
 def _findings(full: Sequence[str], scan: _SheetScan) -> Iterator[Finding]:
     if len(full) > 1:
-        others = ", ".join(map(repr, full[1 : _MOST_NAMED + 1])) + (
-            ", …" if len(full) > _MOST_NAMED + 1 else ""
-        )
-        yield _finding(
-            "warning",
-            "workbook",
-            f"has several sheets with cells: only {full[0]!r} was read, and not {others}; move all "
-            "contacts to the first sheet",
+        others = listed(list(map(repr, full[1:])))
+        yield Finding(
+            level="warning",
+            rule="workbook",
+            message=f"has several sheets with cells: only {full[0]!r} was read, and not {others}; "
+            "move all contacts to the first sheet",
         )
     if scan.uncomputed:
-        yield _finding(
-            "warning",
-            "workbook",
-            f"has {counted(scan.uncomputed, 'formula')} without a result, which are read as empty "
-            "cells; open it in a spreadsheet program and save it again",
+        yield Finding(
+            level="warning",
+            rule="workbook",
+            message=f"has {counted(scan.uncomputed, 'formula')} without a result, which are read "
+            "as empty cells; open it in a spreadsheet program and save it again",
         )
     if scan.hidden:
-        yield _finding(
-            "warning",
-            "workbook",
-            f"has {counted(scan.hidden, 'hidden row')}, for example by a filter, which are read "
-            "like all other rows; delete them if they must not be imported",
+        yield Finding(
+            level="warning",
+            rule="workbook",
+            message=f"has {counted(scan.hidden, 'hidden row')}, for example by a filter, which "
+            "are read like all other rows; delete them if they must not be imported",
         )
-
-
-def _finding(level: Level, rule: str, message: str) -> Finding:
-    return Finding(level=level, rule=rule, message=message)
 
 
 def _rows(file: IO[bytes], name: str, scan: _SheetScan) -> Iterator[tuple[int, list[str]]]:

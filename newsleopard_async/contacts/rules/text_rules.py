@@ -90,8 +90,7 @@ _FAMILY_NAMES: Final = (
     "陳林黃張李王吳劉蔡楊許鄭謝洪郭邱曾廖賴徐周葉蘇莊呂江蕭羅高潘簡朱鍾游彭詹胡施沈余盧梁趙顏柯翁魏孫戴"
     "范方宋鄧杜傅侯曹薛丁卓馬董溫唐藍蔣石古紀姚連馮歐程湯田康姜白汪鄒尤巫鐘龔嚴韓黎涂阮袁童陸金邵錢夏倪柳"
 )
-"""The hundred most frequent family names in Taiwan. Source: Ministry of the Interior,
-全國姓名統計分析."""
+"""The hundred most frequent family names in Taiwan. Source: 內政部，全國姓名統計分析."""
 
 _LOST_IN_NAME: Final = re.compile(
     # At the beginning, between two letters, or instead of a given name's last character:
@@ -277,17 +276,19 @@ _UNESCAPED_RULE: Final = _TextRule(
     level="note",
 )
 
+_NULL_RULE: Final = _TextRule(
+    name="null-word",
+    begins="NnUu(<\\[\\\\",
+    is_broken_by=_is_nothing,
+    says="with a program's word for an empty value, such as NULL, which the mail would show; "
+    "leave the cell empty",
+)
+
 _DAMAGE: Final = (_MISREAD_RULE, _REFERENCE_RULE, _ERROR_RULE)
 _RULES_OF_OTHERS: Final = (
     _LOST_RULE,
     *_DAMAGE,
-    _TextRule(
-        name="null-word",
-        begins="NnUu(<\\[\\\\",
-        is_broken_by=_is_nothing,
-        says="with a program's word for an empty value, such as NULL, which the mail would show; "
-        "leave the cell empty",
-    ),
+    _NULL_RULE,
     _MARK_RULE,
     _MARKUP_RULE,
     _UNESCAPED_RULE,
@@ -306,14 +307,7 @@ _RULES_OF_NAME: Final = (
         is_broken_by=is_unseen,
         says="without a visible character, so ${NAME} would show nothing; fill it in",
     ),
-    _TextRule(
-        name="null-word",
-        begins="NnUu(<\\[\\\\",
-        words=_JOINED,
-        is_broken_by=_is_no_name,
-        says="with a program's word for an empty value, such as NULL, which a greeting would "
-        "show; leave the cell empty",
-    ),
+    attrs.evolve(_NULL_RULE, words=_JOINED, is_broken_by=_is_no_name),
     _MARK_RULE,
     _MARKUP_RULE,
     _UNESCAPED_RULE,

@@ -19,6 +19,7 @@ __all__ = ["has_invisible", "is_marked", "trim", "trim_address", "trim_addresses
 
 _MARK: Final = "'"
 
+# The characters that are removed around a value.
 _AROUND: Final = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u3000"
     # The invisible characters (models/damage.py), except those that belong to the letter or the
