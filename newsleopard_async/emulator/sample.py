@@ -44,11 +44,10 @@ COLUMNS: Final = ("EMAIL", "NAME", "會員等級", "點數", "門市")
 ENOUGH: Final = 10_000
 """Chosen: ten times the mails of the day."""
 
+# Chosen: lists of three sizes, large enough that all kinds of events happen.
 VIPS: Final = 80
-MEMBERS: Final = 300
-SUBSCRIBERS: Final = 60
-"""Chosen: lists of three sizes, large enough that all kinds of events happen."""
-
+MEMBERS: Final = 300  # VIPs included
+SUBSCRIBERS: Final = 60  # every fifth member
 TESTERS: Final = ("test1@example.com", "test2@example.com", "test3@example.com")
 
 BAD_ROWS: Final = (

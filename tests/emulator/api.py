@@ -109,7 +109,7 @@ AB_ONCE_BODY: dict[str, Any] = copy.deepcopy(AB_BODY) | {"form": {"name": "æ´»å‹
 
 
 QUIET: dict[str, Any] = {"bounce_share": 0.0, "open_share": 0.0}
-"""Switches with which every mail arrives, and nobody opens one."""
+"""Switches with which all mails arrive, and none is opened."""
 
 
 def scheduled(seconds: float, body: Mapping[str, Any] = BODY) -> dict[str, Any]:

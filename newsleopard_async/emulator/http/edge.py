@@ -45,6 +45,7 @@ class BareLink:
         self._clock = clock
 
     async def wait(self, seconds: float) -> None:
+        """Delay the answer."""
         await self._clock.sleep(seconds)
 
     async def drop(self, *, abruptly: bool) -> None:

@@ -15,10 +15,10 @@ from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["CampaignBody", "Variant", "check_schedule", "check_senders", "read_campaign"]
 
+# Source of the three: the vendor's notes (T81).
 MAX_SUBJECT_CHARS: Final = 150
-MAX_FROM_NAME_CHARS: Final = 50
-MAX_PREHEADER_CHARS: Final = 60
-"""Source: the vendor's notes (T81)."""
+MAX_FROM_NAME_CHARS: Final = 50  # T81
+MAX_PREHEADER_CHARS: Final = 60  # T81
 
 MAX_WAIT_UNITS: Final = 1_000_000
 """Chosen: a million days still end at a date that Python can represent."""
