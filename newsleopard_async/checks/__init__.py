@@ -1,5 +1,5 @@
-"""Campaigns and A/B tests, judged before anything is sent; pure, and without a clock.
+"""The checks of campaigns and A/B tests before anything is sent; pure, and without a clock.
 
-A rule is a small function from its `CheckContext` to what it has found; `rules.RULES`
-lists them all, each with its name, its one level and what the documentation says of it.
+A rule is a small function that gets a `CheckContext` and yields its findings. `rules.RULES` lists
+all rules, each with its name, its level and its text in the documentation.
 """

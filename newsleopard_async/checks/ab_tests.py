@@ -1,4 +1,4 @@
-"""Whether an A/B test can show anything: two that differ, and people enough."""
+"""Whether an A/B test can give a result: A and B must differ, and have enough recipients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from newsleopard_async.models.findings import counted
 
 __all__ = [
     "find_lone_preheader",
-    "find_nobody",
+    "find_no_recipients",
     "find_same",
     "find_same_text",
     "find_small_test",
@@ -22,70 +22,74 @@ __all__ = [
 ]
 
 FEW: Final = 100
-"""Fewer in each half, and what differs is chance: at 20 % opens, half of them more or less."""
+"""With fewer recipients per half, 20 % opens can differ by half of them through chance alone."""
 
 MOST_PERCENT: Final = 99
-"""The largest share that a test may have; the main send is the rest."""
+"""The largest share that a test can have; the main send gets the rest."""
 
 
 def find_same(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find an A and a B that differ in nothing that is seen."""
+    """Find an A and a B without a visible difference."""
     for field, is_same in _pairs(context):
         if is_same:
             yield FindingDetails(
                 field,
-                "differs from A in white space, case or invisible characters at most, which hardly "
-                "anybody will see; make a difference",
+                "differs from A only in white space, case or invisible characters, or not at all; "
+                "make a difference that readers notice",
             )
 
 
 def _pairs(context: CheckContext) -> Iterator[tuple[str, bool]]:
     subjects, senders = context.subjects, context.senders
     if "subject_b" in subjects:
-        yield "subject_b", _lines_of(context, "a") == _lines_of(context, "b")
+        yield "subject_b", _visible_lines(context, "a") == _visible_lines(context, "b")
     if "sender_b" in senders:
-        yield "sender_b", _shown_of(senders["sender_a"]) == _shown_of(senders["sender_b"])
+        yield (
+            "sender_b",
+            _visible_sender(senders["sender_a"]) == _visible_sender(senders["sender_b"]),
+        )
     for a, b in _bodies(context):
-        yield "html_b", _look_of(a) == _look_of(b)
+        yield "html_b", _visible_parts(a) == _visible_parts(b)
 
 
-def _lines_of(context: CheckContext, letter: str) -> tuple[str, str]:
-    """Return what a mail of a test of the subject shows in the list of mails."""
+def _visible_lines(context: CheckContext, letter: str) -> tuple[str, str]:
+    """Return the subject and the preheader as a list of mails shows them."""
     subject = context.subjects[f"subject_{letter}"]
     return fold(subject), fold(context.preheaders.get(f"preheader_{letter}", ""))
 
 
 def find_lone_preheader(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find a test of the subject of which one half has a preheader and the other none."""
+    """Find a test of the subject in which only one half has a preheader."""
     a, b = "preheader_a", "preheader_b"
-    for given, missing in ((a, b), (b, a)):
-        if given in context.preheaders and missing not in context.preheaders:
+    for present, missing in ((a, b), (b, a)):
+        if present in context.preheaders and missing not in context.preheaders:
             yield FindingDetails(
                 missing,
-                f"is missing, and {given} is there: half of the test is without a preheader, and "
-                "what it measures is more than the subject; give both, or neither",
+                f"is missing, but {present} is set, so the test measures more than the subject; "
+                "set both, or leave both out",
             )
 
 
 def find_same_text(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find two bodies that say the same and look different, which may be meant."""
+    """Find two bodies with the same text and another design, which is possibly intended."""
     for a, b in _bodies(context):
         words = _words(a.texts)
-        if words and words == _words(b.texts) and _look_of(a) != _look_of(b):
+        if words and words == _words(b.texts) and _visible_parts(a) != _visible_parts(b):
             yield FindingDetails(
                 "html_b",
-                "has the same text as A, so that the test is of images, links and layout only",
+                "has the same text as A, so the test compares only images, links and layout; "
+                "change the text if you want to compare it",
             )
 
 
 def _bodies(context: CheckContext) -> Iterator[tuple[Page, Page]]:
-    """Yield the bodies of A and B where the test is of the body."""
+    """Yield the bodies of A and B if the test compares bodies."""
     if len(context.pages) == 2:
         yield context.pages[0], context.pages[1]
 
 
-def _look_of(page: Page) -> Hashable:
-    """Return what a mail program makes a mail's looks from."""
+def _visible_parts(page: Page) -> Hashable:
+    """Return everything that decides how a mail program displays a body."""
     return (
         _words(page.texts),
         _words(page.styles),
@@ -101,11 +105,11 @@ def _words(pieces: Iterable[Piece]) -> str:
     return fold(" ".join(piece.text for piece in pieces))
 
 
-def _shown_of(sender: Sender) -> tuple[str, str]:
+def _visible_sender(sender: Sender) -> tuple[str, str]:
     return fold(sender.name), fold(sender.address)
 
 
-def find_nobody(context: CheckContext) -> Iterator[FindingDetails]:
+def find_no_recipients(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a campaign without recipients."""
     if context.recipients == 0:
         yield FindingDetails(
@@ -119,32 +123,32 @@ def find_too_small_test(context: CheckContext) -> Iterator[FindingDetails]:
         yield FindingDetails(
             "proportion",
             f"is too small for {counted(context.recipients, 'recipient')}: each half of the test "
-            "would have nobody to go to, and the platform stops such a test "
+            "would have no recipients, and the platform stops such a test "
             f"(INSUFFICIENT_RECIPIENT_FOR_TESTING); {_way_out(context.recipients)}",
         )
 
 
 def _way_out(recipients: int) -> str:
-    """Say what would do: the least share that gives each half of a test somebody."""
+    """Return advice with the smallest share that gives each half of a test a recipient."""
     least = -(-200 // recipients)
     if least > MOST_PERCENT:
-        return "send a Campaign"
+        return "send a Campaign instead"
     return f"make it {least} or more, or send a Campaign"
 
 
 def find_small_test(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find a test too small to tell a difference from chance."""
+    """Find a test that is too small to distinguish a difference from chance."""
     half = _half_of(context)
     if half is not None and 0 < half < FEW:
         yield FindingDetails(
             "proportion",
-            f"puts {counted(half, 'recipient')} into each half of the test, where a difference is "
-            f"mostly chance; {FEW} or more would say more",
+            f"puts {counted(half, 'recipient')} into each half of the test, so a difference is "
+            f"mostly chance; use {FEW} or more in each half",
         )
 
 
 def _half_of(context: CheckContext) -> int | None:
-    """Return how many get A; None where it is no test, or nothing is known."""
+    """Return how many recipients get A; None without a test or a number of recipients."""
     campaign = context.campaign
     if context.recipients is None or not isinstance(campaign, BaseABTest):
         return None

@@ -1,4 +1,4 @@
-"""What a campaign needs at the moment it is sent, beyond what its constructor checks."""
+"""The checks at the time of sending that the constructor of a campaign cannot do."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["problems_at_send", "problems_of_once", "problems_of_schedule"]
 
 
 def problems_at_send(campaign: Mailing, now: datetime) -> tuple[Problem, ...]:
-    """Return what keeps a campaign or A/B test from being sent now.
+    """Return the problems that prevent a campaign or A/B test from being sent now.
 
     Args:
-        now: Aware.
+        now: The current time, aware.
     """
     if found := tuple(
         problems_of_type("campaign", campaign, BaseMailing, "a Campaign or A/B test")
@@ -28,16 +28,16 @@ def problems_at_send(campaign: Mailing, now: datetime) -> tuple[Problem, ...]:
 
 
 def problems_of_once(campaign: Mailing, now: datetime) -> Iterator[Problem]:
-    """Yield what keeps a campaign from being sent once, to recipients that are uploaded.
+    """Yield the problems that prevent a campaign from being sent once, to uploaded contacts.
 
     Args:
-        now: Aware.
+        now: The current time, aware.
     """
     if campaign.lists:
         yield Problem(
             "lists",
             "once",
-            "must be empty: a campaign that is sent once goes to the contacts that are uploaded; "
+            "must be empty, because a campaign that is sent once goes to the uploaded contacts; "
             "leave lists out, or submit the campaign",
         )
     yield from problems_of_schedule(campaign, now)
@@ -48,14 +48,14 @@ def _problems_of_lists(campaign: Mailing) -> Iterator[Problem]:
         yield Problem(
             "lists",
             "required",
-            "names no list; give at least one, as in with_lists(campaign, [sn])",
+            "is empty; add at least one list, for example with_lists(campaign, [sn])",
         )
 
 
 def problems_of_schedule(campaign: Mailing, now: datetime) -> Iterator[Problem]:
-    """Yield what is wrong with the time of sending, seen from now."""
+    """Yield a problem if the time of sending is not in the future."""
     schedule = campaign.schedule
-    # The time is never shifted silently (T75): somebody may have promised it.
+    # The time is never changed silently (T75): the sender has possibly announced it.
     if isinstance(schedule, SendAt) and schedule.when <= now:
         yield Problem(
             "schedule.when",
@@ -66,7 +66,7 @@ def problems_of_schedule(campaign: Mailing, now: datetime) -> Iterator[Problem]:
 
 
 def _both_times(schedule: SendAt) -> str:
-    """Show a time on the clocks of its zone and in UTC, where a wrong zone catches the eye."""
+    """Show a time in its zone and in UTC, so that a wrong zone is noticed."""
     local = on_clock(schedule.when, schedule.timezone)
     return f"{_show(local)} {schedule.timezone.name} ({_show(schedule.when)} UTC)"
 

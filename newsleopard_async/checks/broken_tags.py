@@ -1,9 +1,10 @@
-"""Tags that go on behind their end: a quote or a ``>`` is missing, doubled or of the wrong kind.
+"""Tags that continue after their intended end, because a quote or ``>`` is missing or wrong.
 
-A browser reads a value up to the next quote of its kind, and a tag up to the next ``>``. Text and
-links up to there are gone, and what follows the quote is read as names of attributes. That leaves
-signs that a tag in order does not have, whatever it holds on purpose: ``alt="a > b"``, a piece of
-HTML in ``srcdoc`` or ``data-…``, a comparison in ``onclick``, another product's commands.
+A browser reads a value up to the next quote of its kind, and a tag up to the next ``>``. So the
+text and the links up to there are lost, and the words after the quote become names of attributes.
+Such names are the sign of a broken tag. A correct tag does not have them, even if it contains
+``alt="a > b"``, HTML in ``srcdoc`` or ``data-…``, a comparison in ``onclick``, or commands of
+another product.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from newsleopard_async.checks.html_tokens import ATTRIBUTE
 __all__ = ["is_broken"]
 
 _CURLY: Final = "“”„‟‘’‚‛″′＂＇"
-"""What editors make of quotes. 「」 and «» are none: they are put around words on purpose."""
+"""Characters that editors write for quotes. 「」 and «» do not count: authors write them."""
 
 _IN_ORDER: Final = re.compile(
     r"</?[A-Za-z][^\s/<>\"']*+"
     rf"(?:[\s/]*+[^\s/<>\"'={_CURLY}＝]++"
     rf"(?:\s*+=\s*+(?:\"[^\"<>]*+(?<![=\s])\"|'[^'<>]*+(?<![=\s])'|[^\s\"'<>=`\\&{_CURLY}]++))?+)*+[\s/]*+>"
 )
-"""Nothing to look at: most tags, at little cost."""
+"""A correct tag. Most tags match, which is cheaper than a check of each attribute."""
 
 _TEMPLATE: Final = re.compile(
-    # A command stops at the next opening, too: else its end would be looked for from each of them.
+    # A command also stops at the next opening; else each opening would start a search for its end.
     "|".join(
         f"{begin}(?:(?!{end}|{begin}).)*+{end}"
         for begin, end in (
@@ -41,7 +42,7 @@ _TEMPLATE: Final = re.compile(
     ),
     re.DOTALL,
 )
-"""Another product's commands, which have quotes of their own; another rule reports them."""
+"""Commands of other products, which contain quotes; another rule reports them."""
 
 _TEMPLATE_OPENING: Final = re.compile(r"\{\{|\{%|<[%?#]|\*\||%%")
 _TAG_NAME: Final = re.compile(r"</?([^\s/>]+)")
@@ -54,29 +55,29 @@ _NO_MARKUP: Final = frozenset(
         *("rowspan", "size", "src", "srcset", "style", "target", "type", "valign", "width"),
     }
 )
-"""Attributes whose values never hold a tag."""
+"""Attributes that never contain a tag."""
 
 _BEHIND_TAG: Final = re.compile(r"[^<>]*>[^<]*</?[A-Za-z!]")
-"""The end of the tag itself, and then another tag. Markup on purpose begins with its own."""
+"""The end of the tag, then another tag. Intended HTML in a value begins with a tag instead."""
 
 _UP_TO_NEXT: Final = re.compile(
     r"(?:>[^<]*<[A-Za-z][^<>]*|\s(?:alt|class|height|href|id|src|style|target|title|width))\s*=\s*\Z",
     re.IGNORECASE,
 )
 _END_CHARS: Final = 300
-"""How much of a value's end is looked at: chosen, a sentence and the begin of a tag."""
+"""Characters at the end of a value that are checked. Chosen: a sentence and a tag's begin."""
 
 _OPENED: Final = re.compile(rf"""\\["']|["'`{_CURLY}]""")
-"""How an unquoted value begins that was meant to be quoted; JSON has a backslash before quotes."""
+"""The begin of an unquoted value with a half quote; JSON writes a backslash before quotes."""
 
 _LONGEST_QUOTE: Final = len("&ldquo;")
 
 
 def is_broken(tag: str) -> bool:
-    """Tell whether a tag goes on behind the place where its author meant to end it.
+    """Return whether a tag continues after its intended end.
 
     Args:
-        tag: As it stands in the HTML, from ``<`` to ``>``.
+        tag: The tag in the HTML, from ``<`` to ``>``.
     """
     if _IN_ORDER.fullmatch(tag):
         return False
@@ -100,11 +101,11 @@ def _shows_fault(attribute: re.Match[str]) -> bool:
     if bare is not None:
         return _is_half_quoted(bare)
     value = double or single or ""
-    holds_tags = name.lower() in _NO_MARKUP and _BEHIND_TAG.match(value)
-    return bool(holds_tags or _UP_TO_NEXT.search(value[-_END_CHARS:]))
+    has_tag = name.lower() in _NO_MARKUP and _BEHIND_TAG.match(value)
+    return bool(has_tag or _UP_TO_NEXT.search(value[-_END_CHARS:]))
 
 
 def _is_half_quoted(bare: str) -> bool:
-    """Tell whether an unquoted value has a quote at one end, or a tag behind it."""
+    """Return whether an unquoted value has a quote at one end only, or contains a tag."""
     has_half = bare.count('"') % 2 == 1 or (bare.endswith("'") and bare.count("'") % 2 == 1)
     return has_half or "<" in bare or bool(_OPENED.match(html.unescape(bare[:_LONGEST_QUOTE])))

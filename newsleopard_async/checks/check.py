@@ -1,4 +1,4 @@
-"""The check of a campaign: every rule is asked once."""
+"""The check of a campaign, which runs every rule once."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def check_campaign(
     recipients: int | None = None,
     now: datetime | None = None,
 ) -> CheckReport:
-    """Return what is wrong with a campaign or A/B test, or worth a look, all at once.
+    """Check a campaign or A/B test, and return all findings together.
 
     Args:
-        campaign: What is to be sent.
-        columns: Columns of the contacts, EMAIL and NAME included or not; None judges no
-            placeholder by its name.
-        recipients: How many it goes to; None judges no A/B test by its size.
-        now: Aware; None judges only what needs no clock.
-    Returns: The findings, the errors first; the rules are in ``CAMPAIGN_RULES``.
+        campaign: The campaign or A/B test.
+        columns: Columns of the contacts, with or without EMAIL and NAME; with None, the names
+            of placeholders are not checked.
+        recipients: The number of recipients; with None, the size of a test is not checked.
+        now: The current time, aware; with None, times are not compared with it.
+    Returns: The findings, errors first; the rules are in ``CAMPAIGN_RULES``.
     Raises:
-        InvalidRequest: an argument is not what it should be.
+        InvalidRequest: an argument has a wrong type or value.
     """
     names = columns if columns is None else _names(columns)
     raise_problems(_problems_of_arguments(campaign, names, recipients, now))
@@ -50,13 +50,13 @@ def check_campaign(
 
 
 def _names(columns: object) -> tuple[str, ...]:
-    """Return the columns, which may come from an iterator.
+    """Return the columns as a tuple.
 
-    Anything else becomes a column that is no text, for the check to name it.
+    Any other value becomes a tuple with None, which the check of the arguments reports.
     """
     is_several = isinstance(columns, Iterable) and not isinstance(columns, str)
-    given: Any = columns if is_several else (None,)
-    return tuple(given)
+    names: Any = columns if is_several else (None,)
+    return tuple(names)
 
 
 def _problems_of_arguments(
@@ -64,7 +64,7 @@ def _problems_of_arguments(
 ) -> Iterator[Problem]:
     yield from problems_of_type("campaign", campaign, BaseMailing, "a Campaign or A/B test")
     if not all(isinstance(name, str) for name in columns or ()):
-        yield Problem("columns", "type", 'must be several names, as in ["EMAIL", "NAME"]')
+        yield Problem("columns", "type", 'must be a list of names, for example ["EMAIL", "NAME"]')
     if recipients is not None:
         yield from problems_of_count("recipients", recipients)
     if now is not None:

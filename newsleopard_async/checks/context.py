@@ -1,4 +1,4 @@
-"""What a rule is given, and what it gives back."""
+"""The input of a rule, `CheckContext`, and its output, `FindingDetails`."""
 
 from __future__ import annotations
 
@@ -27,22 +27,26 @@ __all__ = [
 ]
 
 MOST_NAMES: Final = 20
-"""How many names get a finding of their own, by rule and field; the rest are counted."""
+"""Names with a separate finding, per rule and field; one more finding counts the rest.
+
+Chosen: 20 findings still fit on one screen.
+"""
 
 _EXAMPLES: Final = 3
+"""Examples in one message. Chosen: with 60 characters each, a message stays under 300."""
 
 Hit = tuple[str, int | None]
-"""What was met, as it is to be shown, and its line."""
+"""The text that a rule reports, as the message shows it, and its line."""
 
 Match = tuple[re.Match[str], int | None]
-"""A match and its line, which a subject or preheader has none of."""
+"""A match and its line; None in a subject or preheader."""
 
 T = TypeVar("T")
 
 
 @attrs.frozen
 class FindingDetails:
-    """A finding without what the table of the rules knows."""
+    """A finding without its rule and its level."""
 
     field: str
     message: str
@@ -52,16 +56,16 @@ class FindingDetails:
 
 @attrs.frozen(kw_only=True)
 class CheckContext:
-    """A campaign, laid out for the rules, and what is known of its recipients.
+    """A campaign, prepared for the rules, with facts about its recipients.
 
     Attributes:
         subjects: Subject lines by field.
         preheaders: Preheaders by field, if there are any.
         senders: Senders by field.
         pages: The bodies, parsed.
-        columns: Columns of the contacts; None where they are not known.
-        recipients: Their number; None where it is not known.
-        now: The time; None where no clock is to be asked.
+        columns: Columns of the contacts; None if unknown.
+        recipients: The number of recipients; None if unknown.
+        now: The current time; None skips the rules that need it.
     """
 
     campaign: Mailing
@@ -75,7 +79,7 @@ class CheckContext:
 
     @property
     def lines(self) -> Mapping[str, str]:
-        """The texts of one line that recipients see and that may have placeholders."""
+        """The subjects and preheaders by field: visible lines that can contain placeholders."""
         return {**self.subjects, **self.preheaders}
 
     @property
@@ -85,7 +89,7 @@ class CheckContext:
 
     @property
     def ga_values(self) -> Mapping[str, str]:
-        """The values of Google Analytics by field; empty where it is off."""
+        """The values of Google Analytics by field; empty if it is off."""
         ga = self.campaign.ga
         return {} if ga is None else {"ga.campaign": ga.campaign, "ga.content": ga.content}
 
@@ -97,7 +101,7 @@ def context_of(
     recipients: int | None = None,
     now: datetime | None = None,
 ) -> CheckContext:
-    """Lay out a campaign or A/B test; which fields it has depends on its class."""
+    """Prepare a campaign or A/B test for the rules; its class decides which fields it has."""
     return CheckContext(
         campaign=campaign,
         subjects=_fields_of(campaign, str, "subject", "subject_a", "subject_b"),
@@ -121,7 +125,7 @@ def _fields_of(campaign: Mailing, cls: type[T], *names: str) -> dict[str, T]:
 def matches_of(
     context: CheckContext, pattern: re.Pattern[str]
 ) -> Iterator[tuple[str, Iterable[Match]]]:
-    """Look for a pattern in subjects, preheaders and the HTML as it stands, field by field."""
+    """Search subjects, preheaders and the HTML source for a pattern, field by field."""
     for field, line in context.lines.items():
         yield field, ((match, None) for match in pattern.finditer(line))
     for page in context.pages:
@@ -131,16 +135,16 @@ def matches_of(
 def one_finding_each(
     field: str, hits: Iterable[Hit], say: Callable[[str], str], rest: str
 ) -> Iterator[FindingDetails]:
-    """Yield a finding for each name that was met, and one for all names beyond the first ones.
+    """Yield a finding for each of the first names, and one for all the rest.
 
     Args:
-        say: Makes the message of a name.
-        rest: The message of the others, with ``{}`` for their number.
+        say: Returns the message for a name.
+        rest: The message for the rest, with ``{}`` for their number.
     """
     named: dict[str, list[int | None]] = {}
     for name, line in hits:
         named.setdefault(name, []).append(line)
-    # One left over is told like the rest: nothing is shorter than its name.
+    # A single remaining name gets its own finding, which is not longer than a count.
     most = MOST_NAMES if len(named) > MOST_NAMES + 1 else len(named)
     for name in list(named)[:most]:
         yield _found(field, say(name), named[name])
@@ -150,10 +154,10 @@ def one_finding_each(
 
 
 def one_finding_for_all(field: str, hits: Iterable[Hit], message: str) -> Iterator[FindingDetails]:
-    """Yield one finding for everything that was met, if anything was.
+    """Yield one finding for all hits, if there is a hit.
 
     Args:
-        message: With ``{}`` where the first few examples go.
+        message: The message, with ``{}`` for the first examples.
     """
     all_hits = list(hits)
     if all_hits:

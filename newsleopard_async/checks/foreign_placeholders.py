@@ -1,8 +1,8 @@
-"""Placeholders in the syntax of other products, which go out as they stand.
+"""Placeholders in the syntax of other products, which the platform does not replace.
 
-Looked for in what is seen and in attributes, and never in style sheets and scripts. A percent
-sign is no mark of another product by itself: not in ``width:100%``, nor in ``%20`` of a URL,
-nor in "50% off, 20% more".
+The rule searches visible text and attributes, but not style sheets and scripts. A percent sign
+alone is not a mark of another product: it also occurs in ``width:100%``, in ``%20`` of a URL, and
+in "50% off, 20% more".
 """
 
 from __future__ import annotations
@@ -27,40 +27,40 @@ _TAG: Final = re.compile(INLINE_TAG, re.IGNORECASE)
 _SPLIT: Final = re.compile(
     rf"\{{\{{(?=[^{{}}]{{0,80}}<)(?:[^{{}}<>]|{INLINE_TAG}){{1,80}}\}}\}}", re.IGNORECASE
 )
-"""What has tags inside, which only the HTML as it stands has in one piece."""
+"""A placeholder with tags inside, which is in one piece only in the HTML source."""
 
 _TAGS: Final = rf"(?i:{INLINE_TAG}){{1,5}}"
 _PARTED: Final = re.compile(
-    # Each alternative begins with a sign of its own, for which Python looks first.
+    # Each alternative begins with another sign, because Python searches for this sign first.
     r"(?:\[|\{(?<![${>].)|«|【|&laquo;|\*\||%%|&lt;&lt;)"
     rf"(?:{_TAGS}[^<>{{}}\[\]]{{1,60}}(?:{_TAGS})?|[^<>{{}}\[\]]{{1,60}}{_TAGS})"
     r"(?:\]|\}|»|】|&raquo;|\|\*|%%|&gt;&gt;)"
 )
-"""What may be a placeholder with tags between its marks and the name."""
+"""A possible placeholder with tags between its marks and the name."""
 
-_SWALLOWED: Final = re.compile(rf"<<(?P<name>[^<>\n]{{1,60}})>>|<(?:NAME|EMAIL|(?i:{COMMON}))>")
-"""What a browser takes for a tag, so that nothing of it is seen."""
+_LIKE_TAG: Final = re.compile(rf"<<(?P<name>[^<>\n]{{1,60}})>>|<(?:NAME|EMAIL|(?i:{COMMON}))>")
+"""A placeholder that a browser reads as a tag, so it is invisible."""
 
 _PLACES: Final[Mapping[str, TextPlace]] = {
     "style": "style",
     **dict.fromkeys(("action", "background", "href", "poster", "src", "srcset"), "url"),
 }
-"""Where the value of an attribute stands, if it is not a text."""
+"""The kind of an attribute's value, if it is not text."""
 
 _BYTE: Final = "%[89ABab][0-9A-Fa-f]"
 _SIGN: Final = re.compile(
     rf"%[2-7][0-9A-Fa-f]|%[CDcd][0-9A-Fa-f]{_BYTE}|%[Ee][0-9A-Fa-f](?:{_BYTE}){{2}}|.", re.DOTALL
 )
-"""A character of a URL, as it stands or as its escape."""
+"""A character of a URL, plain or percent-encoded."""
 
 _ENCODED_MARK: Final = re.compile(
     "%(?:2[3-5AD]|3C|40|5[BF]|7[BCE]|C2%AB|E2%80%B9|E3%80|EF%B[9CD])", re.IGNORECASE
 )
-"""What a placeholder begins with, percent-encoded; most links have none of these."""
+"""The first sign of a placeholder, percent-encoded. Most links do not contain one."""
 
 
 def find_foreign(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find placeholders of other products."""
+    """Find placeholders in the syntax of other products."""
     syntaxes = Syntaxes.of(context.columns or ())
     say = partial(_say, syntaxes.known)
     rest = "has {} more placeholders in the syntax of other products; write them as ${…}"
@@ -76,15 +76,15 @@ def _say(known: KnownNames, shown: str) -> str:
     nearest = known.nearest(unquote(_TAG.sub("", shown)).strip(_MARKS))
     name = shorten(nearest) if nearest else "…"
     return (
-        f"has {shorten(shown)}, which is not the platform's syntax and goes out as it stands; "
+        f"has {shorten(shown)}, which is not the platform's syntax and will not be replaced; "
         f"write ${{{name}}}" + ("" if nearest else " with the name of a column")
     )
 
 
 def _say_unfilled(shown: str) -> str:
     return (
-        f"has {shorten(shown)}, which goes out as it stands: placeholders are described for "
-        "subject and HTML only; write out what it stands for"
+        f"has {shorten(shown)}, which will not be replaced: the platform describes placeholders "
+        "for subject and HTML only; write the text instead"
     )
 
 
@@ -107,19 +107,19 @@ def _hits_of_page(page: Page, syntaxes: Syntaxes) -> Iterator[Hit]:
 
 
 def _hits_with_tags(source: str, syntaxes: Syntaxes) -> Iterator[Hit]:
-    """Yield those in the HTML as it stands that have tags inside, or are taken for tags."""
+    """Yield placeholders in the HTML source that have tags inside, or are read as tags."""
     for match, line in with_lines(_SPLIT.finditer(source)):
         yield match[0], line
     for match, line in with_lines(_PARTED.finditer(source)):
         if any(syntaxes.matches(html.unescape(_TAG.sub("", match[0])))):
             yield match[0], line
-    for match, line in with_lines(_SWALLOWED.finditer(source)):
+    for match, line in with_lines(_LIKE_TAG.finditer(source)):
         if match["name"] is None or syntaxes.is_known(match["name"]):
             yield match[0], line
 
 
 def _hits_of_texts(pieces: Sequence[Piece], syntaxes: Syntaxes) -> Iterator[Hit]:
-    """Yield those in texts that follow one another."""
+    """Yield placeholders in texts that follow one another."""
     if not syntaxes.may_be_in("\n".join(piece.text for piece in pieces)):
         return
     texts = ["", *(piece.text for piece in pieces), ""]
@@ -130,7 +130,7 @@ def _hits_of_texts(pieces: Sequence[Piece], syntaxes: Syntaxes) -> Iterator[Hit]
 
 
 def _shown_of_attribute(name: str, value: str, syntaxes: Syntaxes) -> Iterable[str]:
-    """Return those in the value of an attribute, in a URL percent-encoded ones too."""
+    """Return placeholders in the value of an attribute; in a URL, also percent-encoded ones."""
     place = _PLACES.get(name, "text")
     if place == "url" and "%" in value:
         signs = _SIGN.findall(value)

@@ -1,13 +1,12 @@
-"""HTML cut into tags, texts and comments, by the rules that browsers follow.
+"""HTML, divided into tags, texts and comments by the rules that browsers follow.
 
-The standard library's ``html.parser`` follows them from CPython 3.14 on (gh-135661). Before, it
-reads some comments, ``<title>`` and ``</script >`` in ways of its own, so that one mail had other
-findings on another interpreter.
+The standard library's ``html.parser`` follows these rules only since CPython 3.14 (gh-135661).
+Before, it reads some comments, ``<title>`` and ``</script >`` differently, so the same mail would
+have other findings on an older interpreter.
 
-- Nothing raises, and nothing is read twice: the time grows with the length.
-- What depends on the elements around is left out: ``<svg>`` and ``<math>`` are tags like any other,
-  ``<![CDATA[`` begins a comment everywhere, and ``<noscript>`` is read as mail programs read it,
-  which run no scripts.
+- No input raises an error, and nothing is read twice, so the time grows linearly with the length.
+- The surrounding elements do not matter: ``<svg>`` and ``<math>`` are ordinary tags, ``<![CDATA[``
+  always begins a comment, and ``<noscript>`` is read like a mail program that runs no scripts.
 
 Source: https://html.spec.whatwg.org/multipage/parsing.html#tokenization
 """
@@ -32,12 +31,12 @@ __all__ = [
     "tokens_of",
 ]
 
-# Named tuples, since there are tens of thousands of them in a long mail, and attrs' frozen classes
-# take three times as long to build. All have the places in the source that they begin and end at.
+# Named tuples, because a long mail has tens of thousands of tokens, and frozen attrs classes take
+# three times as long to build. Each token has the indexes of its begin and end in the source.
 
 
 class StartTag(NamedTuple):
-    """A start tag; names are in lower case, and of two attributes of a name the first counts."""
+    """A start tag; names are in lower case, and of equal attributes the first counts."""
 
     begin: int
     end: int
@@ -54,10 +53,10 @@ class EndTag(NamedTuple):
 
 
 class Text(NamedTuple):
-    """What is between two tags, character references resolved if they mean anything there.
+    """The text between two tags, with its character references resolved if HTML does so there.
 
     Attributes:
-        element: The element around it, if that holds nothing but text: title, style, ….
+        element: The element around the text, if it can contain only text: title, style, ….
     """
 
     begin: int
@@ -67,10 +66,10 @@ class Text(NamedTuple):
 
 
 class Comment(NamedTuple):
-    """A comment, and where its own text begins and ends.
+    """A comment, and the begin and end of its text.
 
     Attributes:
-        is_proper: Whether it began with ``<!--``; browsers take faulty tags for comments, too.
+        is_proper: Whether it began with ``<!--``; browsers also read faulty tags as comments.
     """
 
     begin: int
@@ -88,7 +87,7 @@ class Doctype(NamedTuple):
 
 
 class Unclosed(NamedTuple):
-    """A tag, comment or element that is open at the end; nothing follows it."""
+    """A tag, comment or element that is still open at the end; it is the last token."""
 
     begin: int
     end: int
@@ -98,7 +97,7 @@ class Unclosed(NamedTuple):
 Token = StartTag | EndTag | Text | Comment | Doctype | Unclosed
 
 _MARKUP: Final = re.compile(
-    # A tag, a comment, or what is taken for one. A "<" before anything else is text.
+    # A tag, a comment, or a faulty tag that is read as one. Any other "<" is text.
     r"<(?:/?([A-Za-z][^\t\n\f />]*)|!--|!(?i:doctype)|!|(?=\?)|/(?!\Z))"
 )
 ATTRIBUTE: Final = re.compile(
@@ -107,12 +106,12 @@ ATTRIBUTE: Final = re.compile(
     r"[\t\n\f /]*(?:(>)|\Z|([^\t\n\f />][^\t\n\f />=]*)"
     r"""(?:[\t\n\f ]*=[\t\n\f ]*(?:"([^"]*)"?|'([^']*)'?|([^\t\n\f >]*)))?)"""
 )
-"""Of a tag behind its name: the tag's end, or a name, and a value by the kind of its quotes."""
+"""A part of a tag after its name: the end of the tag, or an attribute's name and value."""
 _COMMENT_END: Final = re.compile("--!?>")
 
 
 def tokens_of(source: str) -> Iterator[Token]:
-    """Yield the tokens of some HTML, in order; any text with line feeds for line ends will do."""
+    """Yield the tokens of HTML in order; line ends must be line feeds."""
     at = 0
     while (markup := _MARKUP.search(source, at)) is not None:
         begin = markup.start()
@@ -171,17 +170,17 @@ _ENDS: Final = {
     name: re.compile(rf"</{name}(?=[\t\n\f />])", re.ASCII | re.IGNORECASE)
     for name in ("iframe", "noembed", "noframes", "style", "textarea", "title", "xmp")
 }
-"""What ends the elements that hold nothing but text."""
+"""The ends of the elements that contain only text."""
 
 _TEXT_ONLY: Final = frozenset({*_ENDS, "plaintext", "script"})
 _REFERENCES: Final = frozenset({"textarea", "title"})
-"""Those in which a character reference means something."""
+"""Text-only elements in which character references are resolved."""
 
 _SCRIPT_MARK: Final = re.compile(r"<!--|-->|</?script(?=[\t\n\f />])", re.ASCII | re.IGNORECASE)
 
 
 def _text_end(source: str, tag: StartTag) -> int:
-    """Return where the text ends that an element holds, which is the end of all if nothing does."""
+    """Return the end of the text in an element; without an end tag, the end of the source."""
     if tag.name == "script":
         return _script_end(source, tag.end)
     closing = _ENDS[tag.name].search(source, tag.end) if tag.name in _ENDS else None
@@ -189,13 +188,13 @@ def _text_end(source: str, tag: StartTag) -> int:
 
 
 def _script_end(source: str, at: int) -> int:
-    """Find the end of a script, which may have a comment inside, and there another script."""
+    """Find the end of a script, which can contain a comment with another script inside."""
     is_commented = is_nested = False
     while (mark := _SCRIPT_MARK.search(source, at)) is not None:
         at = mark.end()
         if mark[0] == "<!--":
             is_commented = True
-            at -= len("--")  # they may be the end of the comment, too
+            at -= len("--")  # they can also be the end of the comment
         elif mark[0] == "-->":
             is_commented = is_nested = False
         elif mark[0][1] != "/":
@@ -209,7 +208,7 @@ def _script_end(source: str, at: int) -> int:
 
 _PADDED: Final = re.compile("&#0+(?=[0-9])")
 _TOO_LARGE: Final = re.compile("&#[0-9]{8,}")
-"""No character has such a number, and Python refuses to read one of thousands of digits."""
+"""No character has such a number, and Python does not parse one with thousands of digits."""
 
 _IN_ATTRIBUTE: Final = re.compile(
     "&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]*+(?:;|(?!=)))"
@@ -223,7 +222,7 @@ def _resolve(text: str) -> str:
 
 
 def _resolve_in_attribute(value: str) -> str:
-    """Resolve no name that goes on without a semicolon: the & of a URL begins another parameter."""
+    """Resolve references, but not ``&copy=`` without semicolon: it is a parameter of a URL."""
     if "&" not in value:
         return value
     return _IN_ATTRIBUTE.sub(_reference, value)

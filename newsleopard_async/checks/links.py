@@ -1,4 +1,4 @@
-"""Links and images that lead nowhere from a recipient's mail program."""
+"""Links and images that do not work in a recipient's mail program."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ __all__ = ["find_bad", "find_empty", "find_local", "find_missing_anchors", "find
 
 
 def find_relative(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find URLs that only mean something on a web page."""
+    """Find URLs that work only on a web page."""
     return _find(
         context,
         "relative",
-        "has relative links or image paths ({}), which lead nowhere from a mail; write them in "
-        "full, from https:// on",
+        "has relative links or image paths ({}), which do not work in a mail; write the full "
+        "URLs, beginning with https://",
     )
 
 
 def find_local(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find URLs that only mean something on one machine or network."""
+    """Find URLs that work only on one machine or network."""
     return _find(
         context,
         "local",
-        "has links or images on a machine or network that recipients do not reach ({}); put them "
+        "has links or images on a machine or network that recipients cannot reach ({}); put them "
         "on a public server",
     )
 
 
 def find_bad(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find URLs that nothing can be made of."""
+    """Find links and image paths that are not valid URLs."""
     yield from _find(
         context,
         "bad",
@@ -42,8 +42,8 @@ def find_bad(context: CheckContext) -> Iterator[FindingDetails]:
     yield from _find(
         context,
         "stray",
-        "has links or image paths with blanks, full-width punctuation or invisible characters in "
-        "them ({}); take these out, or percent-encode them, as in %20",
+        "has links or image paths with blanks, full-width punctuation or invisible characters "
+        "({}); take these out, or percent-encode them, for example as %20",
     )
 
 
@@ -54,29 +54,33 @@ def find_empty(context: CheckContext) -> Iterator[FindingDetails]:
         yield from one_finding_for_all(
             page.field,
             ((f'href="{link.url}"', link.line) for link in links),
-            "has links that lead nowhere ({}); give them an address, or take them out",
+            "has links without a target ({}); write the address, or take them out",
         )
 
 
 def find_missing_anchors(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find links to a place in the mail that is not there."""
+    """Find links to an anchor that the mail does not have."""
     for page in context.pages:
         anchors = [link for link in page.links if link.kind == "anchor"]
-        places = _places_of(page) if anchors else frozenset()
+        targets = _anchors_of(page) if anchors else frozenset()
         yield from one_finding_for_all(
             page.field,
-            ((link.url, link.line) for link in anchors if _place_of(link.url).isdisjoint(places)),
-            "has links to places that are not in the mail ({}); give the place that id",
+            (
+                (link.url, link.line)
+                for link in anchors
+                if _anchor_names(link.url).isdisjoint(targets)
+            ),
+            "has links to places that are not in the mail ({}); give an element this id",
         )
 
 
-def _place_of(url: str) -> frozenset[str]:
-    """Return the names that a link may mean: as it stands, and with its escapes resolved."""
+def _anchor_names(url: str) -> frozenset[str]:
+    """Return the anchors that a link can mean: as written, and with its escapes resolved."""
     name = url[1:]
     return frozenset({name.lower(), unquote(name).lower()})
 
 
-def _places_of(page: Page) -> frozenset[str]:
+def _anchors_of(page: Page) -> frozenset[str]:
     tags = (*page.attributed, *page.outlook.attributed)
     names = (tag.attributes.get(name, "") for tag in tags for name in ("id", "name"))
     return frozenset({"top", *map(str.lower, names)})

@@ -1,4 +1,4 @@
-"""Where a mail points to: its links and its images, and what is to be said of a URL."""
+"""The links and images of a mail, and the classification of their URLs."""
 
 from __future__ import annotations
 
@@ -24,37 +24,40 @@ _FILLED_IN: Final = (
     *("${", "{{", "{%", "*|", "%%", "[[", "＄", "$%7b", "%24", "<%", "{!", "{$", "$[", "[%"),
     *("%7b%7b", "*%7c", "%5b%5b"),
 )
-"""How a URL begins that is a placeholder, in whatever syntax: nothing is known of it."""
+"""How a placeholder begins, in any syntax; a URL that begins so cannot be checked."""
 
 _TRIMMED: Final = "".join(map(chr, range(0x21)))
-"""What a browser takes off both ends of a URL: control characters and the blank, and no others."""
+"""Control characters and the blank, which a browser removes at both ends of a URL."""
 
 _AHEAD: Final = re.compile(rf"(?:\s|{HIDDEN.pattern})+")
 
 _FILLED_INSIDE: Final = re.compile(
     rf"{OWN}|[$＄﹩][{{｛﹛][^{{}}｛｝﹛﹜]*[}}｝﹜]|%%[^%]*%%|\[[^\[\]]*\]"
 )
-"""A placeholder inside a URL, whose name may have what a URL may not."""
+"""A placeholder inside a URL; its name can have characters that a URL cannot."""
 
 _FULL_WIDTH: Final = re.compile("[、。，；：！？．｡､＂＃＄％＆＇＊＋－／＜＝＞＠＼＾＿｀]")
-"""What an input method writes for the signs of a URL, or a sentence that goes on behind it."""
+"""Full-width signs that an input method writes in a URL, or in a sentence right after it."""
 
 _STRAY: Final = re.compile(
     rf"\s|[\x00-\x1f\x7f-\x9f]|{HIDDEN.pattern}|{_FULL_WIDTH.pattern}"
-    # A bracket of the sentence around the URL: one that closes, and was not opened in it.
+    # A closing bracket of the sentence around the URL, which is not opened in the URL.
     "|^[^（「『【《〈［“]*[）」』】》〉］”]"
 )
-"""What no URL has in it. Titles in Chinese have brackets, which pass in pairs."""
+"""Characters that no URL has. Brackets in pairs are allowed: Chinese titles have them."""
 
 _LOCAL: Final = frozenset({"file", "cid", "blob", "localhost"})
 _WEB: Final = ("http", "https")
 _WEB_URL: Final = ("http:", "https:")
 _NOTHING: Final = ("", "#", "mailto:", "tel:", "sms:")
 _SIMILAR: Final = 0.8
+"""The similarity of a misspelt scheme. Chosen: htp and https2 reach it, and ftp does not."""
+
 _LONGEST_CLASSIFIED: Final = 2_000
+"""Characters of a URL that are classified. Chosen: far more than the scheme and the host."""
 
 _OF_OUTLOOK: Final = "v:"
-"""How the shapes begin that Outlook draws, its buttons and backgrounds among them."""
+"""How the names of shapes for Outlook begin, for example of buttons and backgrounds."""
 
 _STYLE_URL: Final = re.compile(
     r"""\burl\(\s*(?:"(?P<double>[^"\n]*)|'(?P<single>[^'\n]*)|(?P<bare>[^'")]*))""", re.IGNORECASE
@@ -64,7 +67,7 @@ _NOT_IN_HOST: Final = re.compile(r"[\s\\\"'<>,，、。．｡]")
 _BAD_PORT: Final = re.compile(
     r":(?![0-9]*$)[^:@\]${}%*|\[<]*$|:0*(?:[1-9][0-9]{5}|[7-9][0-9]{4}|6[6-9][0-9]{3})[0-9]*$"
 )
-"""A port that is neither a number nor filled in, or one of 66,000 and more."""
+"""A port that is not a number or placeholder, or that is 66,000 or more."""
 
 _URL_IN_SET: Final = re.compile(r"[^\s,]\S*")
 _SIZE_IN_SET: Final = re.compile(r"\s*(?:[0-9.]+[wxh]\s*)*")
@@ -72,7 +75,7 @@ _SIZE_IN_SET: Final = re.compile(r"\s*(?:[0-9.]+[wxh]\s*)*")
 
 @attrs.frozen
 class Reference:
-    """A URL in a mail, its line, and what is to be said of it."""
+    """A URL in a mail, its line and its kind."""
 
     url: str
     line: int
@@ -80,13 +83,13 @@ class Reference:
 
     @classmethod
     def of(cls, url: str, line: int) -> Reference:
-        """Judge a URL as it stands in the HTML."""
+        """Classify a URL of the HTML."""
         stripped = url.strip(_TRIMMED)
         return cls(stripped, line, classify_url(stripped))
 
     @property
     def opens_web(self) -> bool:
-        """Whether it is a web page, or may become one."""
+        """Whether the URL is a web address, or a placeholder that can become one."""
         return self.url[:10].lower().startswith(("http://", "https://", *_FILLED_IN))
 
 
@@ -99,7 +102,7 @@ def links_of(tags: Iterable[Tag]) -> Iterator[Reference]:
 
 
 def images_of(tags: Iterable[Tag], styles: Iterable[Piece]) -> Iterator[Reference]:
-    """Yield the images, those of backgrounds and styles too."""
+    """Yield the images, including those of backgrounds and styles."""
     for tag in tags:
         yield from (Reference.of(url, tag.line) for url in _images_of_tag(tag))
     for piece in styles:
@@ -128,7 +131,7 @@ def _images_of_tag(tag: Tag) -> Iterator[str]:
 def _candidates(srcset: str) -> Iterator[str]:
     """Yield the URLs of ``a.png 1x, b.png 2x``, as a browser reads them.
 
-    A comma inside a URL is part of it, and one at its end ends it.
+    A comma inside a URL is part of it, and a comma at its end ends it.
     """
     at = 0
     while at >= 0 and (match := _URL_IN_SET.search(srcset, at)):
@@ -139,7 +142,7 @@ def _candidates(srcset: str) -> Iterator[str]:
 
 
 def classify_url(url: str) -> UrlKind:
-    """Judge a URL by what a mail program can make of it, far from its author's machine."""
+    """Classify a URL by what a mail program can do with it on a recipient's machine."""
     return _classify_start(url[:_LONGEST_CLASSIFIED])
 
 
@@ -152,10 +155,10 @@ def _classify_start(start: str) -> UrlKind:
 
 
 def _leads_astray(start: str, url: str) -> bool:
-    """Whether a URL holds anything that does not belong in a URL."""
+    """Whether a URL contains characters that do not belong in a URL."""
     if url.lower().startswith((*_WEB_URL, *_FILLED_IN)):
         return _STRAY.search(_FILLED_INSIDE.sub("x", start)) is not None
-    # Mail programs take blanks, and any punctuation in the subject of mailto:.
+    # Mail programs accept blanks, and any punctuation in the subject of mailto:.
     is_misspelt = _FULL_WIDTH.search(url.partition("?")[0])
     return is_misspelt is not None or HIDDEN.search(start) is not None
 

@@ -1,4 +1,4 @@
-"""What a page of HTML consists of, as far as the rules ask."""
+"""The parts of HTML that the rules read, and texts for their messages."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ INLINE_TAG: Final = (
     r"<(?:!--\n{0,50}--|/?(?:a|abbr|b|big|br|code|del|em|font|i|ins|mark|o:p|s|small|span|strike"
     r"|strong|sub|sup|tt|u|wbr)\b[^<>]{0,500})>"
 )
-"""The pattern of a tag, or comment, that may stand inside a word."""
+"""The pattern of a tag or comment that can occur inside a word."""
 
 
 @attrs.frozen
 class Tag:
-    """A start tag; names are in lower case, a value that is missing is empty."""
+    """A start tag; names are in lower case, and a missing value is empty."""
 
     name: str
     line: int
@@ -40,7 +40,7 @@ class Tag:
 
 @attrs.frozen
 class Piece:
-    """A run of text, and the line that it begins in."""
+    """A piece of text, and the line in which it begins."""
 
     text: str
     line: int
@@ -48,10 +48,10 @@ class Piece:
 
 @attrs.frozen
 class OutlookContent:
-    """What is seen of some HTML, the tags that have attributes, and the style sheets.
+    """The content for Outlook: visible texts, tags with attributes, and style sheets.
 
     Attributes:
-        broken: Tags that have no end, or go on behind it, as they stand.
+        broken: The source of tags without an end, or that continue after their intended end.
     """
 
     texts: Sequence[Piece]
@@ -61,7 +61,7 @@ class OutlookContent:
 
 
 def fold(text: str) -> str:
-    """Return a text without white space, case, invisible characters and Unicode's form."""
+    """Return a text for comparison, without white space, case and invisible characters."""
     seen = text if text.isascii() else unicodedata.normalize("NFC", HIDDEN.sub("", text))
     return "".join(seen.split()).casefold()
 
@@ -71,12 +71,12 @@ _UNSEEN: Final = re.compile(rf"(?! )\s|{HIDDEN.pattern}")
 
 
 def write_out(text: str) -> str:
-    r"""Return a text whose invisible characters and unusual blanks are seen, as ``\u200b``."""
+    r"""Return a text with invisible characters and unusual blanks as escapes, like ``\u200b``."""
     return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def shorten(text: str, most: int = 60) -> str:
-    """Return a text in one line and of bounded length, fit for a message."""
+    """Return a text for a message: one line of limited length."""
     line = write_out(_BREAK.sub(" ", text[: most * 4]).strip(" "))
     return line if len(line) <= most else line[: most - 1] + "…"
 
@@ -84,10 +84,10 @@ def shorten(text: str, most: int = 60) -> str:
 def with_lines(
     matches: Iterable[re.Match[str]], line: int = 1
 ) -> Iterator[tuple[re.Match[str], int]]:
-    """Number the matches of one text, in order, by the lines that they begin in.
+    """Yield the matches of one text, in order, with the lines in which they begin.
 
     Args:
-        line: The line that the text begins in.
+        line: The line in which the text begins.
     """
     at = 0
     for match in matches:

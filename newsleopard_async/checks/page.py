@@ -1,12 +1,10 @@
-"""The HTML of a mail, read once for every rule to look at.
+"""The HTML of a mail, parsed once for all rules.
 
-The rules of reading:
-
-- line feeds only, as a browser sees it; lines count from 1;
-- a fault is read as a browser reads it (see `html_tokens`), on every interpreter alike;
-- what is never shown is not text: comments, and the contents of style, script, title and frames;
-- what Outlook alone reads, in comments of its own, is kept apart: it repeats what the others
-  are shown, and has tags that are closed in a later comment.
+- Line ends become line feeds, as in a browser; lines count from 1.
+- Faulty HTML is read as a browser reads it (see `html_tokens`).
+- Comments and the contents of style, script, title and frames are not text: they are never shown.
+- Conditional comments, which only Outlook reads, are parsed separately. They repeat the visible
+  content, and have tags that are closed in a later comment.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ __all__ = ["Page", "Visibility", "parse_page"]
 _UNSEEN: Final = frozenset({"iframe", "noembed", "noframes", "script", "style", "title"})
 
 _CONDITIONAL: Final = re.compile(r"\s*\[if\b", re.IGNORECASE)
-"""How a comment begins that Outlook does not take for one."""
+"""How a conditional comment begins, which Outlook reads as HTML."""
 
 
 @attrs.frozen(kw_only=True)
@@ -46,23 +44,22 @@ class Page:
     """A parsed HTML text.
 
     Attributes:
-        field: Where it stands in the campaign.
-        size_bytes: Its size as UTF-8.
-        source: The HTML without scripts and without what is a comment to every mail program;
-            the lines are those of the whole.
+        field: The field of the campaign.
+        size_bytes: The size of the HTML as UTF-8.
+        source: The HTML without scripts and ordinary comments; the line numbers are unchanged.
         tags: All start tags.
-        attributed: Those of them that have attributes.
-        named: The same by their name.
-        links: Where it leads to, from Outlook too.
-        images: What is loaded with it, by Outlook too.
-        texts: What is seen, character references resolved.
-        shows_text: Whether one of them is displayed, and has more than blanks.
-        styles: The contents of the style sheets in it.
-        conditionals: Comments for Outlook, with their contents as they stand.
-        outlook: The same, parsed.
-        broken: Tags that go on behind their end, for Outlook too, as they stand.
-        unclosed_at: The line of a tag, comment or element that is still open at the end,
-            and so hides whatever follows.
+        attributed: The start tags with attributes.
+        named: All start tags by name.
+        links: The links, including those for Outlook.
+        images: The images, including those for Outlook.
+        texts: The visible texts, with character references resolved.
+        shows_text: Whether a visible text contains more than blanks.
+        styles: The contents of the style sheets.
+        conditionals: The source of the conditional comments.
+        outlook: The parsed conditional comments.
+        broken: The source of tags that continue after their intended end, also for Outlook.
+        unclosed_at: The line of a tag, comment or element that is still open at the end, so that
+            the rest is hidden.
     """
 
     field: str
@@ -82,13 +79,13 @@ class Page:
     unclosed_at: int | None
 
     def all_of(self, *names: str) -> Iterator[Tag]:
-        """Yield the tags of these names, name by name."""
+        """Yield the tags with these names, name by name."""
         for name in names:
             yield from self.named.get(name, ())
 
 
 def parse_page(field: str, html: str) -> Page:
-    """Parse the HTML of a field; any text will do."""
+    """Parse the HTML of a field; any text is accepted."""
     text = html.replace("\r\n", "\n").replace("\r", "\n")
     parser = _PageParser(text)
     attributed = parser.attributed()
@@ -114,7 +111,7 @@ def parse_page(field: str, html: str) -> Page:
 
 
 def _parse_for_outlook(comments: Sequence[Piece]) -> OutlookContent:
-    """Parse each comment by itself, so that what one leaves open does not swallow the next."""
+    """Parse each comment separately, so that an open tag does not hide the next comment."""
     parsers = [_PageParser(comment.text, first_line=comment.line) for comment in comments]
     return OutlookContent(
         texts=list(chain.from_iterable(parser.texts for parser in parsers)),
@@ -134,10 +131,10 @@ def _by_name(tags: Sequence[Tag]) -> Mapping[str, Sequence[Tag]]:
 
 
 class _PageParser:
-    """Collects what the rules look at.
+    """Collects the tags and texts for the rules.
 
     Args:
-        first_line: The line that the HTML begins in.
+        first_line: The line in which the HTML begins.
     """
 
     def __init__(self, html: str, *, first_line: int = 1) -> None:
@@ -159,7 +156,7 @@ class _PageParser:
             self._take(token, line)
 
     def source(self) -> str:
-        """Return the HTML with nothing but line feeds where it is hidden."""
+        """Return the HTML, with only the line feeds of its hidden parts."""
         kept = []
         done = 0
         for begin, end in self._hidden:
@@ -186,7 +183,7 @@ class _PageParser:
         elif isinstance(token, Comment):
             self._take_comment(token, line)
         elif isinstance(token, Unclosed):
-            # An element began before the text that it holds, and that was read already.
+            # An open element begins before its text, which the token before this one has counted.
             self.unclosed_at = self._first_line + self._html.count("\n", 0, token.begin)
             source = self._html[token.begin :]
             if token.is_tag and (source.count('"') % 2 or source.count("'") % 2):
@@ -222,11 +219,11 @@ _VOID: Final = frozenset(
 """Elements that have no end tag and no text."""
 
 _JOINER: Final = "\u034f"
-"""Takes no room, and is no format character to Unicode."""
+"""An invisible character that Unicode does not list as a format character."""
 
 
 class Visibility:
-    """Follows a mail's tags and texts, and remembers whether one was shown; for one use."""
+    """Follows the tags and texts of one mail, and remembers whether a text was shown."""
 
     def __init__(self) -> None:
         self._has_shown = False
@@ -236,24 +233,24 @@ class Visibility:
 
     @property
     def anything(self) -> bool:
-        """Whether there was text; an element that is never closed is not trusted to hide it."""
+        """Whether a text was shown; an element that is never closed does not hide its text."""
         return self._has_shown or (self._hiding is not None and self._has_hidden)
 
     def open(self, tag: Tag) -> None:
-        """Note a start tag."""
+        """Record a start tag."""
         if self._hiding is None and _hides(tag):
             self._hiding = tag.name
         if self._hiding == tag.name:
             self._depth += 1
 
     def close(self, name: str) -> None:
-        """Note an end tag."""
+        """Record an end tag."""
         if self._hiding == name:
             self._depth -= 1
             self._hiding = name if self._depth else None
 
     def take(self, text: str) -> None:
-        """Note a text."""
+        """Record a text."""
         if self._hiding is None:
             self._has_shown = self._has_shown or _is_visible(text)
         else:

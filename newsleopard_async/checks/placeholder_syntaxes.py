@@ -1,11 +1,11 @@
 """How other products write a placeholder.
 
-There are three kinds of marks, by what else people write with them:
+There are three kinds of marks, because ordinary texts also use some of them:
 
-- *own* marks stand for nothing else, no matter what is between them: ``{{…}}``, ``*|…|*``;
-- *code* marks stand for little else around the name of a column: ``{NAME}``, ``##NAME##``;
-- *label* marks are brackets, quotation marks and dashes. Mails put labels into these, such as
-  ``【VIP】`` or ``[Store]``, so that the name and what is around it decide.
+- *own* marks always mean a placeholder, with any text between them: ``{{…}}``, ``*|…|*``;
+- *code* marks mean a placeholder if the name of a column is between them: ``{NAME}``, ``##NAME##``;
+- *label* marks are brackets, quotation marks and dashes. Mails also put labels into these, such as
+  ``【VIP】`` or ``[Store]``, so the name and the text around it decide.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from newsleopard_async.checks.placeholder_names import COMMON, KnownNames, likel
 __all__ = ["OWN", "Syntaxes", "TextPlace"]
 
 _NO_DOLLAR: Final = "(?<![$＄﹩])(?<!%24)(?<!&#36;)"
-"""A brace right behind a dollar sign, in any writing, is another rule's."""
+"""Another rule reports a brace right after a dollar sign, in any writing."""
 
 OWN: Final = "|".join(
     (
@@ -48,27 +48,27 @@ OWN: Final = "|".join(
         r"\{\|[^{}|<>]{1,60}\|\}",  # Sitefinity
     )
 )
-"""The pattern of own marks and of what is between them."""
+"""The pattern of own marks and the text between them."""
 
 _MARK: Final = r"[\[\]{}()<>«»‹›＜＞【】〔〕［］〖〗《》〈〉｛｝﹛﹜$＄﹩#＃@％%*!=_-]{1,4}"
 _DEFAULT: Final = r" ?\|[^][{}<>|]{0,40}"
 _BEGINS: Final = r"[\[{<«‹＜【〔［〖《〈｛﹛$＄#＃@％%*~_-]"
-"""What any placeholder begins with; to look for that first takes a third of the time."""
+"""The first sign of any placeholder; a search for it first takes a third of the time."""
 
 _MIRRORED: Final = str.maketrans("[{(<«‹＜【〔［〖《〈", "]})>»›＞】〕］〗》〉")
 _PLAIN: Final = str.maketrans("｛﹛｝﹜＄﹩＃", "{{}}$$#")
-"""What an input method makes of marks, without anybody's notice."""
+"""Full-width marks that an input method writes without the author's notice."""
 
 _ONE_SIDED: Final = {"$(": ")", "$[": "]", "#[": "]", "@[": "]", "%[": "]", "#*": "#"}
 _CODE_MARKS: Final = frozenset({"{", "$", "％", "##", "###", "@@", "__", "%%"})
 _MIXED: Final = re.compile(r"[\[<{][#$@%*!=(]{1,2}")
-"""Marks of code that are told from labels by a sign inside the bracket."""
+"""Code marks; a sign inside the bracket distinguishes them from label marks."""
 
 _LABEL_MARKS: Final = frozenset([*"[<«‹＜【〔［〖《〈-#@", "<<", "««", "＜＜", "--"])
 _KNOWN_MARKS: Final = _CODE_MARKS | _LABEL_MARKS | _ONE_SIDED.keys()
 
 _FOREIGN_BRACKETS: Final = frozenset("[«")
-"""The brackets that Chinese texts use little around a word of their own."""
+"""Brackets that Chinese texts rarely put around a Chinese word."""
 
 _LABELS: Final = frozenset(
     (
@@ -76,13 +76,13 @@ _LABELS: Final = frozenset(
         *("NEW", "NEWS", "SALE", "TEL", "TOP", "VIP", "WEB"),
     )
 )
-"""Words that mails put into brackets as labels, although a column may have the name."""
+"""Words that mails put into brackets as labels, even if a column has this name."""
 
 _WORD: Final = re.compile(r"[A-Z][a-z]+")
-"""How a label is written, and hardly ever a placeholder."""
+"""The writing of a label, which placeholders rarely have."""
 
 _SIGNS: Final = "$％#@_%-"
-"""Marks that are the same on both sides, so that they may belong to a word or a rule."""
+"""Marks that are equal on both sides, so they can belong to a word or a row of dashes."""
 
 _OF_WORDS: Final = re.compile(r"[A-Za-z0-9_]")
 _ENDS_WORD: Final = re.compile(r"[A-Za-z0-9_\])]$")
@@ -92,7 +92,7 @@ _ALL: Final = re.compile(".+", re.DOTALL)
 _USED: Final = re.compile(r"\$\{([^{}$]{1,100})\}")
 
 _NEAR: Final = 70
-"""How many characters around label marks are looked at; chosen: the length of an address."""
+"""Characters around label marks that are checked. Chosen: the length of an address."""
 
 _ADDRESSED_BEFORE: Final = re.compile(r"(?:[親敬]愛的|尊敬的|\bdear)[,，]?$", re.IGNORECASE)
 _GREETED_BEFORE: Final = re.compile(
@@ -100,16 +100,16 @@ _GREETED_BEFORE: Final = re.compile(
 )
 _GREETED_BEHIND: Final = re.compile(r"[,，]?\s?(?:[您你妳]好|先生|小姐|女士|敬啟)")
 _ADDRESS_BEHIND: Final = re.compile(r"[:：]?\s?[\w.+-]{1,64}@")
-"""An address, which EMAIL in brackets is the label of."""
+"""An address after EMAIL in brackets, which is then its label."""
 
 
 @attrs.frozen
 class MarkedName:
-    """A name between marks, and the text that it stands in.
+    """A name between marks, and the text around it.
 
     Attributes:
-        begin: Where the opening mark begins.
-        end: Where the closing mark ends.
+        begin: The index at which the opening mark begins.
+        end: The index at which the closing mark ends.
     """
 
     text: str
@@ -120,30 +120,30 @@ class MarkedName:
 
     @classmethod
     def of(cls, match: re.Match[str]) -> MarkedName | None:
-        """Return what a match holds; None if its marks are no pair, or belong to a word."""
+        """Return the name of a match; None if its marks are not a pair, or belong to a word."""
         mark = _mark_of(match["opening"].translate(_PLAIN), match["closing"].translate(_PLAIN))
         if mark is None:
             return None
         begin = match.end("opening") - len(mark)
         if begin == match.start("opening"):
-            begin = match.start()  # as in "$ {NAME}"
+            begin = match.start()  # for example "$ {NAME}"
         end = match.end() + (1 if mark in _ONE_SIDED else len(mark))
         found = cls(match.string, match["name"], mark, begin, end)
         return None if found._belongs_to_something() else found
 
     @property
     def before(self) -> str:
-        """The text before it, or the end of that."""
+        """The end of the text before the opening mark."""
         return self.text[max(self.begin - _NEAR, 0) : self.begin]
 
     @property
     def behind(self) -> str:
-        """The text behind it, or the beginning of that."""
+        """The beginning of the text after the closing mark."""
         return self.text[self.end : self.end + _NEAR]
 
     @property
     def is_index(self) -> bool:
-        """Whether it is a part of a name in a URL, as in ``filter[name]=x``."""
+        """Whether the name is an index in a URL, for example ``filter[name]=x``."""
         return bool(_ENDS_WORD.search(self.before)) or self.behind.startswith("=")
 
     def _belongs_to_something(self) -> bool:
@@ -151,14 +151,14 @@ class MarkedName:
             return self.before.translate(_PLAIN).endswith(("$", "%24", "&#36;"))
         if self.mark.strip(_SIGNS):
             return False
-        # As in "a-name-b", "-----NAME-----" and "- name -".
+        # For example "a-name-b", "-----NAME-----" and "- name -".
         sides = self.before[-1:] + self.behind[:1]
         is_tight = self.end - self.begin == len(self.name) + 2 * len(self.mark)
         return not is_tight or self.mark[0] in sides or _OF_WORDS.search(sides) is not None
 
 
 def _mark_of(opening: str, closing: str) -> str | None:
-    """Return the longest mark that the opening ends with and the closing answers to."""
+    """Return the longest mark at the end of the opening that the closing matches."""
     for size in range(len(opening), 0, -1):
         mark = opening[-size:]
         mirrored = _ONE_SIDED.get(mark, mark[::-1].translate(_MIRRORED))
@@ -169,16 +169,16 @@ def _mark_of(opening: str, closing: str) -> str | None:
 
 
 TextPlace = Literal["text", "url", "style"]
-"""Where a text stands: a single ``%`` begins an escape in a URL, and styles have brackets."""
+"""The kind of a text: in a URL a single ``%`` begins an escape, and styles have brackets."""
 
 
 @attrs.frozen
 class Syntaxes:
-    """What is looked for in a field.
+    """The syntaxes that are searched for in a field.
 
     Attributes:
         known: The columns of the contacts.
-        used: Those of them that the field has as ``${…}``.
+        used: The columns that the field uses as ``${…}``.
     """
 
     known: KnownNames
@@ -187,7 +187,7 @@ class Syntaxes:
 
     @classmethod
     def of(cls, columns: Iterable[str]) -> Syntaxes:
-        """Build the pattern around the columns of some contacts and the common names."""
+        """Build the pattern from the columns of the contacts and the common names."""
         known = KnownNames.of(columns)
         names = sorted(known.exact - {""}, key=len, reverse=True)
         likely = likely_name(names)
@@ -203,15 +203,15 @@ class Syntaxes:
         )
 
     def in_field(self, source: str) -> Syntaxes:
-        """Return what is looked for in a field, given as it stands."""
+        """Return the syntaxes to search for in a field with this source."""
         return attrs.evolve(self, used=frozenset(map(str.strip, _USED.findall(source))))
 
     def is_known(self, name: str) -> bool:
-        """Whether a name is that of a column, or a common one."""
+        """Whether a name is the name of a column, or a common name."""
         return bool(self.known.same_but_for_case(name) or _COMMON.fullmatch(name))
 
     def may_be_in(self, text: str) -> bool:
-        """Whether there may be a placeholder in a text, or in one of several that were joined."""
+        """Whether a text, or joined texts, can contain a placeholder."""
         return self._pattern.search(text) is not None
 
     def matches(
@@ -220,7 +220,7 @@ class Syntaxes:
         """Yield a match of each placeholder in a text.
 
         Args:
-            around: The texts before and behind it.
+            around: The texts before and after it.
         """
         at = 0
         while match := self._pattern.search(text, at):
@@ -229,7 +229,7 @@ class Syntaxes:
             is_one = self._is_meant(match, marked, place, around)
             if is_one:
                 yield from _ALL.finditer(text, begin, end)
-            # Marks that are no pair may hide a pair, as the "(" of "({!name})" does.
+            # Marks that are not a pair can hide a pair, for example the "(" of "({!name})".
             at = end if is_one else match.start() + 1
 
     def _is_meant(
@@ -244,14 +244,14 @@ class Syntaxes:
         if marked is None or place == "style":
             return False
         if marked.mark not in _LABEL_MARKS or match["default"]:
-            # What a tag parts from its dollar sign is another rule's.
+            # Another rule reports a brace that a tag separates from its dollar sign.
             return bool(marked.before) or not around[0].endswith("$")
         return not (place == "url" and marked.is_index) and not self._is_label(marked, *around)
 
     def _is_label(self, marked: MarkedName, previous: str, following: str) -> bool:
-        """Whether label marks hold a label, as the name and what is around it say."""
+        """Whether the name and the text around it show that label marks contain a label."""
         name = marked.name
-        # Who writes ${CITY} in the same field knows the syntax.
+        # An author who writes ${CITY} in the same field uses the right syntax.
         if name.upper() in _LABELS or self.known.nearest(name) in self.used:
             return True
         own_before, own_behind = marked.before.strip(), marked.behind.strip()

@@ -1,8 +1,8 @@
 """Whether each ``${…}`` will be replaced.
 
-The platform replaces by name, from the columns of the contacts; case, missing values, defaults
-and escaping are not described (T83, T84). Looked at is the HTML as it stands, which is what the
-platform reads, without scripts and comments, which nobody sees.
+The platform replaces placeholders by the names of the contacts' columns. It does not describe case,
+missing values, defaults and escaping (T83, T84). The rules read the HTML source, like the platform,
+but without scripts and comments, which are invisible.
 """
 
 from __future__ import annotations
@@ -58,33 +58,33 @@ def _say_unknown(known: KnownNames, name: str) -> str:
         if nearest
         else "add it to the contacts, or take the placeholder out"
     )
-    return f"has {_braced(name)}, and the contacts have no such column; {way_out}"
+    return f"has {_braced(name)}, but the contacts have no such column; {way_out}"
 
 
 def find_of_other_case(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders that differ from their column in case or surrounding spaces only."""
-    rest = "has {} more placeholders that differ from a column in case or spaces; write them alike"
+    rest = "has {} more placeholders that differ from a column in case or spaces; copy the name"
     return _of_kind(context, "case", _say_of_other_case, rest)
 
 
 def _say_of_other_case(known: KnownNames, name: str) -> str:
     column = known.same_but_for_case(name) or name
     return (
-        f"has ${{{write_out(name)}}}, and the column is {shorten(column)}; write "
-        f"{_braced(column)}, since whether the platform minds case and spaces is not described"
+        f"has ${{{write_out(name)}}}, but the column is {shorten(column)}; write "
+        f"{_braced(column)}, because the platform possibly distinguishes case and spaces"
     )
 
 
 def find_of_platform(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find placeholders with a name of the platform's own that is no column."""
-    rest = "has {} more placeholders with a name of the platform's own; look at a test mail"
+    """Find placeholders with a name that the platform reserves and the contacts do not have."""
+    rest = "has {} more placeholders with names that the platform reserves; check a test mail"
     return _of_kind(context, "reserved", _say_of_platform, rest)
 
 
 def _say_of_platform(_: KnownNames, name: str) -> str:
     return (
-        f"has {_braced(name)}, a name of the platform's own, and the contacts have no such "
-        "column; what fills it is not described, so look at a test mail"
+        f"has {_braced(name)}, a name that the platform reserves, and the contacts have no such "
+        "column; the value is not documented, so check a test mail"
     )
 
 
@@ -103,14 +103,14 @@ def _say_malformed(shown: str) -> str:
     if not shown[2:-1].strip():
         return f"has {shorten(shown)} without a name; write a column's name between the braces"
     return (
-        f"has {shorten(shown)} with a tag or line break inside, as editors put it there; write "
-        "the column's name alone between the braces"
+        f"has {shorten(shown)} with a tag or line break inside, which editors insert; write only "
+        "the column's name between the braces"
     )
 
 
 def find_full_width(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders in full-width characters."""
-    rest = "has {} more placeholders in full-width characters; write ${…} in half-width ones"
+    rest = "has {} more placeholders in full-width characters; write ${…} in half-width characters"
     for field, matches in matches_of(context, _FULL_WIDTH):
         hits = ((match[0], line) for match, line in matches if not _is_plain(match))
         yield from one_finding_each(field, hits, _say_full_width, rest)
@@ -124,8 +124,8 @@ def _say_full_width(shown: str) -> str:
 
 
 def find_in_url(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find placeholders inside a URL, which values may break."""
-    rest = "has {} more placeholders inside a URL; give those columns values that are encoded"
+    """Find placeholders inside a URL, because a value can break the URL."""
+    rest = "has {} more placeholders inside a URL; percent-encode the values of these columns"
     for page in context.pages:
         yield from one_finding_each(page.field, _names_in_urls(page), _say_in_url, rest)
 
@@ -139,19 +139,19 @@ def _names_in_urls(page: Page) -> Iterator[Hit]:
 
 def _say_in_url(name: str) -> str:
     return (
-        f"has {_braced(name)} inside a URL, and whether the platform encodes its value is not "
-        "described; give that column values that are encoded already"
+        f"has {_braced(name)} inside a URL, and the platform possibly does not encode its value; "
+        "percent-encode the values of this column"
     )
 
 
 def find_in_preheader(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find placeholders in a preheader, which are as those of a subject, and not described."""
+    """Find placeholders in a preheader, which the platform does not describe."""
     for field, preheader in context.preheaders.items():
         if match := _PLACEHOLDER.search(preheader):
             yield FindingDetails(
                 field,
-                f"has {shorten(match[0])}, and placeholders are described for subject and HTML "
-                "only; look at a test mail",
+                f"has {shorten(match[0])}, but the platform describes placeholders for subject "
+                "and HTML only; check a test mail",
             )
 
 
@@ -171,15 +171,15 @@ def _unfilled(texts: Mapping[str, str]) -> Iterator[FindingDetails]:
         if match := next(filter(None, found), None):
             yield FindingDetails(
                 field,
-                f"has {shorten(match[0])}, and placeholders are described for subject and HTML "
-                "only; write out what it stands for",
+                f"has {shorten(match[0])}, but the platform describes placeholders for subject "
+                "and HTML only; write the text instead",
             )
 
 
 def _of_kind(
     context: CheckContext, kind: Kind, say: Callable[[KnownNames, str], str], rest: str
 ) -> Iterator[FindingDetails]:
-    """Yield the placeholders of a kind; without the columns, no name is judged."""
+    """Yield findings for the placeholders of a kind; without the columns, none."""
     if context.columns is None:
         return
     known = KnownNames.of(context.columns)
@@ -206,15 +206,15 @@ def _braced(name: str) -> str:
     return f"${{{shorten(name)}}}"
 
 
-# Placeholders that a recipient sees as such, and the platform does not.
+# Placeholders that a recipient sees, but that the platform does not find.
 #
-# It reads the HTML as it stands (T83), where an editor has written ``&#36;{NAME}`` or
-# ``%24%7BNAME%7D``, or has put tags between the signs. A whole ``${…}`` with a tag inside is one
-# that the platform does see, and is judged with the others.
+# The platform reads the HTML source (T83). An editor can write ``&#36;{NAME}`` or ``%24%7BNAME%7D``
+# there, or put tags between the signs. The platform does find a whole ``${…}`` with a tag inside,
+# so `find_malformed` checks it.
 
 
 def _sign(char: str, *names: str) -> str:
-    """Return the pattern of a character that may be written in any way."""
+    """Return the pattern of a character, plain or encoded."""
     code = ord(char)
     number = rf"&#(?:0{{0,8}}{code}(?![0-9])|x0{{0,8}}{code:x}(?![0-9a-f]));?"
     return rf"(?:{re.escape(char)}|%{code:x}|{number}|&(?:{'|'.join(names)});)"
@@ -231,7 +231,7 @@ _TAG: Final = re.compile(INLINE_TAG, re.IGNORECASE)
 
 
 def find_encoded(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find placeholders in percent-encoding, as in a link, or in character references."""
+    """Find placeholders that are percent-encoded or written in character references."""
     rest = "has {} more encoded placeholders; write them as ${…}"
     for field, matches in matches_of(context, _DISGUISED):
         hits = (
@@ -261,8 +261,8 @@ def find_split(context: CheckContext) -> Iterator[FindingDetails]:
 
 def _say_split(shown: str) -> str:
     return (
-        f"has {shorten(shown)} with tags between its signs, as editors put them there, and it "
-        f"will not be replaced; write {_plain(shown)}"
+        f"has {shorten(shown)} with tags between its signs, which editors insert, so it will not "
+        f"be replaced; write {_plain(shown)}"
     )
 
 
@@ -272,6 +272,6 @@ def _is_disguised(shown: str) -> bool:
 
 
 def _plain(shown: str) -> str:
-    """Return a placeholder as it is to be written."""
+    """Return a placeholder in the syntax of the platform."""
     plain = unquote(html.unescape(_TAG.sub("", shown)))
     return f"${{{shorten(plain[2:-1])}}}"

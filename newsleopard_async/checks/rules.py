@@ -1,4 +1,4 @@
-"""Every rule for a campaign, in the order in which its findings are told."""
+"""Every rule for a campaign, in the order in which its findings are reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["CAMPAIGN_RULES", "RULES", "Rule"]
 
 @attrs.frozen
 class Rule:
-    """A rule: what its findings are called, and the function that makes them."""
+    """A rule: its name, level and text in the documentation, and the function that finds."""
 
     name: str
     level: Level
@@ -35,11 +35,11 @@ class Rule:
 
     @property
     def info(self) -> RuleInfo:
-        """The row of the documentation's table."""
+        """The row of the rule in the documentation's table."""
         return RuleInfo(self.name, self.level, self.says)
 
     def findings(self, context: CheckContext) -> Iterator[Finding]:
-        """Yield what the rule finds."""
+        """Yield the findings of the rule."""
         for found in self.find(context):
             yield Finding(
                 level=self.level,
@@ -53,7 +53,7 @@ class Rule:
 
 
 RULES: Final = (
-    Rule("no-recipients", "error", "there is nobody to send to", ab_tests.find_nobody),
+    Rule("no-recipients", "error", "the lists have no subscribers", ab_tests.find_no_recipients),
     Rule("future", "error", "the time of sending is not in the future", schedule.find_past_time),
     Rule(
         "unknown-placeholder",
@@ -97,8 +97,8 @@ RULES: Final = (
         "warning",
         r"another product's syntax, in a URL also percent-encoded: `{{…}}`, `{%…%}`, `<%…%>`, "
         r"`%…%`, `%%…%%`, `*\|…\|*`, `[[…]]`, `{!…}`, `{$…}`, `$[…]$`; around a column's name also "
-        "`{…}`, `$…$`, `##…##`, `@@…@@`, and `[…]`, `【…】`, `«…»`, `<<…>>`, `-…-` where it is not "
-        "a label",
+        "`{…}`, `$…$`, `##…##`, `@@…@@`, and `[…]`, `【…】`, `«…»`, `<<…>>`, `-…-` unless it is a "
+        "label",
         foreign_placeholders.find_foreign,
     ),
     Rule(
@@ -116,7 +116,7 @@ RULES: Final = (
     Rule(
         "unseen-text",
         "warning",
-        "a subject, preheader, name or Google Analytics value of invisible characters alone",
+        "a subject, preheader, name or Google Analytics value that has only invisible characters",
         visible_text.find_unseen,
     ),
     Rule(
@@ -135,7 +135,7 @@ RULES: Final = (
         "character-reference",
         "warning",
         "`&amp;` and its like in a subject, preheader, name or Google Analytics value; `&amp;amp;` "
-        "in the HTML and its links, but for `<code>` and `<pre>`",
+        "in the HTML and its links, except in `<code>` and `<pre>`",
         visible_text.find_references,
     ),
     Rule(
@@ -164,7 +164,7 @@ RULES: Final = (
     Rule(
         "ambiguous-time",
         "warning",
-        "a local time that the clocks show twice, when they are set back",
+        "a local time that occurs twice because the clocks are set back",
         schedule.find_ambiguous_time,
     ),
     Rule(
@@ -176,19 +176,19 @@ RULES: Final = (
     Rule(
         "ga-without-links",
         "warning",
-        "Google Analytics is on, and there is no link to tag",
+        "Google Analytics is on, but the HTML has no link to tag",
         mail_fields.find_no_links,
     ),
     Rule(
         "ga-tagged-links",
         "warning",
-        "Google Analytics is on, and links carry `utm_` parameters already",
+        "Google Analytics is on, but links already have `utm_` parameters",
         mail_fields.find_tagged_links,
     ),
     Rule(
         "same-variants",
         "warning",
-        "A and B differ in nothing but white space, case, invisible characters and Unicode's form",
+        "A and B differ only in white space, case, invisible characters or Unicode form",
         ab_tests.find_same,
     ),
     Rule(
@@ -207,13 +207,11 @@ RULES: Final = (
     Rule(
         "broken-tag",
         "warning",
-        "a tag with a quote or `>` that is missing, doubled or curly, which swallows what follows",
+        "a tag with a quote or `>` that is missing, doubled or curly; it hides the text after it",
         document.find_broken_tags,
     ),
-    Rule(
-        "no-text", "warning", "no text that is shown, only images or nothing", document.find_no_text
-    ),
-    Rule("clipped", "warning", "HTML over 102 KB, which Gmail clips", document.find_clipped),
+    Rule("no-text", "warning", "no visible text", document.find_no_text),
+    Rule("clipped", "warning", "HTML over 102 KB, which Gmail cuts off", document.find_clipped),
     Rule(
         "other-charset",
         "warning",
@@ -225,7 +223,7 @@ RULES: Final = (
     Rule("script", "warning", "a `<script>`", scripts.find_scripts),
     Rule("event-handler", "warning", "a script in an attribute, `on…=`", scripts.find_handlers),
     Rule("script-link", "warning", "a `javascript:` link", scripts.find_script_links),
-    Rule("form", "warning", "a form or a field of one", scripts.find_forms),
+    Rule("form", "warning", "a form or a form field", scripts.find_forms),
     Rule(
         "embedded-content",
         "warning",
@@ -235,7 +233,7 @@ RULES: Final = (
     Rule(
         "external-style",
         "warning",
-        "a linked style sheet, unless it is of a font host",
+        "a linked style sheet, except from a font host",
         scripts.find_style_links,
     ),
     Rule("data-image", "warning", "an image as a `data:` URL", scripts.find_data_images),
@@ -267,24 +265,29 @@ RULES: Final = (
     Rule(
         "reserved-placeholder",
         "note",
-        "a `${…}` with a name of the platform's own that is no column",
+        "a `${…}` with a name that the platform reserves and the contacts do not have",
         placeholders.find_of_platform,
     ),
     Rule(
         "placeholder-in-url",
         "note",
-        "a `${…}` inside a URL, whose value may need encoding",
+        "a `${…}` inside a URL; its value possibly needs encoding",
         placeholders.find_in_url,
     ),
     Rule(
         "placeholder-in-preheader",
         "note",
-        "a `${…}` in a preheader, where it may not be replaced",
+        "a `${…}` in a preheader, where it is possibly not replaced",
         placeholders.find_in_preheader,
     ),
-    Rule("send-time", "note", "when it goes out, in local time and UTC", schedule.tell_time),
     Rule(
-        "main-send-time", "note", "when the rest of an A/B test goes out", schedule.find_main_send
+        "send-time", "note", "the time of sending, in local time and UTC", schedule.find_send_time
+    ),
+    Rule(
+        "main-send-time",
+        "note",
+        "the time of the main send of an A/B test",
+        schedule.find_main_send,
     ),
     Rule(
         "small-test",
@@ -295,13 +298,13 @@ RULES: Final = (
     Rule(
         "same-text",
         "note",
-        "A and B have the same text, and other images, links or layout",
+        "A and B have the same text, but other images, links or layout",
         ab_tests.find_same_text,
     ),
     Rule(
         "missing-charset",
         "note",
-        "text outside ASCII, and no `<meta charset>`",
+        "text outside ASCII, but no `<meta charset>`",
         document.find_no_charset,
     ),
     Rule(
@@ -313,11 +316,11 @@ RULES: Final = (
     Rule(
         "own-unsubscribe",
         "note",
-        "an unsubscribe link or footer beside the platform's",
+        "an unsubscribe link or footer in addition to the platform's",
         document.find_own_unsubscribe,
     ),
 )
 """The errors first, then the warnings, then the notes."""
 
 CAMPAIGN_RULES: Final = tuple(rule.info for rule in RULES)
-"""The same as the documentation prints it."""
+"""The rules as the documentation prints them."""

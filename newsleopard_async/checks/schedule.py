@@ -1,6 +1,6 @@
-"""When a campaign goes out, spelt out where a wrong zone catches the eye.
+"""The time of sending, written in its zone and in UTC, so that a wrong zone is noticed.
 
-The time is never moved (T75): somebody may have promised it.
+The time is never changed (T75), because the sender has possibly announced it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = [
     "find_far_time",
     "find_main_send",
     "find_past_time",
+    "find_send_time",
     "find_short_lead",
-    "tell_time",
 ]
 
 FIELD: Final = "schedule.when"
@@ -30,6 +30,7 @@ LEAD: Final = timedelta(minutes=10)
 """The least time between the submit and the send. Source: recommended, T75."""
 
 FAR: Final = timedelta(days=366)
+"""A longer lead is probably a wrong year. Chosen: a yearly campaign is at most this far away."""
 
 
 def find_past_time(context: CheckContext) -> Iterator[FindingDetails]:
@@ -40,21 +41,21 @@ def find_past_time(context: CheckContext) -> Iterator[FindingDetails]:
 
 
 def find_short_lead(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find a time that comes before the contacts are likely to be ready."""
+    """Find a time so early that the platform is possibly not ready."""
     lead = _lead_of(context)
     if lead is not None and timedelta(0) < lead < LEAD:
         yield FindingDetails(
             FIELD,
-            f"is {_minutes(lead)} from now, and the platform may not take it; leave at least "
+            f"is {_minutes(lead)} from now, and the platform can refuse it; leave at least "
             f"{_minutes(LEAD)}, or use SendNow()",
         )
 
 
 def find_far_time(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find a time so far away that its year is probably a slip."""
+    """Find a time so far away that its year is probably wrong."""
     lead = _lead_of(context)
     if lead is not None and lead > FAR:
-        yield FindingDetails(FIELD, f"is {lead.days:,} days from now; look at the year once more")
+        yield FindingDetails(FIELD, f"is {lead.days:,} days from now; check the year")
 
 
 def _lead_of(context: CheckContext) -> timedelta | None:
@@ -70,7 +71,7 @@ def _minutes(lead: timedelta) -> str:
 
 
 def find_ambiguous_time(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find a local time that the clocks show twice, when they are set back."""
+    """Find a local time that occurs twice because the clocks are set back."""
     schedule = context.campaign.schedule
     if not isinstance(schedule, SendAt):
         return
@@ -79,20 +80,20 @@ def find_ambiguous_time(context: CheckContext) -> Iterator[FindingDetails]:
         which = "second" if local.fold else "first"
         yield FindingDetails(
             FIELD,
-            f"is a time that the clocks of {schedule.timezone.name} show twice that day, and the "
-            f"{which} is taken; give it in UTC if that is not the one",
+            f"occurs twice that day on the clocks of {schedule.timezone.name}, and the {which} of "
+            "the two is used; to choose the other, write the time in UTC",
         )
 
 
-def tell_time(context: CheckContext) -> Iterator[FindingDetails]:
-    """Spell out when the campaign goes out."""
+def find_send_time(context: CheckContext) -> Iterator[FindingDetails]:
+    """Report the time of sending in words."""
     schedule = context.campaign.schedule
     if context.now is not None and isinstance(schedule, SendAt):
         yield FindingDetails(FIELD, f"is {spell(schedule.when, schedule.timezone)}")
 
 
 def find_main_send(context: CheckContext) -> Iterator[FindingDetails]:
-    """Tell when the rest of an A/B test goes out, whose clock is said to start with the test."""
+    """Report the time of the main send of an A/B test, which the wait after the test decides."""
     campaign = context.campaign
     if context.now is None or not isinstance(campaign, BaseABTest):
         return

@@ -1,4 +1,4 @@
-"""What mail programs drop, block or refuse to run."""
+"""Parts of the HTML that mail programs remove, block or do not run."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _FONTS: Final = re.compile(
     r"|fonts\.bunny\.net)(?:[/?#:]|$)",
     re.IGNORECASE,
 )
-"""Where style sheets are that hold fonts only: a mail without them is read all the same."""
+"""Hosts of style sheets that contain only fonts; a mail is still readable without them."""
 
 _LINKING: Final = ("href", "src", "action", "formaction", "background")
 
 
 def find_scripts(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find scripts; data for search engines and mail programs is none."""
+    """Find scripts, except data for search engines and mail programs."""
     for page in context.pages:
         yield from one_finding_for_all(
             page.field,
             ((tag.name, tag.line) for tag in page.all_of("script") if _runs(tag)),
-            "has a <script>, which mail programs drop and spam filters punish; take it out",
+            "has a <script>, which mail programs remove and spam filters punish; take it out",
         )
 
 
@@ -47,7 +47,7 @@ def _runs(tag: Tag) -> bool:
 
 
 def find_handlers(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find attributes that hold a script."""
+    """Find attributes that contain a script."""
     for page in context.pages:
         yield from one_finding_for_all(
             page.field,
@@ -57,7 +57,7 @@ def find_handlers(context: CheckContext) -> Iterator[FindingDetails]:
                 for name in tag.attributes
                 if _HANDLER.fullmatch(name)
             ),
-            "has scripts in attributes ({}), which mail programs drop; take them out",
+            "has scripts in attributes ({}), which mail programs remove; take them out",
         )
 
 
@@ -67,7 +67,7 @@ def find_script_links(context: CheckContext) -> Iterator[FindingDetails]:
         yield from one_finding_for_all(
             page.field,
             _script_links_of(page),
-            "has links that run a script ({}), which mail programs drop; link to a page",
+            "has links that run a script ({}), which mail programs remove; link to a page",
         )
 
 
@@ -106,7 +106,7 @@ def _find_tags(
 
 
 def find_style_links(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find style sheets that are elsewhere."""
+    """Find style sheets that are linked instead of written into the HTML."""
     for page in context.pages:
         yield from one_finding_for_all(
             page.field,

@@ -1,8 +1,8 @@
-"""What readers see of the texts: lost characters, a wrong decoding, HTML as it stands, or nothing.
+"""Faults in visible text: lost characters, a wrong decoding, visible HTML code, or no text.
 
-A subject, a preheader and the name of a sender are no HTML: a tag or a character reference in them
-is read as it stands. In the HTML the same happens to what was escaped twice, unless it is shown as
-code.
+A subject, a preheader and the name of a sender are not HTML, so readers see a tag or a character
+reference in them as code. In the HTML, readers see code if it was escaped twice. This is allowed
+inside elements that show code.
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ __all__ = [
 ]
 
 _AROUND: Final = 8
-"""How many characters beside a lost one are shown, to find it by."""
+"""Characters on both sides of a lost character that a message shows, so that it can be found.
+
+Chosen: a few words.
+"""
 
 _LOST_AT_BEGINNING: Final = re.compile(r"\s*\?{4,}")
-"""A text that ASCII or Latin-1 could not hold at all. No person begins a text with four question
+"""A text that ASCII or Latin-1 could not encode. No author begins a text with four question
 marks."""
 
 _MAYBE_LOST: Final = re.compile(rf"{LOST.pattern}|\?{{4}}")
@@ -56,7 +59,7 @@ _CODE_OR_TWICE: Final = re.compile(
 _BARE: Final = re.compile(
     r"(?<!&)#0(?:38|39);|(?<=[A-Za-z])#8(?:21[1267]|22[01]|230);|&nbsp(?![;A-Za-z])"
 )
-"""A character reference without its ampersand, as WordPress makes it, or without its end."""
+"""A character reference without its ampersand, as WordPress writes it, or without its end."""
 
 _BARE_IN_URL: Final = re.compile(
     r"(?<!&)#(?:0*38|x26);|(?:&|%26)amp%3B|%26amp;|\?amp;", re.IGNORECASE
@@ -64,15 +67,15 @@ _BARE_IN_URL: Final = re.compile(
 
 
 def _lines_of(context: CheckContext) -> Iterator[tuple[str, str]]:
-    """Yield the texts beside the HTML by field."""
+    """Yield the texts outside the HTML by field."""
     yield "name", context.campaign.name
     yield from context.lines.items()
     yield from context.sender_names.items()
     yield from context.ga_values.items()
 
 
-def _seen_of(page: Page) -> Iterator[Piece]:
-    """Yield what is seen of a body, or read out."""
+def _texts_of(page: Page) -> Iterator[Piece]:
+    """Yield the texts of a body that are visible or read aloud."""
     yield from page.texts
     yield from page.outlook.texts
     for tag in (*page.attributed, *page.outlook.attributed):
@@ -87,28 +90,28 @@ def _find(
     hits_of: Callable[[Piece], Iterator[Hit]],
     message: str,
 ) -> Iterator[FindingDetails]:
-    """Find something in every text.
+    """Search every text for hits.
 
     Args:
-        mark: What is in each such text; to search all of a body at once takes least time.
+        mark: A pattern that each text with a hit contains; one search of a whole body is fastest.
     """
     for field, line in _lines_of(context):
         shown = (shown for shown, _ in hits_of(Piece(line, 1)))
         yield from one_finding_for_all(field, ((each, None) for each in shown), message)
     for page in context.pages:
-        pieces = list(_seen_of(page))
+        pieces = list(_texts_of(page))
         if mark.search("\n".join(piece.text for piece in pieces)):
             hits = (hit for piece in pieces for hit in hits_of(piece))
             yield from one_finding_for_all(page.field, hits, message)
 
 
 def find_unseen(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find texts beside the HTML that show nothing."""
+    """Find texts outside the HTML that show nothing."""
     for field, text in _lines_of(context):
         if is_unseen(text):
             yield FindingDetails(
                 field,
-                f"shows nothing: it has only {shorten(text)}, which is invisible; give it a text",
+                f"shows nothing, because {shorten(text)} is invisible; write a visible text",
             )
 
 
@@ -118,8 +121,8 @@ def find_lost(context: CheckContext) -> Iterator[FindingDetails]:
         context,
         _MAYBE_LOST,
         _lost_in,
-        "has characters that were lost in a conversion ({}), and readers see a box or a question "
-        "mark; write them anew, or take the text from where it is still right",
+        "has characters that were lost in a conversion ({}), so readers see a box or a question "
+        "mark; write the characters again, or copy the text from its source",
     )
 
 
@@ -139,7 +142,7 @@ def find_misread(context: CheckContext) -> Iterator[FindingDetails]:
         context,
         MISREAD,
         _misread_in,
-        "was decoded in a wrong encoding ({}); read it again, with the right encoding=",
+        "was decoded in a wrong encoding ({}); read it again with the right encoding=",
     )
 
 
@@ -149,26 +152,26 @@ def _misread_in(piece: Piece) -> Iterator[Hit]:
 
 
 def find_references(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find character references that are seen as they stand."""
+    """Find character references that readers see as code."""
     for field, line in _lines_of(context):
         yield from one_finding_for_all(
             field,
             ((shown, None) for shown in _references_in(line)),
-            "has character references ({}), which only HTML has, and is shown as it stands; write "
-            "the characters themselves",
+            "has character references ({}), which readers see as code, because this field is not "
+            "HTML; write the characters themselves",
         )
     for page in context.pages:
         yield from one_finding_for_all(
             page.field,
             _escaped_twice_in(page),
-            "was escaped twice ({}): readers see the code instead of the character, and links ask "
-            "for another address; escape it once",
+            "was escaped twice ({}), so readers see code instead of the character, and links lead "
+            "to a wrong address; escape it once",
         )
 
 
 def _references_in(text: str) -> Iterator[str]:
     for match in REFERENCE.finditer(text):
-        # Those of a placeholder are another rule's.
+        # Another rule reports the references in a placeholder.
         if has_reference(match[0]) and html.unescape(match[0]) not in "${}":
             yield match[0]
     yield from _BARE.findall(text)
@@ -177,7 +180,7 @@ def _references_in(text: str) -> Iterator[str]:
 def _escaped_twice_in(page: Page) -> Iterator[Hit]:
     if _TWICE.search(page.source):
         yield from _outside_code(page)
-    for piece in _seen_of(page):
+    for piece in _texts_of(page):
         for match, line in with_lines(_BARE.finditer(piece.text), piece.line):
             yield match[0], line
     for reference in (*page.links, *page.images):
@@ -195,10 +198,10 @@ def _outside_code(page: Page) -> Iterator[Hit]:
 
 
 def find_markup(context: CheckContext) -> Iterator[FindingDetails]:
-    """Find tags where no HTML is."""
+    """Find tags in texts that are not HTML."""
     for field, line in _lines_of(context):
         yield from one_finding_for_all(
             field,
             ((match[0], None) for match in _TAG.finditer(line)),
-            "has tags of HTML ({}), and is shown as it stands; take them out",
+            "has HTML tags ({}), which readers see, because this field is not HTML; take them out",
         )

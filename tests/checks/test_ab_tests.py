@@ -141,7 +141,7 @@ def test_one_recipient_is_spelt_as_one() -> None:
 
     assert "puts 1 recipient into each half" in small.message
     assert "is too small for 1 recipient: " in too_small.message
-    assert too_small.message.endswith("; send a Campaign")
+    assert too_small.message.endswith("; send a Campaign instead")
 
 
 def test_share_that_is_said_to_do_is_enough() -> None:

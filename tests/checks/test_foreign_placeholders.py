@@ -218,7 +218,7 @@ def test_sender_and_tracking_are_looked_at(field: str, text: str) -> None:
     finding = finding_of("foreign-placeholder", mailing, columns=COLUMNS)
 
     assert finding.field == field
-    assert finding.message.endswith("; write out what it stands for")
+    assert finding.message.startswith(f"has {text}, ")
 
 
 @pytest.mark.parametrize("value", ["edm-name-01", "[VIP]", "2027_%E6%98%A5", "20%off%", "NAME"])

@@ -88,7 +88,7 @@ def test_long_preheader_is_found() -> None:
 
     assert rules_of(mailing) == [("warning", "preheader-length", "preheader_b", None)]
     assert finding_of("preheader-length", mailing).message == (
-        "has 61 characters, and the platform's notes allow 60; shorten it"
+        "has 61 characters, but the platform's notes allow 60; shorten it"
     )
 
 
@@ -100,5 +100,5 @@ def test_long_sender_is_found() -> None:
 
     assert rules_of(mailing) == [("warning", "sender-name-length", "sender_b.name", None)]
     assert finding_of("sender-name-length", mailing).message == (
-        "has 51 characters, and the platform's notes allow 50; shorten it"
+        "has 51 characters, but the platform's notes allow 50; shorten it"
     )

@@ -112,7 +112,7 @@ def test_time_that_comes_twice_is_found(fold: int, which: str) -> None:
     finding = finding_of("ambiguous-time", mailing)
 
     assert rules_of(mailing) == [("warning", "ambiguous-time", FIELD, None)]
-    assert f"the {which} is taken" in finding.message
+    assert f"the {which} of the two is used" in finding.message
 
 
 def test_main_send_of_a_set_time_is_computed() -> None:

@@ -27,12 +27,10 @@ def test_text_that_shows_nothing_is_found(text: str) -> None:
 
 
 def test_text_that_shows_nothing_is_written_out() -> None:
-    """The message says which characters it has."""
+    """The message shows the invisible characters as escapes."""
     message = finding_of("unseen-text", campaign(subject="\u3164\u200b")).message
 
-    assert message == (
-        r"shows nothing: it has only \u3164\u200b, which is invisible; give it a text"
-    )
+    assert r"\u3164\u200b" in message
 
 
 @pytest.mark.parametrize(
@@ -98,37 +96,19 @@ def test_line_that_is_fine_is_left_alone(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "rule", "shown"),
     [
-        (
-            "ç‰¹åƒ¹",
-            (
-                "was decoded in a wrong encoding (ç‰¹åƒ¹ should be 特價); read it again, with the "
-                "right encoding="
-            ),
-        ),
-        (
-            "會員\ufffd惠五折，敬請把握機會",
-            (
-                "has characters that were lost in a conversion (會員\ufffd惠五折，敬請把握), "
-                "and readers see a box or a question mark; write them anew, or take the text from "
-                "where it is still right"
-            ),
-        ),
-        (
-            "R&amp;D",
-            (
-                "has character references (&amp;), which only HTML has, and is shown as it stands; "
-                "write the characters themselves"
-            ),
-        ),
+        ("ç‰¹åƒ¹", "double-decoding", "(ç‰¹åƒ¹ should be 特價)"),
+        ("會員\ufffd惠五折，敬請把握機會", "lost-character", "(會員\ufffd惠五折，敬請把握)"),
+        ("R&amp;D", "character-reference", "(&amp;)"),
     ],
 )
-def test_message_shows_what_it_is_about(text: str, message: str) -> None:
-    """A reader finds the place, and what to do."""
+def test_message_quotes_the_fault(text: str, rule: str, shown: str) -> None:
+    """A reader can search the text for the quoted characters."""
     first = check_campaign(campaign(subject=text)).findings[0]
 
-    assert (first.field, first.message) == ("subject", message)
+    assert (first.field, first.rule) == ("subject", rule)
+    assert shown in first.message
 
 
 @pytest.mark.parametrize(
