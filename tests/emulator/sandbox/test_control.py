@@ -12,8 +12,8 @@ import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from newsleopard_async.emulator import Emulator, EmulatorClock, Switches
+from newsleopard_async.emulator.sandbox.control.mails import FRAME_HEADERS
 from newsleopard_async.emulator.sandbox.control.routes import ENDPOINTS
-from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS
 from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
 from tests.constants import START
 from tests.emulator.api import AB_BODY, BODY, Api, changed, make

@@ -5,7 +5,7 @@ from __future__ import annotations
 import justhtml
 import pytest
 
-from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS, framed
+from newsleopard_async.emulator.sandbox.control.mails import FRAME_HEADERS, framed
 
 LINK = '<link rel="preconnect" href="https://t.example">'
 REFRESH = '<meta http-equiv="refresh" content="0; url=https://t.example">'

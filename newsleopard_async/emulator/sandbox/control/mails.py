@@ -1,8 +1,17 @@
-"""Endpoints for the mails that went out, and for campaigns."""
+"""Endpoints for the mails that went out, and for campaigns.
+
+A mail's HTML as it may be shown in a browser: it runs nothing, loads nothing, and stays put.
+
+The headers do most of it: the ``sandbox`` takes scripts, forms, pop-ups and the way out of the
+frame, and nothing but what the mail itself contains may be loaded. What no header stops (a
+preconnect, a refresh, a base for links, a frame that begins to go elsewhere) is taken out of the
+HTML.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -16,7 +25,6 @@ from newsleopard_async.emulator.sandbox.control.endpoint import (
     Endpoint,
 )
 from newsleopard_async.emulator.sandbox.eml import encode_eml
-from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS, framed
 from newsleopard_async.emulator.sandbox.mails import MailFilter, find_mails, mail_view
 from newsleopard_async.emulator.sandbox.views import (
     CampaignRow,
@@ -27,7 +35,7 @@ from newsleopard_async.emulator.sandbox.views import (
     WebhookRow,
 )
 
-__all__ = ["ENDPOINTS"]
+__all__ = ["ENDPOINTS", "FRAME_HEADERS", "framed"]
 
 
 async def _outbox(context: ControlContext, request: ControlRequest) -> MailsFound:
@@ -58,6 +66,46 @@ def _framed(looks: Sequence[LookView], variant: str | None) -> Response:
         found = named[variant]
     content = framed(found.html).encode("utf-8", "replace")
     return Response(content, headers=FRAME_HEADERS, media_type="text/html")
+
+
+FRAME_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+        "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+    ),
+    "X-DNS-Prefetch-Control": "off",
+}
+"""What the answer that shows a mail has beside what every answer has."""
+
+_TAG: Final = re.compile(
+    r"<(?:link|base|meta|i?frame|fencedframe|portal|object|embed)(?=[\s/>])", re.IGNORECASE
+)
+_HARMLESS_META: Final = re.compile(
+    r"""<meta(?:\s+[a-z-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=`]+))*\s*/?>""", re.IGNORECASE
+)
+_WAY_OUT: Final = re.compile(r"""\bhref(?=\s*=)(?!\s*=\s*["']?\s*(?:#|data:))""", re.IGNORECASE)
+"""Where a link leads. Chromium connects to that place when the pointer is above the link, which no
+policy forbids; what leads to the mail itself, or is data of its own, stays."""
+
+_VOID: Final = "<basefont"
+"""An element that no browser does anything with any longer, and that may stand in a head."""
+
+
+def framed(html: str) -> str:
+    """Return HTML without ``<link>``, ``<base>``, ``<meta http-equiv>`` and frames of its own.
+
+    A link looks as it does, and leads nowhere; where it would lead is in ``data-href``.
+
+    It is done to the text and not to the elements that some parser finds. No browser can then
+    read the beginning of such a tag anywhere, however the HTML around it is broken.
+    """
+    return _WAY_OUT.sub('href="#" data-href', _TAG.sub(_replaced, html))
+
+
+def _replaced(found: re.Match[str]) -> str:
+    meta = _HARMLESS_META.match(found.string, found.start())
+    is_harmless = meta is not None and "http-equiv" not in meta[0].lower()
+    return found[0] if is_harmless else _VOID
 
 
 async def _mail_text(context: ControlContext, request: ControlRequest) -> Response:
