@@ -18,15 +18,15 @@ from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.sandbox import queries
 from newsleopard_async.emulator.sandbox.page import formats, labels
-from newsleopard_async.emulator.sandbox.page.language import (
+from newsleopard_async.emulator.sandbox.page.screens import SCREENS, Screen, ScreenContent
+from newsleopard_async.emulator.sandbox.page.settings_screens import settings_screens
+from newsleopard_async.emulator.sandbox.page.translations import (
     COOKIE,
     TAGS,
     Language,
     language_of,
     translator,
 )
-from newsleopard_async.emulator.sandbox.page.screens import SCREENS, Screen, ScreenContent
-from newsleopard_async.emulator.sandbox.page.settings_screens import settings_screens
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["CONTENT_SECURITY_POLICY", "environment", "page_routes"]

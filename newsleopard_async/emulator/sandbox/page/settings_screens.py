@@ -13,9 +13,9 @@ from newsleopard_async.emulator.emulator import Emulator
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.gateway import OPERATIONS
 from newsleopard_async.emulator.sandbox import behaviour, campaigns, queries
-from newsleopard_async.emulator.sandbox.page.language import language_of
 from newsleopard_async.emulator.sandbox.page.screens import Screen, ScreenContent
 from newsleopard_async.emulator.sandbox.page.switch_translations import CHINESE
+from newsleopard_async.emulator.sandbox.page.translations import language_of
 from newsleopard_async.emulator.sandbox.views import SwitchView
 from newsleopard_async.emulator.switches import Switches
 
