@@ -21,10 +21,8 @@ from newsleopard_async.contacts.csv.detection import EncodingDetector
 from newsleopard_async.contacts.preparation import prepare_contacts
 from newsleopard_async.contacts.skip_list import Skip
 from newsleopard_async.contacts.sources import Contacts
-from newsleopard_async.durable.contacts import (
-    ContactsOpener,
-    ContactsUnavailable,
-    in_file,
+from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable, in_file
+from newsleopard_async.durable.contacts_url import (
     is_whole_path,
     problems_of_sha256,
     problems_of_url,
