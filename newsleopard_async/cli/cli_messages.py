@@ -45,10 +45,10 @@ _NAMES: Final = "|".join(OPTIONS)
 _ARGUMENT: Final = re.compile(rf"""\b({_NAMES})=(True\b|'[^']*'|"[^"]*"|\{{.*?['"]\}})?""")
 _FIELD: Final = re.compile(rf"(?:(?<=^)|(?<=; )|(?<=: ))({_NAMES})(?=: )")
 _RESOLVE: Final = re.compile(r"""await error\.checkpoint\.resolve\("(\w+)"(, campaign_sn="…")?\)""")
-_BY_ITSELF: Final = (
+_FOR_DURABLE: Final = (
     (
         re.compile("Then run the same call again with the same send key or checkpoint"),
-        "Then it goes on by itself",
+        "Then it continues automatically",
     ),
     (
         re.compile(r"Or only run it again after (.+? UTC): it (looks|searches|reads)"),
@@ -75,13 +75,13 @@ def for_command_line(message: str) -> str:
     return _ARGUMENT.sub(_option, message)
 
 
-def send_message_for_command_line(message: str, send_key: str, *, goes_on: bool) -> str:
+def send_message_for_command_line(message: str, send_key: str, *, is_durable: bool) -> str:
     """Return the message of a send, with commands instead of calls to decide about it.
 
     Args:
         message: The message of its last run.
         send_key: Its key.
-        goes_on: Whether it continues automatically after a decision, as a durable send does.
+        is_durable: Whether it is a durable send, which continues automatically after a decision.
     """
 
     def command(match: re.Match[str]) -> str:
@@ -89,7 +89,7 @@ def send_message_for_command_line(message: str, send_key: str, *, goes_on: bool)
         return f"newsleopard resolve {shell_quote(send_key)} {match[1]}{code}"
 
     message = _RESOLVE.sub(command, message)
-    for python, durable in _BY_ITSELF if goes_on else ():
+    for python, durable in _FOR_DURABLE if is_durable else ():
         message = python.sub(durable, message)
     return message
 

@@ -52,7 +52,9 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(error.strerror or "it cannot be read") from error
+        raise ValueError(
+            f"cannot be read: {error.strerror}; check the path and its rights"
+        ) from error
     except ValueError as error:  # includes the UnicodeDecodeError
         raise ValueError(f"must be TOML in UTF-8: {error}") from error
 

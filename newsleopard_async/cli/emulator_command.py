@@ -46,7 +46,9 @@ def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError("a key is empty; check that its variable is set, or remove the option")
     if not all(key.isascii() and key.isprintable() for key in keys):
         # The key is not shown, because it might be real.
-        raise ValueError("a key has characters outside of ASCII, which a header cannot contain")
+        raise ValueError(
+            "a key has characters outside of ASCII, which a header cannot contain; copy it again"
+        )
     return keys
 
 

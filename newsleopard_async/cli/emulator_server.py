@@ -38,30 +38,7 @@ TOKEN_BYTES: Final = 18
 
 @attrs.frozen(kw_only=True)
 class EmulatorOptions:
-    """The command line's options for an emulator.
-
-    Attributes:
-        host: The address to listen on.
-        port: The port to listen on; 0 for any free port.
-        public_url: The URL of the emulator for clients; None for the host of each request.
-        api_keys: The accepted keys; if empty, any key is accepted.
-        profile: The description of the platform that the emulator follows.
-        switches: The changes of the profile, by the names of ``Switches``.
-        balance: The number of mails that the account can send.
-        seed: The seed for codes and for the behaviour of readers.
-        speed: The seconds of the emulator's time per second.
-        hold_clock: Whether the emulator's time is stopped at first.
-        webhook_hosts: The hosts that can receive webhooks, in addition to loopback.
-        control: From where the page and the control API can be used.
-        control_token: The token that other machines need for them; None generates one.
-        cors: The origins whose pages can use the control API.
-        state: The file in which the state is stored over a restart, or None.
-        sample: Whether the account begins with the events of one day of a shop.
-        sample_lists: Whether the account begins with the lists of the documentation's examples,
-            and a segment.
-        quiet: Whether requests are not logged.
-        json_log: Whether the log has one JSON object per line.
-    """
+    """The options of ``newsleopard emulator``, which its ``--help`` describes."""
 
     host: str
     port: int

@@ -269,7 +269,7 @@ def _message(known: SendStatus | RunState) -> str:
 
 def _message_of(known: SendStatus | RunState) -> str:
     is_durable = isinstance(known, SendStatus)
-    return send_message_for_command_line(known.message, known.send_key, goes_on=is_durable)
+    return send_message_for_command_line(known.message, known.send_key, is_durable=is_durable)
 
 
 def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:

@@ -70,8 +70,6 @@ class StepLine:
         detail: The progress or the result in words.
         share: The finished share, from 0 to 1, or None if it is unknown.
         state: ``running``, ``done`` or ``failed``.
-        started: The time of the monotonic clock at the beginning, in seconds.
-        ended: The time at the end; None while it runs.
     """
 
     title: str

@@ -353,4 +353,4 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
     result = invoke("--config", str(tmp_path / "none.toml"))
 
     assert result.exit_code == 2
-    assert "none.toml: No such file" in result.output
+    assert "none.toml: cannot be read: No such file" in result.output

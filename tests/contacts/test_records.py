@@ -83,7 +83,7 @@ REFUSED: dict[str, tuple[list[Any], str, str]] = {
     ),
     "nothing": ([None], "type", "record 1 has the type NoneType; pass mappings"),
     "later text": ([ROWS[0], "a@example.com"], "type", "record 2 has the type str"),
-    "key that is no text": (
+    "key that is not text": (
         [{1: "a"}],
         "columns",
         "record 1 has a column whose name has the type int",

@@ -143,7 +143,7 @@ async def test_error_of_a_source_is_raised_unchanged(tmp_path: Path) -> None:
 
 async def test_file_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     """The temporary folder is part of the set-up."""
-    with pytest.raises(ConfigurationError, match=r"temporary folder: No such file .*TMPDIR"):
+    with pytest.raises(ConfigurationError, match=r"No such file .*TMPDIR"):
         await spool(Pieces(()), tmp_path / "none" / "raw", see_all)
 
 
@@ -158,7 +158,7 @@ def test_full_disk_is_reported(size_bytes: int) -> None:
 def test_missing_temporary_folder_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The folder for temporary files may be gone."""
+    """The folder for temporary files can be missing."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
 
     with pytest.raises(ConfigurationError, match="temporary folder"), private_folder():

@@ -51,14 +51,9 @@ class ContactsChecker:
 
     Args:
         detected: The format of the file.
-        fix: The problems to put right.
-        check_rows: Whether to check the rows; otherwise only an unreadable file and problems of
-            the header are found.
-        deep: Whether email-validator checks the addresses as well.
-        columns: The caller's names of columns, by the names in the file.
+        fix, check_rows, deep, columns, part_bytes: As for `ContactsOptions`.
         repeats: The `repeats` of the previous reading, if the file is read again to drop rows.
         skip: The keys of the addresses whose rows are left out.
-        part_bytes: The largest size of a part of an import; None imports the file as a whole.
 
     Raises:
         ConfigurationError: ``deep`` is set, and email-validator is not installed.

@@ -37,11 +37,8 @@ class Table:
     Args:
         header: The header.
         separator: The separator of the cells.
-        fix: The problems to put right.
-        check_rows: Whether to check the rows.
+        fix, check_rows, repeats, skip: As for `ContactsChecker`.
         deep: A further check of addresses.
-        repeats: The `repeats` of the first reading, for a second one.
-        skip: The keys of the addresses whose rows are left out.
 
     Attributes:
         rows: The number of rows that are not blank.
