@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from newsleopard_async.endpoints.campaigns import Campaigns
     from newsleopard_async.endpoints.contacts import Contacts
     from newsleopard_async.endpoints.reports import Reports
-    from newsleopard_async.models.attempts import OnAttempt
+    from newsleopard_async.models.attempts import OnAttempt, RawAnswer
     from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
-    from newsleopard_async.models.raw import RawAnswer
     from newsleopard_async.stores.protocol import Store
     from newsleopard_async.transport.api import Api
     from newsleopard_async.transport.limits.scope import Quota

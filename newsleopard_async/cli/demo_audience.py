@@ -15,7 +15,7 @@ from rich import box
 from rich.table import Table
 
 from newsleopard_async.cli.terminal import safe_text
-from newsleopard_async.models.report_summary import ReportSummary
+from newsleopard_async.models.metrics import ReportSummary
 
 __all__ = [
     "FunnelStage",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.raw import RawAnswer
+from newsleopard_async.models.attempts import RawAnswer
 from newsleopard_async.models.validation import raise_problems, wrong_type
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.outcome import Answer

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
         SubjectTest,
     )
     from newsleopard_async.models.account import Balance, Template
-    from newsleopard_async.models.attempts import ApiAttempt, AttemptOutcome, CallNext, OnAttempt
+    from newsleopard_async.models.attempts import (
+        ApiAttempt,
+        AttemptOutcome,
+        CallNext,
+        OnAttempt,
+        RawAnswer,
+    )
     from newsleopard_async.models.automation import AutomationEvent, EventOutcome, Recipient
     from newsleopard_async.models.campaign import (
         Campaign,
@@ -39,10 +45,8 @@ if TYPE_CHECKING:
         UploadTicket,
     )
     from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
-    from newsleopard_async.models.metrics import CampaignMetrics
+    from newsleopard_async.models.metrics import CampaignMetrics, ReportSummary
     from newsleopard_async.models.options import Polling, RateLimits, RetryPolicy, Timeouts, Usage
-    from newsleopard_async.models.raw import RawAnswer
-    from newsleopard_async.models.report_summary import ReportSummary
     from newsleopard_async.models.reports import (
         RejectedRow,
         ReportLink,
@@ -112,11 +116,10 @@ __all__ = [
 
 _MODULES = {
     "models.account": ("Balance", "Template"),
-    "models.attempts": ("ApiAttempt", "AttemptOutcome", "CallNext", "OnAttempt"),
+    "models.attempts": ("ApiAttempt", "AttemptOutcome", "CallNext", "OnAttempt", "RawAnswer"),
     "models.automation": ("AutomationEvent", "EventOutcome", "Recipient"),
     "models.campaign_status": ("CampaignState", "CampaignStatus", "DeleteOutcome", "OnceTicket"),
-    "models.metrics": ("CampaignMetrics",),
-    "models.raw": ("RawAnswer",),
+    "models.metrics": ("CampaignMetrics", "ReportSummary"),
     "models.ab_test": ("ABTest", "ContentTest", "Mailing", "SenderTest", "SubjectTest"),
     "models.campaign": ("Campaign", "FooterLanguage", "GoogleAnalytics", "Sender", "with_lists"),
     "models.codes": ("CampaignSn", "ImportSn", "ListSn", "check_code"),
@@ -129,7 +132,6 @@ _MODULES = {
     ),
     "models.findings": ("CheckReport", "ContactsReport", "Finding"),
     "models.options": ("Polling", "RateLimits", "RetryPolicy", "Timeouts", "Usage"),
-    "models.report_summary": ("ReportSummary",),
     "models.reports": (
         "RejectedRow",
         "ReportLink",

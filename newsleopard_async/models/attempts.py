@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
 from newsleopard_async.plain import Plain
 
-__all__ = ["ApiAttempt", "AttemptOutcome", "CallNext", "OnAttempt"]
+__all__ = ["ApiAttempt", "AttemptOutcome", "CallNext", "OnAttempt", "RawAnswer"]
 
 
 @attrs.frozen(kw_only=True)
@@ -63,3 +63,21 @@ class OnAttempt(Protocol):
     def __call__(self, attempt: ApiAttempt, call_next: CallNext, /) -> Awaitable[object]:
         """Await ``call_next(attempt)`` once, and do what is to be done before and after."""
         ...
+
+
+@attrs.frozen(kw_only=True)
+class RawAnswer(Plain):
+    """An answer as it came, with a status of 2xx. Only the status is in its ``repr``.
+
+    Attributes:
+        status: The HTTP status.
+        headers: By their names in lower case; one that came several times is joined by commas.
+        json: The body, parsed; None if there was no content.
+        request_id: The id that the platform gave the request, to quote to the vendor; None if it
+            gave none.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    json: Any = attrs.field(repr=False)
+    request_id: str | None = attrs.field(default=None, repr=False)

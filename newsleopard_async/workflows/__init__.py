@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from newsleopard_async.lazy import names_from
 
 if TYPE_CHECKING:
-    from newsleopard_async.models.report_summary import CampaignSummary
+    from newsleopard_async.models.metrics import CampaignSummary
     from newsleopard_async.stores.protocol import Store
     from newsleopard_async.workflows.automation import trigger_automation
     from newsleopard_async.workflows.calling_off import call_off
@@ -81,7 +81,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "models.report_summary": ("CampaignSummary",),
+    "models.metrics": ("CampaignSummary",),
     "stores.protocol": ("Store",),
     "workflows.automation": ("trigger_automation",),
     "workflows.calling_off": ("call_off",),

@@ -23,7 +23,7 @@ from newsleopard_async.models import (
     ListSn,
     ReportType,
 )
-from newsleopard_async.models.report_summary import ReportSummary
+from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.models.reports import HidesContact, ReportRow
 from newsleopard_async.models.validation import problems_of_type, raise_problems
 from newsleopard_async.plain import LATER, Plain, Tabular

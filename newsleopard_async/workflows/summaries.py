@@ -13,7 +13,7 @@ from newsleopard_async.errors import APIError, DeadlineExceeded, InvalidRequest,
 from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignMetrics, CampaignSn, Polling
 from newsleopard_async.models.codes import problems_of_code
-from newsleopard_async.models.report_summary import CampaignSummary
+from newsleopard_async.models.metrics import CampaignSummary
 from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.campaign_steps import get_metrics

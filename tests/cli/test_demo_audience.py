@@ -13,7 +13,7 @@ from newsleopard_async.cli.demo_audience import (
     stages_of,
     write_people,
 )
-from newsleopard_async.models.report_summary import ReportSummary
+from newsleopard_async.models.metrics import ReportSummary
 
 
 def test_people_are_the_same_at_each_run() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from newsleopard_async import CampaignSn
 from newsleopard_async.cli.demo_audience import funnel_table, people, readers_table, stages_of
 from newsleopard_async.cli.terminal import PipelineDisplay, StepDisplay
-from newsleopard_async.models.report_summary import ReportSummary
+from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.plain import PlainData
 from newsleopard_async.workflows import Event
 from newsleopard_async.workflows.progress import EventState, StepName

@@ -44,7 +44,7 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.models import Polling, Usage
-from newsleopard_async.models.report_summary import ReportSummary
+from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.models.reports import RejectedRow, ReportRow
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.workflows import (
