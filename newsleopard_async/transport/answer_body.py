@@ -69,7 +69,7 @@ class AnswerBody:
     def of(
         cls, response: httpx.Response, headers: Mapping[str, str], pieces: AsyncIterator[bytes]
     ) -> AnswerBody:
-        """Read it off the head of an answer, whose headers have names in lower case."""
+        """Create the body from the head of an answer; names of headers are in lower case."""
         named = headers.get("content-encoding", "").lower().split(",")
         layers = [name.strip() for name in named if name.strip() not in {"", "identity"}]
         length = headers.get("content-length", "")
@@ -77,7 +77,7 @@ class AnswerBody:
         return cls(
             status=response.status_code,
             encoding=GZIP if layers == ["x-gzip"] else ",".join(layers),
-            # A transport of the caller's that does not name HTTP/1 has its own way to know.
+            # The caller's own transport, if it does not use HTTP/1, marks the end in another way.
             ends_at_close=response.extensions.get("http_version") in _HTTP_1 and not is_framed,
             size_bytes=int(length) if length.isdecimal() and not layers else None,
             pieces=pieces,

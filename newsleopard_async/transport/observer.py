@@ -120,12 +120,11 @@ class Departure:
     """Whether a request has possibly left, which decides what a cancellation of its caller means.
 
     Attributes:
-        slot: Told when it was sent and answered.
-        is_ours: Whether our own connections carry it. Of any other transport it is not known
-            what it does with a request, so that handing it over counts as sending.
-        may_have_left: Whether a first byte was handed to a connection to the server, or may have
-            been.
-        is_withdrawn: Whether its caller was cancelled.
+        slot: Notified when the request was sent and answered.
+        is_ours: Whether our own connections send it. It is unknown what another transport does with
+            a request, so handing it over counts as sending.
+        may_have_left: Whether a first byte was possibly handed to a connection to the server.
+        is_withdrawn: Whether the caller was cancelled.
     """
 
     slot: RequestSlot
@@ -135,15 +134,15 @@ class Departure:
     _announce: Callable[[], Awaitable[bool]] | None = attrs.field(default=None, init=False)
     _since_intent: Stopwatch | None = attrs.field(default=None, init=False)
 
-    # Only what must not be repeated needs these two.
+    # Only requests that must not be repeated need these two.
     @functools.cached_property
     def scope(self) -> anyio.CancelScope:
-        """What is cancelled to keep it from leaving."""
+        """The scope that is cancelled to prevent the request from leaving."""
         return anyio.CancelScope()
 
     @functools.cached_property
     def withdrawal(self) -> anyio.Event:
-        """Set when its caller was cancelled."""
+        """Set when the caller was cancelled."""
         return anyio.Event()
 
     async def announce(self, clock: Clock, announce: Callable[[], Awaitable[bool]]) -> bool:
@@ -156,7 +155,7 @@ class Departure:
         return await announce()
 
     def withdraw(self) -> None:
-        """Keep the request from leaving, unless it may have left."""
+        """Prevent the request from leaving, unless it has possibly left."""
         self.is_withdrawn = True
         self.withdrawal.set()
         if not self.may_have_left:
