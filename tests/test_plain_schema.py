@@ -185,7 +185,7 @@ def test_refusal_of_a_constructor_is_at_its_field() -> None:
     [(place, message)] = errors_of(Campaign, CAMPAIGN.to_dict() | both)
 
     assert place == ("exclude_lists",)
-    assert message.endswith("keep each in one of the two")
+    assert message.endswith("remove each from one of the two")
 
 
 @pytest.mark.parametrize("mailing", [CAMPAIGN, *AB_TESTS], ids=ID)

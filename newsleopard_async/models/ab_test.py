@@ -1,7 +1,7 @@
-"""The three kinds of A/B test, one class each, so that mixed fields cannot be written.
+"""The three kinds of A/B test, one class each, so that their fields cannot be mixed.
 
-A share of all mails goes out as the test, half as A and half as B. After ``wait`` the rest
-goes out as whichever did better; by what measure, the documentation does not say (T99).
+A share of all mails is the test, half as A and half as B. After ``wait``, the rest is sent as the
+better half. The documentation does not say how the platform compares the two (T99).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class BaseABTest(BaseMailing):
 
     Attributes:
         proportion: Share of all mails that is the test, in whole percent, 1 to 99.
-        wait: From the test to the rest; whole hours.
+        wait: Time from the test to the main send; whole hours.
     """
 
     proportion: int
@@ -56,12 +56,12 @@ class SubjectTest(BaseABTest):
         subject_a: Subject line of the first half of the test.
         subject_b: Subject line of the second half.
         proportion: Share of all mails that is the test, in whole percent, 1 to 99.
-        wait: From the test to the rest; whole hours.
+        wait: Time from the test to the main send; whole hours.
         preheader_a: Preview text of the first half, or None, as in ``Campaign``.
-        preheader_b: Preview text of the second half. The notes call each of the two optional.
+        preheader_b: Preview text of the second half. Each of the two is optional in the notes.
 
     Raises:
-        InvalidRequest: with everything that is wrong, at once.
+        InvalidRequest: lists all problems of the arguments.
 
     Source: POST /v1/campaign/testing/submit, testingOn 1; documented, the preheader: notes 2026.
     """
@@ -94,11 +94,11 @@ class SenderTest(BaseABTest):
         sender_a: Sender of the first half of the test.
         sender_b: Sender of the second half; both addresses must be verified.
         proportion: Share of all mails that is the test, in whole percent, 1 to 99.
-        wait: From the test to the rest; whole hours.
+        wait: Time from the test to the main send; whole hours.
         preheader: Preview text of all mails, or None, as in ``Campaign``.
 
     Raises:
-        InvalidRequest: with everything that is wrong, at once.
+        InvalidRequest: lists all problems of the arguments.
 
     Source: POST /v1/campaign/testing/submit, testingOn 2; documented, the preheader: notes 2026.
     """
@@ -129,11 +129,11 @@ class ContentTest(BaseABTest):
         html_a: Body of the first half of the test.
         html_b: Body of the second half.
         proportion: Share of all mails that is the test, in whole percent, 1 to 99.
-        wait: From the test to the rest; whole hours.
+        wait: Time from the test to the main send; whole hours.
         preheader: Preview text of all mails, or None, as in ``Campaign``.
 
     Raises:
-        InvalidRequest: with everything that is wrong, at once.
+        InvalidRequest: lists all problems of the arguments.
 
     Source: POST /v1/campaign/testing/submit, testingOn 3; documented, see T95.
     """
@@ -160,7 +160,7 @@ ABTest: TypeAlias = SubjectTest | SenderTest | ContentTest
 """Any of the three A/B tests."""
 
 Mailing: TypeAlias = Campaign | SubjectTest | SenderTest | ContentTest
-"""Anything that the pipelines send: a campaign or an A/B test. They differ by ``kind``."""
+"""A campaign or an A/B test. The pipelines send both; their ``kind`` distinguishes them."""
 
 
 def _problems_of_wait(wait: object) -> Iterator[Problem]:
@@ -172,4 +172,6 @@ def _problems_of_wait(wait: object) -> Iterator[Problem]:
 
 def _problems_of_pair(field: str, a: object, b: object) -> Iterator[Problem]:
     if a == b:
-        yield Problem(field, "identical", "is the same as A; a test needs a difference")
+        yield Problem(
+            field, "identical", "is the same as A; make them different, or send a Campaign"
+        )

@@ -1,4 +1,4 @@
-"""What an account has: its balance, and its templates."""
+"""The balance and the templates of an account."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["Balance", "Template"]
 
 @attrs.frozen(kw_only=True)
 class Balance(Plain):
-    """What an account may still send (餘額). Another program may use it up at any time.
+    """The number of mails that an account can still send (餘額). Other programs can use it up.
 
     Attributes:
-        mails: Mails, or None if the server does not say.
-        sms: Text messages, or None if the server does not say.
+        mails: Number of mails, or None if unknown.
+        sms: Number of text messages, or None if unknown.
     Source: GET /v1/balance; notes 2026 (T135).
     """
 
@@ -26,12 +26,12 @@ class Balance(Plain):
 
 @attrs.frozen(kw_only=True)
 class Template(Plain):
-    """A template (範本) that was made in the console.
+    """A template (範本) that was created in the console.
 
     Attributes:
         id: Its code.
         name: Its name; empty if the server gave none.
-        html: Its HTML, or None if the server gave none, as a list of templates may.
+        html: Its HTML, or None if unknown, for example in a list of templates.
     Source: GET /v1/templates; notes 2026, the shape follows the vendor's command line (T132).
     """
 

@@ -1,4 +1,4 @@
-"""What a hook around each attempt receives and returns (``NewsLeopard(on_attempt=…)``)."""
+"""Attempts at a request, for the hook ``NewsLeopard(on_attempt=…)``, and a raw answer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["ApiAttempt", "AttemptOutcome", "CallNext", "OnAttempt", "RawAnswer"]
 
 @attrs.frozen(kw_only=True)
 class ApiAttempt(Plain):
-    """An attempt at a request of the API that is about to be sent: no key, no query, no body.
+    """An attempt at an API request, just before it is sent; without key, query and body.
 
     Attributes:
-        operation: What is called, as ``submit_campaign``.
+        operation: The name of the operation, for example ``submit_campaign``.
         method: The HTTP method.
-        path: Below ``base_url``.
-        attempt: The number of the attempt at this call, from 1 on.
-        waited_s: How long it has waited for its turn and for a connection, in seconds.
-        headers: Add the headers that are to be sent with it, such as ``traceparent``.
+        path: The path below ``base_url``.
+        attempt: The number of the attempt in this call, from 1.
+        waited_s: The wait for a slot and a connection, in seconds.
+        headers: Additional headers of the request; add yours here, for example ``traceparent``.
     """
 
     operation: str
@@ -35,15 +35,15 @@ class ApiAttempt(Plain):
 
 @attrs.frozen(kw_only=True)
 class AttemptOutcome(Plain):
-    """What became of an attempt.
+    """The outcome of an attempt.
 
     Attributes:
         status: The HTTP status, or None if no answer came.
         failure: ``refused`` (at the gateway), ``not_sent``, ``server_error`` or ``reply_lost``;
-            None for any other answer, also one that refuses.
-        duration_s: From handing it over to the end of its answer, in seconds.
-        request_id: The id that the platform gave it, or None.
-        headers: Some headers of the answer, which show where it came from; names in lower case.
+            None for any other answer, including a refusal.
+        duration_s: Time from sending the request to the end of its answer, in seconds.
+        request_id: The id of the request at the platform, or None.
+        headers: Some headers of the answer that show its origin; names in lower case.
     """
 
     status: int | None
@@ -54,27 +54,26 @@ class AttemptOutcome(Plain):
 
 
 CallNext: TypeAlias = Callable[[ApiAttempt], Awaitable[AttemptOutcome]]
-"""Sends the attempt. It raises no error for a failure of HTTP, which is an outcome."""
+"""Sends the attempt. A failure of HTTP is an outcome, not an exception."""
 
 
 class OnAttempt(Protocol):
-    """An async function around each attempt at a request of the API, within the retries."""
+    """An async function that runs around each attempt at an API request."""
 
     def __call__(self, attempt: ApiAttempt, call_next: CallNext, /) -> Awaitable[object]:
-        """Await ``call_next(attempt)`` once, and do what is to be done before and after."""
+        """Await ``call_next(attempt)`` once; any code can run before and after it."""
         ...
 
 
 @attrs.frozen(kw_only=True)
 class RawAnswer(Plain):
-    """An answer as it came, with a status of 2xx. Only the status is in its ``repr``.
+    """An answer of `NewsLeopard.request` with status 2xx. Its ``repr`` shows only the status.
 
     Attributes:
         status: The HTTP status.
-        headers: By their names in lower case; one that came several times is joined by commas.
-        json: The body, parsed; None if there was no content.
-        request_id: The id that the platform gave the request, to quote to the vendor; None if it
-            gave none.
+        headers: The headers by name in lower case; repeated headers are joined by commas.
+        json: The parsed body; None without a body.
+        request_id: The id of the request at the platform, for questions to the vendor; or None.
     """
 
     status: int

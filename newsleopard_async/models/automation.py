@@ -1,4 +1,4 @@
-"""Automation (自動化): what starts or ends a script for a person, and what became of it."""
+"""Automation (自動化): events that start or end a script for a person, and their outcome."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST_VALUE: Final = 99
 
 
 class AutomationEvent(enum.Enum):
-    """What happens to a script. Source: notes 2026 (T133)."""
+    """The event that starts or ends a script. Source: notes 2026 (T133)."""
 
     TRIGGER = "TRIGGER"
     TERMINATE = "TERMINATE"
@@ -39,8 +39,8 @@ class Recipient(HidesContact, Plain):
     """A person for whom a script starts or ends.
 
     Attributes:
-        name: How the person is called; may be empty.
-        address: Mail address. A malformed one is refused by the platform, alone.
+        name: The person's name; can be empty.
+        address: Mail address. The platform refuses a malformed address, but not the others.
         variables: Values for the script by name, of at most 99 characters each.
     Source: POST /v1/automation/event; notes 2026.
     """
@@ -72,7 +72,9 @@ def _problems_of_variables(variables: object) -> Iterator[Problem]:
         return
     for place, (name, value) in enumerate(variables.items()):
         if not isinstance(name, str) or not name.strip():
-            yield Problem(f"variables[{place}]", "name", "has no name; give it a text as its name")
+            yield Problem(
+                f"variables[{place}]", "name", "has an empty name; use a text as its name"
+            )
             continue
         field = f"variables[{name!r}]"
         if not isinstance(value, str):
@@ -81,7 +83,7 @@ def _problems_of_variables(variables: object) -> Iterator[Problem]:
             yield Problem(
                 field,
                 "too-long",
-                f"has {len(value)} characters, and {LONGEST_VALUE} are allowed; shorten it",
+                f"is {len(value)} characters long; use at most {LONGEST_VALUE}",
             )
         else:
             yield from problems_of_encoding(field, name)
@@ -90,11 +92,11 @@ def _problems_of_variables(variables: object) -> Iterator[Problem]:
 
 @attrs.frozen(kw_only=True, repr=False)
 class EventOutcome(HidesContact, Plain):
-    """What became of an event, person by person.
+    """The outcome of an event for each person.
 
     Attributes:
-        accepted: Addresses for which the platform took the event.
-        refused: Address to reason, in the platform's words, for those for which it did not.
+        accepted: Addresses for which the platform accepted the event.
+        refused: Reasons in the platform's words, by the refused address.
     Source: POST /v1/automation/event; notes 2026.
     """
 

@@ -1,4 +1,4 @@
-"""A campaign, and what it shares with an A/B test: sender, lists, schedule, Google Analytics."""
+"""A campaign, and the fields and checks that it shares with the A/B tests."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ __all__ = [
 ]
 
 MAX_BODY_BYTES: Final = 10_000_000
-"""Largest body that is sent. Source: ``10 mb`` of the text import (T28), used for all (T85)."""
+"""Largest body of a request. Source: ``10 mb`` of the text import (T28), used for all (T85)."""
 
 _WIRE_MARGIN_BYTES: Final = 1_000
-"""The wire's names are longer than ours; no body grows by more than this."""
+"""The platform's field names are longer than ours, but add less than this to any body."""
 
 
 class FooterLanguage(IntEnum):
@@ -77,14 +77,14 @@ class GoogleAnalytics(Plain):
 
 
 def show_length(html: object) -> str:
-    """Stand in for an HTML text in a repr, which would drown everything else."""
+    """Return the length of an HTML text for a repr, because the text would hide the rest."""
     return f"<{len(html)} characters>" if isinstance(html, str) else repr(html)
 
 
 def _unique(codes: Iterable[ListSn]) -> tuple[ListSn, ...]:
-    """Return the codes once each, in order.
+    """Return the codes in order, without duplicates.
 
-    A value of another type is handed on as it is, for the check to name it.
+    A value of another type is returned unchanged, so that the check reports it.
     """
     if isinstance(codes, (str, bytes)) or not isinstance(codes, Iterable):
         return cast("tuple[ListSn, ...]", codes)
@@ -98,7 +98,7 @@ class BaseMailing(OfAKind):
 
     Attributes:
         name: The campaign's own name, which recipients do not see.
-        lists: Codes of the lists to send to; may stay empty until it is sent.
+        lists: Codes of the lists to send to; can be empty until it is sent.
         exclude_lists: Codes of the lists whose members are left out.
         schedule: When to send.
         ga: Google Analytics, or None for off.
@@ -117,7 +117,7 @@ class BaseMailing(OfAKind):
         raise_problems(self._problems_of_size())
 
     def _problems(self) -> Iterator[Problem]:
-        """Yield what is wrong; a subclass adds its own fields."""
+        """Yield the problems of the fields; a subclass adds those of its own fields."""
         yield from problems_of_line("name", self.name)
         yield from _problems_of_lists("lists", self.lists)
         yield from _problems_of_lists("exclude_lists", self.exclude_lists)
@@ -135,14 +135,14 @@ class BaseMailing(OfAKind):
             yield Problem(
                 "html",
                 "too-large",
-                f"makes a request of about {size_bytes:,} bytes, and {MAX_BODY_BYTES:,} are "
+                f"makes a request of about {size_bytes:,} bytes, but {MAX_BODY_BYTES:,} are "
                 "allowed; link to images instead of embedding them",
             )
 
 
 def _problems_of_lists(field: str, codes: object) -> Iterator[Problem]:
     if not isinstance(codes, tuple):
-        yield wrong_type(field, codes, f"several codes, as in {field}=[sn]")
+        yield wrong_type(field, codes, f"several codes, for example {field}=[sn]")
         return
     for code in codes:
         yield from problems_of_code(field, code, reserved=True)
@@ -156,37 +156,37 @@ def _problems_of_overlap(lists: object, excluded: object) -> Iterator[Problem]:
         yield Problem(
             "exclude_lists",
             "overlap",
-            f"names lists that are selected too: {', '.join(map(str, both))}; "
-            "keep each in one of the two",
+            f"contains lists that are also in lists: {', '.join(map(str, both))}; "
+            "remove each from one of the two",
         )
 
 
 def problems_of_sender(field: str, value: object) -> Iterator[Problem]:
-    """Yield a problem unless the value is a Sender, which has checked itself."""
+    """Yield a problem unless the value is a Sender; a Sender checks its own fields."""
     return problems_of_type(field, value, Sender, "Sender(name, address)")
 
 
 def problems_of_html(field: str, value: object) -> Iterator[Problem]:
-    """Yield what is wrong with the body of a mail."""
+    """Yield the problems of the body of a mail."""
     return problems_of_text(
         field, value, wanted='HTML as text (a file: Path(…).read_text(encoding="utf-8"))'
     )
 
 
 def preheader_field() -> str | None:
-    """Declare an optional preheader; plain data without one is as if there were no such field."""
+    """Declare an optional preheader; plain data leaves the field out if it is None."""
     field: str | None = attrs.field(default=None, metadata=LATER)
     return field
 
 
 def problems_of_preheader(field: str, value: object) -> Iterator[Problem]:
-    """Yield what is wrong with a preheader; None is for none.
+    """Yield the problems of a preheader; None means that there is no preheader.
 
-    An empty one is refused: it is forgotten, or None is meant, and the platform is not described
-    to take it.
+    An empty preheader is refused, because it is probably a mistake, and the platform does not
+    document it.
     """
     if isinstance(value, str) and not value.strip():
-        yield Problem(field, "required", "is empty; give it a text, or leave it out")
+        yield Problem(field, "required", "is empty; write a text, or leave it out")
     elif value is not None:
         yield from problems_of_line(field, value)
 
@@ -195,10 +195,10 @@ M = TypeVar("M", bound=BaseMailing)
 
 
 def with_lists(mailing: M, lists: Iterable[ListSn]) -> M:
-    """Return a copy that goes to these lists.
+    """Return a copy of the campaign or A/B test with these lists.
 
     Raises:
-        InvalidRequest: a code is bad, or a list is excluded too.
+        InvalidRequest: a code is invalid, or a list is also excluded.
     """
     changes: dict[str, Any] = {"lists": lists}
     return attrs.evolve(mailing, **changes)
@@ -209,8 +209,8 @@ class Sender(Plain):
     """The sender (寄件人) as the recipient sees it.
 
     Attributes:
-        name: Shown name; the platform's notes recommend at most 50 characters.
-        address: Mail address; it must have passed 寄件人驗證 in the console.
+        name: The name that recipients see; the platform's notes recommend at most 50 characters.
+        address: Mail address; it must be verified in the console (寄件人驗證).
     Source: content.fromName, content.fromAddress; documented.
     """
 
@@ -228,25 +228,25 @@ class Sender(Plain):
 
 @attrs.frozen(kw_only=True)
 class Campaign(BaseMailing):
-    """A campaign (活動), complete but for what depends on the moment it is sent.
+    """A campaign (活動).
 
     Attributes:
         name: The campaign's own name, which recipients do not see.
         subject: Subject line; ``${NAME}`` is replaced for each recipient. The platform's
             notes recommend at most 150 characters.
-        sender: Whom it comes from.
+        sender: The sender.
         html: The body, a full HTML document; ``${NAME}`` as above.
-        lists: Codes of the lists to send to; may stay empty until it is sent.
+        lists: Codes of the lists to send to; can be empty until it is sent.
         exclude_lists: Codes of the lists whose members are left out.
         schedule: When to send.
         ga: Google Analytics, or None for off.
         footer: Language of the footer.
-        preheader: Preview text (預覽文字), which mail programs show beside the subject, or None
-            for none; ``${NAME}`` as above. The platform's notes recommend at most 60 characters.
-            It is in the notes of 2026 only (T82): an older platform refuses or ignores it.
+        preheader: Preview text (預覽文字), which mail programs show after the subject, or None;
+            ``${NAME}`` as above. The platform's notes recommend at most 60 characters. Only the
+            notes of 2026 describe it (T82), so an older platform refuses or ignores it.
 
     Raises:
-        InvalidRequest: with everything that is wrong, at once.
+        InvalidRequest: lists all problems of the arguments.
 
     Source: POST /v1/campaign/normal/submit; documented, the preheader: notes 2026.
     """

@@ -1,4 +1,4 @@
-"""A campaign at the platform: its state, what deleting it gave, and where to upload for it."""
+"""The state of a campaign at the platform, the outcome of a deletion, and an upload ticket."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["CampaignState", "CampaignStatus", "DeleteOutcome", "OnceTicket"]
 
 
 class CampaignState(Token):
-    """State of a campaign: text that knows what it means.
+    """State of a campaign: the platform's word, with its meaning as properties.
 
-    An unknown word is kept and is not final: a campaign must not be called failed that may
-    still be sent. ``SENT`` reads as ``COMPLETE``.
+    An unknown word is stored and is not final, because the campaign can still be sent.
+    ``SENT`` becomes ``COMPLETE``.
 
     Source: eleven names in the notes of 2026; their meaning is inferred (T124).
     """
@@ -53,22 +53,22 @@ class CampaignState(Token):
     )
 
     def __new__(cls, word: str) -> Self:
-        """Keep the word, but for the one that other documents use."""
+        """Store the word; ``SENT`` of other documents becomes ``COMPLETE``."""
         return super().__new__(cls, "COMPLETE" if word == "SENT" else word)
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will be sent."""
+        """Whether the campaign has ended, so that no more mails will be sent."""
         return self.is_success or self.is_failure or self == "STOP"
 
     @property
     def is_success(self) -> bool:
-        """Whether all of it was sent."""
+        """Whether all mails were sent."""
         return self == "COMPLETE"
 
     @property
     def is_failure(self) -> bool:
-        """Whether the platform refused to send it, or to send the rest; a stop is none."""
+        """Whether the platform refused to send all or the rest; a stop is not a failure."""
         return self in _FAILURES
 
 
@@ -88,7 +88,7 @@ del _word
 
 @attrs.frozen(kw_only=True)
 class CampaignStatus(Plain):
-    """What the platform says of a campaign. What it leaves out is None, which means unknown.
+    """The platform's description of a campaign. None means that a value is unknown.
 
     Attributes:
         sn: Its code (活動代碼).
@@ -98,11 +98,11 @@ class CampaignStatus(Plain):
         send_time: ``NOW``, ``SCHEDULED``, or another word.
         kind: ``REGULAR``, ``A_B_TEST``, or another word.
         proportion: Share of the test mails, in percent.
-        scheduled: When it is to be sent, UTC.
+        scheduled: When it will be sent, UTC.
         sent_begin: When sending began, UTC.
         sent_end: When sending ended, UTC.
         updated: When it last changed, UTC.
-        has_content: Whether each version of it has content.
+        has_content: For each version, whether it has content.
     Source: GET /v1/campaign/normal/{campaign_sn}; notes 2026 (T124 to T126).
     """
 
@@ -122,15 +122,15 @@ class CampaignStatus(Plain):
 
 @attrs.frozen(kw_only=True)
 class DeleteOutcome(Plain):
-    """What became of each campaign that was to be deleted; success may be partial (T128).
+    """The outcome of a deletion for each campaign; some can be deleted and others not (T128).
 
     Attributes:
-        deleted: Codes of those that are deleted.
-        still_sending: Codes of those that are being sent, and were left alone.
-        refused: Codes of those that were not deleted for another reason.
-        unmentioned: Codes that the answer does not mention; take them as not deleted.
-        after_loss: Whether the answer to an earlier attempt was lost. A code in ``refused`` may
-            then be that of a campaign that the earlier attempt deleted.
+        deleted: Codes of deleted campaigns.
+        still_sending: Codes of campaigns that are being sent, and were not deleted.
+        refused: Codes of campaigns that were not deleted for another reason.
+        unmentioned: Codes that the answer does not mention; treat them as not deleted.
+        after_loss: Whether the answer to an earlier attempt was lost. Then a campaign in
+            ``refused`` was possibly deleted by the earlier attempt.
     Source: DELETE /v1/campaign/normal; notes 2026.
     """
 
@@ -143,14 +143,14 @@ class DeleteOutcome(Plain):
 
 @attrs.frozen(kw_only=True)
 class OnceTicket(Plain):
-    """Where to upload the recipients of a campaign that is sent once; the upload sends it.
+    """A ticket to upload the recipients of a campaign that is sent once; the upload sends it.
 
-    ``repr`` and ``to_dict()`` hide the query of the URL, so that a ticket read back from
-    plain data can no longer be used.
+    ``repr`` and ``to_dict()`` hide the query of the URL, so a ticket that was read back from
+    plain data cannot be used.
 
     Attributes:
         campaign_sn: Code of the campaign (活動代碼).
-        url: Where to PUT the file. It holds its own authorisation: keep it secret.
+        url: The URL for the PUT of the file. It contains its authorisation: keep it secret.
     Source: POST /v1/campaign/normal/once; notes 2026, the names of the fields are assumed (T122).
     """
 

@@ -1,7 +1,7 @@
-"""The platform's codes: opaque, case-sensitive text, one type each.
+"""The platform's codes: opaque, case-sensitive text, with one type for each.
 
-A code becomes a segment of a URL's path, so one that would change the path is refused
-before anything is sent. Source: T12 and T16.
+A code becomes a segment of a URL's path, so a code that would change the path is refused before
+anything is sent. Source: T12 and T16.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ CampaignSn = NewType("CampaignSn", str)
 """Code of a campaign (活動代碼)."""
 
 RESERVED_LIST_CODES: Final = frozenset({"file", "text", "result", "lists"})
-"""Words that stand in a path where a list's code may stand."""
+"""Words that some paths have instead of a list's code."""
 
 _LONGEST: Final = 200
-"""Chosen: six times the codes of the documentation, and short enough for any path and log."""
+"""Characters of a code. Chosen: six times the documented codes, and short enough for a log."""
 
 _ORDINARY = re.compile(rf"[\w-]{{1,{_LONGEST}}}", re.ASCII)
-"""What nearly all codes are. No rule but that of reserved words is about these characters."""
+"""Nearly all codes. For these characters, only the rule of reserved words applies."""
 
 _DOTS = re.compile(r"\.+")
 _NOT_IN_A_CODE = re.compile(r"[/\\?#\s\x00-\x1f\x7f]")
@@ -49,17 +49,17 @@ _WAY_OUT = "copy it from the answer that issued it"
 
 
 def is_code(value: str, *, reserved: bool = False) -> bool:
-    """Return whether a code can stand in a path; see `problems_of_code`."""
+    """Return whether a code can be a segment of a path; see `problems_of_code`."""
     if _ORDINARY.fullmatch(value):
         return not (reserved and value in RESERVED_LIST_CODES)
     return not any(problems_of_code("code", value, reserved=reserved))
 
 
 def problems_of_code(field: str, value: object, *, reserved: bool = False) -> Iterator[Problem]:
-    """Yield what keeps a code out of a path: empty, too long, dots only, a separator, white space.
+    """Yield the problems that prevent a code from being a segment of a path.
 
     Args:
-        reserved: Whether ``RESERVED_LIST_CODES`` are refused too, as for the code of a list.
+        reserved: Whether ``RESERVED_LIST_CODES`` are refused, as for the code of a list.
     """
     if not isinstance(value, str):
         yield wrong_type(field, value, "a code as text")
@@ -71,30 +71,32 @@ def problems_of_code(field: str, value: object, *, reserved: bool = False) -> It
         yield Problem(field, "code", f"is longer than {_LONGEST} characters; {_WAY_OUT}")
     elif _NOT_IN_A_CODE.search(value) or _is_garbled(value):
         yield Problem(
-            field, "code", f"holds a slash, '?', '#', white space or control character; {_WAY_OUT}"
+            field,
+            "code",
+            f"contains a slash, '?', '#', white space or control character; {_WAY_OUT}",
         )
     elif reserved and value in RESERVED_LIST_CODES:
-        yield Problem(field, "reserved", f"is the word {value!r} of a path; {_WAY_OUT}")
+        yield Problem(field, "reserved", f"is {value!r}, a word that the API reserves; {_WAY_OUT}")
     else:
         yield from problems_of_encoding(field, value)
 
 
 def _is_garbled(value: str) -> bool:
-    """Say whether it holds characters without a look, half a surrogate pair aside."""
+    """Return whether a code contains invisible characters, except surrogates."""
     return not all(each.isprintable() or "\ud800" <= each <= "\udfff" for each in value)
 
 
 def check_code(field: str, value: object) -> None:
-    """Refuse an import's or a campaign's code that cannot stand in a path.
+    """Check the code of an import or a campaign, which becomes a segment of a path.
 
     Raises:
-        InvalidRequest: it is empty, dots only, or holds a separator or white space.
+        InvalidRequest: it is empty, dots only, or contains a separator or white space.
     """
     raise_problems(problems_of_code(field, value))
 
 
 def check_list_code(field: str, value: object) -> None:
-    """Refuse a list's code that cannot stand in a path.
+    """Check the code of a list, which becomes a segment of a path.
 
     Raises:
         InvalidRequest: as for ``check_code``, or it is one of ``RESERVED_LIST_CODES``.
@@ -103,7 +105,7 @@ def check_list_code(field: str, value: object) -> None:
 
 
 class Token(str):
-    """A word of the platform: equal to its text, and not limited to the known words."""
+    """A word of the platform; equal to its text, and not limited to the known words."""
 
     __slots__ = ()
 
@@ -111,7 +113,7 @@ class Token(str):
 
     @property
     def is_known(self) -> bool:
-        """Whether this version of the library knows the word."""
+        """Whether this version of the library supports the word."""
         return self in self.known
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Contact lists and imports, as the server describes them."""
+"""Contact lists and imports, as the platform describes them."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class ContactList(Plain):
-    """A contact list (群組). What the server leaves out is None, which means unknown, not 0.
+    """A contact list (群組). None means that a value is unknown, not 0.
 
     Attributes:
         sn: Its code (群組代碼).
-        name: Any text, even one that looks like a date; empty if the server gave none.
+        name: Any text, even in the format of a date; empty if unknown.
         subscribed_count: Active members (有效會員數).
         excluded_count: Inactive members, such as unsubscribed ones (無效會員數).
         opened_rate_percent: Open rate (開信率), 0 to 100.
         clicked_rate_percent: Click rate (點擊率), 0 to 100.
-        status: ``GENERAL``, ``PROCESSING`` while an import runs, or an unknown word.
-        type: 0 for an ordinary list, 1 for a segment that fills itself, or unknown.
-        created: When it was made, UTC.
+        status: ``GENERAL``, ``PROCESSING`` while an import runs, or another word.
+        type: 0 for an ordinary list, 1 for a segment that the platform fills, or another number.
+        created: When it was created, UTC.
         updated: When it last changed, UTC.
-    Source: GET /v1/contacts/lists; documented, the meaning of status and type is not (T62).
+    Source: GET /v1/contacts/lists; documented, except the meaning of status and type (T62).
     """
 
     sn: ListSn
@@ -54,7 +54,7 @@ class ContactList(Plain):
 
     @property
     def is_segment(self) -> bool:
-        """Whether the list fills itself, so that nothing should be imported into it."""
+        """Whether the platform fills the list, so that contacts should not be imported into it."""
         return self.type == 1
 
 
@@ -67,7 +67,7 @@ unsubscribe_en unsubscribe_ja user waca_id
 """
 
 RESERVED_COLUMNS: Final = frozenset(_RESERVED.split())
-"""The names that the vendor's notes of 2026 reserve, besides EMAIL and NAME (T41)."""
+"""The names that the vendor's notes of 2026 reserve, in addition to EMAIL and NAME (T41)."""
 
 
 def _show_url(url: str | None) -> str:
@@ -76,14 +76,14 @@ def _show_url(url: str | None) -> str:
 
 @attrs.frozen(kw_only=True)
 class UploadTicket(Plain):
-    """Where to upload a file of contacts; nothing is imported until it is there.
+    """A ticket to upload a file of contacts; the import begins after the upload.
 
-    ``repr`` and ``to_dict()`` hide the query of the URL, so that a ticket read back from
-    plain data can no longer be used.
+    ``repr`` and ``to_dict()`` hide the query of the URL, so a ticket that was read back from
+    plain data cannot be used.
 
     Attributes:
         import_sn: Code of the import (匯入代碼).
-        url: Where to PUT the file. It holds its own authorisation: keep it secret.
+        url: The URL for the PUT of the file. It contains its authorisation: keep it secret.
     Source: POST /v1/contacts/imports/…/file; documented.
     """
 
@@ -92,10 +92,11 @@ class UploadTicket(Plain):
 
 
 class ImportStatus(Token):
-    """State of an import: text that knows what it means.
+    """State of an import: the platform's word, with its meaning as properties.
 
-    An unknown word is kept, is final, and is no success; ``COMPLETED`` reads as
-    ``COMPLETE``. Source: 狀態值; documented, finality inferred (T43, T44).
+    An unknown word is stored, is final, and is not a success. ``COMPLETED`` becomes ``COMPLETE``.
+
+    Source: 狀態值; documented, finality inferred (T43, T44).
     """
 
     __slots__ = ()
@@ -111,17 +112,17 @@ class ImportStatus(Token):
     )
 
     def __new__(cls, word: str) -> Self:
-        """Keep the word, but for the one that only the vendor's command line uses."""
+        """Store the word; ``COMPLETED`` of the vendor's command line becomes ``COMPLETE``."""
         return super().__new__(cls, "COMPLETE" if word == "COMPLETED" else word)
 
     @property
     def is_final(self) -> bool:
-        """Whether the import has ended, well or not."""
+        """Whether the import has ended, with or without success."""
         return self != "PROCESSING"
 
     @property
     def is_success(self) -> bool:
-        """Whether the import has ended well; single rows may still have been rejected."""
+        """Whether the import has succeeded; single rows can still have been rejected."""
         return self == "COMPLETE"
 
 
@@ -142,23 +143,23 @@ ImportStatus.MISSING_REQUIRED_DATA = ImportStatus("MISSING_REQUIRED_DATA")
 
 @attrs.frozen(kw_only=True)
 class ImportResult(Tabular):
-    """How far an import is. Counts that the server leaves out are None: unknown, not 0.
+    """The progress of an import. None means that a count is unknown, not 0.
 
-    A count below 0 is None, too. Only ``status`` says whether it has ended; the sample of
-    the documentation has full counts and a completion time while it is still processing
-    (T45). No sum of the counts is promised (T46).
+    A count below 0 becomes None. Only ``status`` shows whether the import has ended: the
+    documentation's sample has full counts and a completion time while it is still processing
+    (T45). The counts do not always have a fixed sum (T46).
 
     Attributes:
         import_sn: Code of the import (匯入代碼).
         status: Its state.
         file_count: Rows in the file (檔案筆數).
-        inserted: Rows taken in (新增筆數).
+        inserted: Imported rows (新增筆數).
         duplicates: Repeated rows (重複筆數).
         errors: Rejected rows (錯誤筆數).
         created: When it was requested, UTC.
         completed: When it ended, UTC.
-        error_url: CSV of the rejected rows, or None. Personal data and secret; ``repr`` and
-            ``to_dict()`` hide its query.
+        error_url: URL of a CSV file of the rejected rows, or None. It gives access to personal
+            data: keep it secret. ``repr`` and ``to_dict()`` hide its query.
     Source: GET /v1/contacts/imports/result/{import_sn}; documented.
     """
 
@@ -178,12 +179,12 @@ Operator = Literal["EQ", "NOT_EQ", "LIKE", "NOT_LIKE"]
 
 @attrs.frozen
 class ContactFilter(Plain):
-    """Which contacts of a list are meant.
+    """A condition that selects contacts of a list.
 
     Attributes:
         field: ``NAME``, ``MAIL_ADDRESS``, ``DOMAIN``, ``LISTSN``, or the name of a custom field.
-        operator: ``EQ`` (is), ``LIKE`` (holds), ``NOT_EQ`` or ``NOT_LIKE``.
-        value: What the field is compared with.
+        operator: ``EQ`` (is), ``LIKE`` (contains), ``NOT_EQ`` or ``NOT_LIKE``.
+        value: The text with which the field is compared.
     Source: DELETE /v1/contacts/{list_sn}; notes 2026, the shape follows the vendor's command
     line (T63).
     """
@@ -207,5 +208,5 @@ class ContactFilter(Plain):
 
     @property
     def is_negative(self) -> bool:
-        """Whether all others are meant."""
+        """Whether the operator selects all contacts that do not match."""
         return self.operator in ("NOT_EQ", "NOT_LIKE")

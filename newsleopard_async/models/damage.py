@@ -1,7 +1,7 @@
-"""What conversions leave in a text: lost characters, a wrong decoding, references, invisible ones.
+"""Damage by conversions: lost characters, a wrong decoding, references, invisible characters.
 
-Pure functions over one text, for contacts and campaigns alike. Each says what can be seen in the
-text itself, and is quiet about what people write: accents, emoji, a question mark at the end.
+These pure functions check one text, of contacts or campaigns. They need only the text, and accept
+everything that people write: accents, emoji, a question mark at the end.
 """
 
 from __future__ import annotations
@@ -40,39 +40,39 @@ HIDDEN: Final = re.compile(
     rf"(?!(?<=[{_EMOJI}])[\u200d\ufe0e\ufe0f]|(?<=[{_EMOJI}]\ufe0f)\u200d|\ufe0f\u20e3)"
     + INVISIBLE.pattern
 )
-"""Invisible characters, but for those that join two emoji or choose how one looks."""
+"""Invisible characters, except those that join two emoji or choose the style of one."""
 
 LOST: Final = re.compile(
-    # Led by one set of characters, for which the module searches much faster than for
-    # alternatives: what no decoder could read; private use, which others see as an empty box (the
-    # last planes hold the rare characters of 全字庫); the SUB of ICU and DB2.
+    # The pattern begins with one set of characters, because re searches for a set much faster than
+    # for alternatives: U+FFFD for undecodable bytes; private use, which other machines show as an
+    # empty box (the last planes have the rare characters of 全字庫); the SUB of ICU and DB2.
     "[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff\x1a\u5699\u951f?\xbf](?:(?<![\u5699\u951f?\xbf])"
-    # U+FFFD itself, when its UTF-8 was read as Big5 or as GBK.
+    # U+FFFD whose UTF-8 was read as Big5 or as GBK.
     "|(?<=\u5699)\u8e1d\u856d|(?<=\u951f)\u65a4\u62f7"
-    # What a spreadsheet writes into a CSV in Big5 for a character that Big5 lacks, and Oracle.
+    # The marks that spreadsheets and Oracle write for a character that Big5 lacks.
     f"|(?<=[{_HAN}][?\xbf])[?\xbf]*(?=[{_HAN}]))"
 )
 
 REFERENCE: Final = re.compile(
     "&(?:(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
-    # A field that was too short for its end; browsers read it so, too.
+    # A reference that a too short field has cut off; browsers also resolve it.
     "|#[0-9]{2,7}(?![0-9;]))"
 )
-"""What has the form of a character reference of HTML (``has_reference`` knows the names)."""
+"""The form of an HTML character reference; ``has_reference`` also checks the names."""
 
 
 def has_reference(text: str) -> bool:
-    """Whether a text holds a character reference of HTML, such as ``&#22531;`` or ``&amp;``."""
+    """Return whether a text contains an HTML character reference, such as ``&#22531;``."""
     return any(match[0][1] == "#" or match[0][1:] in html5 for match in REFERENCE.finditer(text))
 
 
 def without_invisible(text: str) -> str:
-    """Return a text without the characters that are never seen."""
+    """Return a text without its invisible characters."""
     return INVISIBLE.sub("", text)
 
 
 def is_unseen(text: str) -> bool:
-    """Whether nothing is seen of a text: blanks, controls and invisible characters alone."""
+    """Return whether a text has only blanks, control characters and invisible characters."""
     return all(each.isspace() or category(each) == "Cc" for each in without_invisible(text))
 
 
@@ -81,13 +81,13 @@ _CONTINUING: Final = (
     "\x80-\xbf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d"
     "\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178"
 )
-# What stands behind or before words, and is a byte of UTF-8 as well.
+# Signs after or before words that can also be a byte of UTF-8.
 _CLOSING: Final = "\xae\xbb\u2019\u201d\u2026\u2013\u2014\u2122\u203a"
 _AROUND: Final = f"{_CLOSING}\xa0\xab\xad\u2018\u201c\u2039"
 _UTF8_AS_LATIN: Final = re.compile(
     rf"[\xc2-\xf4](?:(?<=[\xc2\xc3])(?![{_CLOSING}](?!\w))[{_CONTINUING}]"
-    # Of Polish, Greek, Cyrillic and the like two, or one that is inside a word in lower case:
-    # NESCAFE with an accent may have a mark behind.
+    # For Polish, Greek, Cyrillic and similar scripts, two letters, or one inside a word in lower
+    # case, because NESCAFE with an accent can be followed by a sign.
     rf"|(?<=[\xc4-\xdf])[{_CONTINUING}](?:[\xc4-\xdf][{_CONTINUING}])+"
     rf"|(?<=[a-z][\xc4-\xdf])[{_CONTINUING}]"
     rf"|(?<=[\xc4\xc5])(?![{_AROUND}])[{_CONTINUING}](?=[a-z])"
@@ -95,7 +95,7 @@ _UTF8_AS_LATIN: Final = re.compile(
     rf"|(?<=[\xf0-\xf4])(?![{_CLOSING}]{{3}}(?!\w))[{_CONTINUING}]{{3}})"
 )
 _BIG5_AS_LATIN: Final = re.compile(
-    # The frequent characters of Big5, two or more in a row, the first of them led by a symbol.
+    # Two or more frequent characters of Big5 in a row; the first begins with a symbol.
     "[\xa4-\xbf][\x40-\x7e\xa1-\xfe](?:[\xa4-\xc6][\x40-\x7e\xa1-\xfe])+"
 )
 
@@ -110,40 +110,40 @@ _BIG5_LEADS: Final = _characters(range(0xE4, 0xEA), range(0xA1, 0xC0))
 _BIG5_TRAILS: Final = _characters(range(0x81, 0xC0), range(0xE4, 0xEA))
 
 _OF_OTHER_SYSTEMS: Final = ("mac_roman", "cp437", "cp850")
-"""In which Excel for Mac and consoles read UTF-8."""
+"""Encodings in which Excel for Mac and consoles read UTF-8."""
 
 
 def _bytes_in(codec: str, *numbers: range) -> str:
     return "".join(bytes(each).decode(codec) for each in numbers)
 
 
-# In these a first byte of UTF-8 and another one: of a letter of Latin-1, or of three or four bytes.
+# The first byte and a later byte of UTF-8 in these encodings, for Latin-1 letters and 3 or 4 bytes.
 _OTHER_LEADS: Final = "".join(
     _bytes_in(codec, range(0xC3, 0xC4), range(0xE2, 0xF1)) for codec in _OF_OTHER_SYSTEMS
 )
 _OTHER_TRAILS: Final = "".join(_bytes_in(codec, range(0x80, 0xC0)) for codec in _OF_OTHER_SYSTEMS)
 _OTHER_ORIGINAL: Final = re.compile(
-    # Letters of Latin-1, general punctuation, CJK and Hangul, emoji: others come out by accident,
-    # such as Armenian of the French d’État.
+    # Letters of Latin-1, general punctuation, CJK and Hangul, emoji. Other results are accidents,
+    # for example Armenian from the French d’État.
     "(?:[\x00-\x7f\xc0-\xff\u2010-\u2027]|[\u3000-\ud7ff\uf900-\ufaff\uff00-\uffef]"
     "|[\U0001f300-\U0001faff\U00020000-\U0003ffff])+"
 )
 
 MISREAD: Final = re.compile(
-    # Led by one set of characters, as LOST is, and the beginnings of the four alone.
+    # The pattern begins with one set, like LOST, and contains only the begins of the four forms.
     f"[\xa4-\xf4{_BIG5_LEADS}{_OTHER_LEADS}](?:(?<=[\xc2-\xf4])[{_CONTINUING}]"
     rf"|(?<=[\xa4-\xbf])[\x40-\x7e\xa1-\xfe]|(?<=[{_BIG5_LEADS}])[{_BIG5_TRAILS}]"
     f"|(?<=[{_OTHER_LEADS}])[{_OTHER_TRAILS}])"
 )
-"""Found in every text that `original_of` can tell the original of, and in few others."""
+"""A pattern in every text with an original for `original_of`, and in few other texts."""
 
 
 def original_of(text: str) -> str | None:
-    """Return what a text was before it was decoded in the wrong encoding; None if it was not.
+    """Return the original of a text that was decoded in a wrong encoding; None for other texts.
 
-    Known are UTF-8 and Big5 read as Latin-1 or CP1252, and UTF-8 read as Big5, as Mac Roman or as
-    CP437 and CP850, once or several times. Not UTF-8 read as GBK or Shift-JIS: names that people
-    have are such texts by accident.
+    It recognises UTF-8 and Big5 that were read as Latin-1 or CP1252, and UTF-8 that was read as
+    Big5, Mac Roman, CP437 or CP850, once or several times. It does not recognise UTF-8 that was
+    read as GBK or Shift-JIS, because names of people can have this form by accident.
     """
     if MISREAD.search(text) is None:
         return None
@@ -166,7 +166,7 @@ def _of_big5(match: re.Match[str]) -> str:
 
 
 def _byte(character: str) -> bytes:
-    """Return the byte that CP1252, or Latin-1 where CP1252 has none, shows so."""
+    """Return the byte of a character in CP1252, or in Latin-1 if CP1252 has no such character."""
     try:
         return character.encode("cp1252")
     except UnicodeEncodeError:

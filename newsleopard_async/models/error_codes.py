@@ -1,7 +1,7 @@
-"""The platform's error codes (錯誤代碼對照表), and what to do about each.
+"""The platform's error codes (錯誤代碼對照表), and what the caller can do about each.
 
-The table of the documentation, plus 40303, which its report pages answer with. The list is
-not closed: an unknown code is a refusal like any other. Source: docs/platform.md, Error codes.
+The table is the documentation's, plus 40303, which its report pages use. The platform can answer
+with other codes; these are ordinary refusals. Source: docs/platform.md, Error codes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["ERROR_TEXTS", "ErrorText", "describe_code"]
 
 @attrs.frozen
 class ErrorText:
-    """What an error code means.
+    """The meaning of an error code.
 
     Attributes:
         english: Our translation.
@@ -33,7 +33,7 @@ class ErrorText:
 
 
 ERROR_TEXTS: Final[Mapping[int, ErrorText]] = {
-    40001: ErrorText("field error", "欄位錯誤", "correct the fields named"),
+    40001: ErrorText("field error", "欄位錯誤", "correct the named fields"),
     40003: ErrorText("invalid email address", "無效的 EMAIL", "check the sender's address"),
     40004: ErrorText("domain not allowed", "不允許的 DOMAIN", "use another sender domain"),
     40007: ErrorText(
@@ -51,9 +51,9 @@ ERROR_TEXTS: Final[Mapping[int, ErrorText]] = {
     40011: ErrorText(
         "sender not verified", "未驗證寄件人地址", "verify the sender's address in the console"
     ),
-    40012: ErrorText("insufficient balance", "餘額不足", "top up, or send to fewer"),
+    40012: ErrorText("insufficient balance", "餘額不足", "top up, or send to fewer recipients"),
     40013: ErrorText(
-        "nobody to send to",
+        "no recipients",
         "沒有可寄送的名單",
         "wait for the import to end, and check the selected and excluded lists",
     ),
@@ -76,8 +76,8 @@ ERROR_TEXTS: Final[Mapping[int, ErrorText]] = {
 
 _OF_PREHEADER: Final = attrs.evolve(
     ERROR_TEXTS[40001],
-    advice="correct the fields named; an older platform takes no preheader, so leave it out, and a "
-    "newer one takes up to 60 characters",
+    advice="correct the named fields; leave the preheader out if the platform is an older one, or "
+    "shorten it to 60 characters",
 )
 """The platform of the published documentation refuses a field that it does not know (T82, T86)."""
 
@@ -86,7 +86,7 @@ def describe_code(code: int, about: Iterable[str] = ()) -> str:
     """Return the meaning of a code in English and 中文, with the way out.
 
     Args:
-        about: Fields, as their names or paths, that the refusal may be for.
+        about: Names or paths of the fields that the platform possibly refused.
     """
     known = ERROR_TEXTS.get(code)
     if code == 40001 and any("preheader" in each for each in about):

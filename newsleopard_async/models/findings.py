@@ -1,4 +1,4 @@
-"""What a check finds, before anything is sent."""
+"""The findings and reports of the checks that run before anything is sent."""
 
 from __future__ import annotations
 
@@ -29,37 +29,38 @@ __all__ = [
 ]
 
 Level = Literal["error", "warning", "note"]
-"""An error keeps something from being sent, or loses contacts; a warning is worth a look;
-a note says what was understood, or made good on the way."""
+"""An error prevents a send or loses contacts; a warning is a possible fault; a note explains how
+the input was understood or corrected."""
 
 Scope = Literal["whole", "rows"]
-"""What a finding is about: what was checked as a whole, or single rows of contacts."""
+"""What a finding applies to: the whole input, or single rows of contacts."""
 
 MOST_PLACES: Final = 20
-"""How many places a finding names."""
+"""Lines that a finding lists. Chosen: enough to see a pattern, and short in JSON."""
 
 _SHOWN_PLACES: Final = 3
+"""Lines that a message shows. Chosen: enough to find the fault; `Finding.places` has more."""
+
 _NAMES_LINES: Final = re.compile(r"\blines? \d")
 
 
 @attrs.frozen(kw_only=True)
 class Finding(Plain):
-    """One thing that a check found; of contacts, one for each rule and column.
+    """A fault or note that a check found; for contacts, one for each rule and column.
 
     Attributes:
         level: ``error``, ``warning`` or ``note``.
         rule: The rule's name, stable enough for a program (``invalid-email``).
-        message: What it is and the way out, in a sentence; it shows no contact.
-        field: Where, as the caller wrote it: ``contacts``, ``subject``, ``html_a``.
-        line: The first line that it is in, counted as an editor counts, from 1; None where no
-            line is meant.
-        column: The column of the contacts that it is in; None where no single one is.
-        count: How often it was found.
-        places: The first twenty lines that it is in.
-        scope: ``rows`` if it is about single rows of contacts: an error of rows costs these rows
-            and no others. ``whole`` if it is about all that was checked: an error of the whole
-            makes it unusable, even if a single line causes it, such as a quote that is never
-            closed.
+        message: The fault and the way out, in one sentence without contact data.
+        field: The argument or field: ``contacts``, ``subject``, ``html_a``.
+        line: The first line with the fault, counted as in an editor, from 1; None if the finding
+            has no line.
+        column: The column of the contacts; None if the finding has no single column.
+        count: How often the fault was found.
+        places: The first twenty lines with the fault.
+        scope: ``rows`` if the finding applies to single rows of contacts: an error then costs only
+            these rows. ``whole`` if it applies to the whole input: an error then makes the input
+            unusable, even if one line causes it, such as a quote that is never closed.
     """
 
     level: Level
@@ -74,7 +75,7 @@ class Finding(Plain):
 
     @property
     def where(self) -> str:
-        """The place in words, such as ``lines 7, 9, … of EMAIL``; empty where there is none."""
+        """The lines and column in words, such as ``lines 7, 9, … of EMAIL``; empty without both."""
         return " of ".join(filter(None, (self._lines(), self.column)))
 
     def _lines(self) -> str:
@@ -87,14 +88,14 @@ class Finding(Plain):
 
     @property
     def told(self) -> str:
-        """The message, and the lines where it does not name them itself."""
+        """The message, followed by the lines unless the message contains them."""
         lines = self._lines()
         if not lines or _NAMES_LINES.search(self.message):
             return self.message
         return f"{self.message} ({lines})"
 
     def as_problem(self) -> Problem:
-        """Return it as a problem of an ``InvalidRequest``."""
+        """Return the finding as a problem of an ``InvalidRequest``."""
         return Problem(self.field, self.rule, self.told)
 
     def __str__(self) -> str:
@@ -103,10 +104,10 @@ class Finding(Plain):
 
 @attrs.frozen(kw_only=True)
 class CheckReport(Tabular):
-    """What a check found; an iterable of its findings.
+    """The result of a check; iterating over it yields its findings.
 
     Attributes:
-        findings: Everything, the errors first.
+        findings: All findings, errors first.
     """
 
     plain_derived: ClassVar[tuple[str, ...]] = ("ok",)
@@ -120,12 +121,12 @@ class CheckReport(Tabular):
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """What keeps it from being sent."""
+        """The findings that prevent the send."""
         return tuple(each for each in self.findings if each.level == "error")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """What is worth a look."""
+        """The findings with the level ``warning``."""
         return tuple(each for each in self.findings if each.level == "warning")
 
     def __iter__(self) -> Iterator[Finding]:
@@ -137,26 +138,24 @@ class CheckReport(Tabular):
 
 @attrs.frozen(kw_only=True)
 class ContactsReport(CheckReport):
-    """What a check of contacts found.
+    """The result of a check of contacts.
 
     Attributes:
-        rows: Rows of data as they came in, blank ones aside; 0 where nothing could be read.
-        unique: Different addresses among them, trimmed and without regard to case, but for those
-            that are skipped.
-        columns: The columns' names, in the order in which they go out.
-        encoding: The encoding that was taken, by Python's name for it; None where there is
-            none, or none was found.
-        bad_rows: Rows with an error, which the platform would not take.
-        dropped: Rows that ``fix`` dropped, since another one has the address.
-        left_out: Bad rows that ``fix`` left out.
-        left_out_to: The file that they are in.
-        skipped: Rows whose address is in the list of ``skip``.
-        trimmed: Cells without the blanks, the invisible characters and the apostrophe that were
-            around them: addresses always, others if ``fix`` says so.
-        size_bytes: Size of the CSV that goes out.
-        requests: Requests that importing these contacts and sending to them is likely to take.
-        unescaped: Notes about columns with values that have ``<`` or ``&``. They matter only in
-            a mail whose HTML has the column; `send_campaign` then logs them.
+        rows: Number of data rows in the input, without blank rows; 0 if it cannot be read.
+        unique: Number of different addresses, trimmed and without case, except skipped addresses.
+        columns: Names of the columns, in the order in which they are sent.
+        encoding: The encoding of the input, by its name in Python; None without an encoding.
+        bad_rows: Number of rows with an error, which the platform would reject.
+        dropped: Number of rows that ``fix`` dropped because another row has the address.
+        left_out: Number of bad rows that ``fix`` left out.
+        left_out_to: The file with the rows that were left out.
+        skipped: Number of rows with an address in ``skip``.
+        trimmed: Number of cells without their surrounding blanks, invisible characters and
+            apostrophe: addresses always, other cells if ``fix`` contains ``trim``.
+        size_bytes: Size of the CSV that is sent.
+        requests: Estimated number of requests for the import and a campaign.
+        unescaped: Notes about columns with ``<`` or ``&`` in their values. They matter only if the
+            HTML of a mail uses the column; `send_campaign` then logs them.
     """
 
     rows: int = 0
@@ -175,12 +174,12 @@ class ContactsReport(CheckReport):
 
     @property
     def going(self) -> int:
-        """Rows that go out."""
+        """Number of rows that are sent."""
         return self.rows - self.dropped - self.left_out - self.skipped
 
     @property
     def fatal_errors(self) -> tuple[Finding, ...]:
-        """The errors that make the contacts unusable as a whole; those of single rows aside."""
+        """The errors that make all contacts unusable, without errors of single rows."""
         return tuple(each for each in self.errors if each.scope == "whole")
 
     def __str__(self) -> str:
@@ -190,27 +189,28 @@ class ContactsReport(CheckReport):
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun: ``1 row``, ``2,000 rows``."""
+    """Return a number with its noun: ``1 row``, ``2,000 rows``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def either(number: int, one: str, many: str) -> str:
-    """Choose what agrees with a number: ``begins`` with 1, ``begin`` with 2."""
+    """Return the form that agrees with a number: ``begins`` with 1, ``begin`` with 2."""
     return one if number == 1 else many
 
 
 _MOST_LISTED: Final = 5
+"""Names in a message. Chosen: five names fit on one line."""
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write names one after the other: the first five, and how many more."""
+    """Return the first five names, separated by commas, and the number of the rest."""
     more = len(names) - _MOST_LISTED
     rest = [f"{more:,} more"] if more > 0 else []
     return ", ".join([*names[:_MOST_LISTED], *rest])
 
 
 Fix = Literal["trim", "fill-rows", "drop-duplicates", "drop-later-duplicates", "leave-out-bad-rows"]
-"""What may be put right on the way out."""
+"""The corrections of contacts that the caller can choose."""
 
 
 @attrs.frozen
@@ -218,9 +218,9 @@ class RuleInfo:
     """One rule of a check.
 
     Attributes:
-        name: As it stands in `Finding.rule`.
-        level: As it stands in `Finding.level`; where it depends, all of them.
-        says: What it finds, in a clause.
+        name: The id of the rule, as in `Finding.rule`.
+        level: The level, as in `Finding.level`; several levels if it depends on the input.
+        says: A clause about the fault.
     """
 
     name: str
@@ -229,6 +229,6 @@ class RuleInfo:
 
 
 def rules_table(rules: Iterable[RuleInfo]) -> str:
-    """Write rules as the table that the documentation prints."""
+    """Return the table of rules that the documentation prints."""
     rows = [f"| `{rule.name}` | {rule.level} | {rule.says} |" for rule in rules]
     return "\n".join(["| rule | level | what it finds |", "|---|---|---|", *rows])

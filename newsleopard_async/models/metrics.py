@@ -1,4 +1,4 @@
-"""What became of a campaign's mails, as the platform counts it."""
+"""The numbers of a campaign: the platform's metrics, and summaries of its report files."""
 
 from __future__ import annotations
 
@@ -17,24 +17,22 @@ __all__ = ["CampaignMetrics", "CampaignSummary", "ReportSummary"]
 
 @attrs.frozen(kw_only=True)
 class CampaignMetrics(Plain):
-    """One row of figures: of a whole campaign, or of a part of an A/B test.
+    """One row of metrics, for a whole campaign or a part of an A/B test.
 
-    Rows of one campaign are never to be added up: ``TOTAL`` has the sum (T130). A missing count
-    is None: unknown, not 0. Whether the counts of events are of people or of events is not
-    documented (T131).
+    Never add up the rows of one campaign: ``TOTAL`` has the sum (T130). None means that a count is
+    unknown, not 0. The platform does not document whether it counts people or events (T131).
 
     Attributes:
         sn: Code of the campaign (活動代碼).
-        part: ``TOTAL``, ``TEST_A``, ``TEST_B``, ``WINNING``, or another word; empty if the
-            server gave none.
-        name: Name of the campaign; empty if the server gave none.
+        part: ``TOTAL``, ``TEST_A``, ``TEST_B``, ``WINNING``, or another word; empty if unknown.
+        name: Name of the campaign; empty if unknown.
         channel: ``MAIL``, ``SMS``, or another word.
         subject: Subject line.
         sent_begin: When sending began, UTC.
         sent_end: When sending ended, UTC.
-        recipients: Contacts that it goes to.
-        delivered: Mails that arrived (到達).
-        bounced: Mails that did not (退信).
+        recipients: Number of recipients.
+        delivered: Delivered mails (到達).
+        bounced: Bounced mails (退信).
         opened: Opens (開信).
         clicked: Clicks (點擊).
         distinct_clicks: Clicks without repetitions.
@@ -42,7 +40,7 @@ class CampaignMetrics(Plain):
         complained: Complaints (抱怨).
         unsubscribed: Unsubscriptions (取消訂閱).
         transactions: Orders that Google Analytics counts.
-        revenue: Their value, in the currency of the shop.
+        revenue: The value of these orders, in the currency of the shop.
     Source: POST /v1/report/campaigns/metrics; notes 2026.
     """
 
@@ -68,23 +66,23 @@ class CampaignMetrics(Plain):
 
 @attrs.frozen(kw_only=True)
 class ReportSummary(Tabular):
-    """How many addresses each report file lists, each counted once, whatever its case.
+    """The number of different addresses in each report file, without case.
 
-    A number is None where the platform gave no file of that type: probably it happened to
-    nobody, but the platform does not say so (T116). It is None, too, where the file has rows and
-    in them not one address that is recognised (T119). A rate is in percent, and None where it
-    would rest on a number that is not known, or be a share of nothing. The two halves of an
-    A/B test are one here, since the files do not tell them apart.
+    A number is None if the platform has no file of that type. Probably no such event happened, but
+    the platform does not document this (T116). A number is also None if the file has rows, but no
+    recognisable address (T119). A rate is in percent, and None if one of its numbers is None or its
+    base is 0. The two halves of an A/B test are counted together, because the files do not
+    distinguish them.
 
     Attributes:
         campaign_sn: The campaign.
-        delivered: Addresses whose server took the mail (到達).
-        opened: Addresses that opened it (開信).
+        delivered: Addresses for which the server accepted the mail (到達).
+        opened: Addresses that opened the mail (開信).
         clicked: Addresses that followed a link (點擊).
         bounced: Addresses that could not be reached (退信).
-        unsubscribed: Addresses that want no further mail (取消訂閱).
-        complained: Addresses that reported it as spam (抱怨).
-        events: Rows of each file by its type; one address may have several.
+        unsubscribed: Addresses that unsubscribed (取消訂閱).
+        complained: Addresses that reported the mail as spam (抱怨).
+        events: Number of rows of each file by its type; an address can have several rows.
     Source: the report files; that they list everything is inferred (T113, T116).
     """
 
@@ -99,37 +97,37 @@ class ReportSummary(Tabular):
 
     @property
     def delivered_rate_percent(self) -> float | None:
-        """The delivered, of the delivered and bounced."""
+        """Delivered mails, in percent of delivered and bounced mails."""
         return _percent(self.delivered, self._sent)
 
     @property
     def bounced_rate_percent(self) -> float | None:
-        """The bounced, of the delivered and bounced."""
+        """Bounced mails, in percent of delivered and bounced mails."""
         return _percent(self.bounced, self._sent)
 
     @property
     def opened_rate_percent(self) -> float | None:
-        """Those who opened, of the delivered."""
+        """Opened mails, in percent of delivered mails."""
         return _percent(self.opened, self.delivered)
 
     @property
     def clicked_rate_percent(self) -> float | None:
-        """Those who clicked, of the delivered."""
+        """Clicked mails, in percent of delivered mails."""
         return _percent(self.clicked, self.delivered)
 
     @property
     def click_to_open_rate_percent(self) -> float | None:
-        """Those who clicked, of those who opened."""
+        """Clicked mails, in percent of opened mails."""
         return _percent(self.clicked, self.opened)
 
     @property
     def unsubscribed_rate_percent(self) -> float | None:
-        """Those who unsubscribed, of the delivered."""
+        """Unsubscriptions, in percent of delivered mails."""
         return _percent(self.unsubscribed, self.delivered)
 
     @property
     def complained_rate_percent(self) -> float | None:
-        """Those who complained, of the delivered."""
+        """Complaints, in percent of delivered mails."""
         return _percent(self.complained, self.delivered)
 
     def __html_rows__(self) -> Iterator[tuple[str, object]]:
@@ -159,17 +157,18 @@ class ReportSummary(Tabular):
 
 @attrs.frozen(kw_only=True)
 class CampaignSummary(ReportSummary):
-    """What became of a campaign: as the platform counts it, or as its report files have it.
+    """The numbers of a campaign, from the platform's metrics or from its report files.
 
-    A number is None if it is not known. Rates are as in `ReportSummary`. Whether the platform
-    counts people or events is not documented (T131); the report files are counted by people.
+    A number is None if it is unknown. Rates are as in `ReportSummary`. The platform does not
+    document whether its metrics count people or events (T131). The report files are counted by
+    people.
 
     Attributes:
-        name: Name of the campaign; empty if it is not known.
-        recipients: Contacts that it goes to.
+        name: Name of the campaign; empty if unknown.
+        recipients: Number of recipients.
         sent_begin: When sending began, UTC.
         sent_end: When sending ended, UTC.
-        parts: The platform's rows of the parts of an A/B test. Never add them up.
+        parts: The platform's rows for the parts of an A/B test. Never add them up.
         source: ``metrics``, or ``report`` if the account has no metrics.
     Source: POST /v1/report/campaigns/metrics; notes 2026 (T130, T131)
     """
@@ -182,7 +181,7 @@ class CampaignSummary(ReportSummary):
     source: Literal["metrics", "report"] = "metrics"
 
     def __str__(self) -> str:
-        # Of a campaign that was stopped this is how far it had come.
+        # For a stopped campaign, this rate shows its progress.
         rate_percent = _percent(self._sent, self.recipients)
         return "\n".join(
             (
@@ -197,8 +196,8 @@ def _percent(part: int | None, base: int | None) -> float | None:
     return None if part is None or not base else 100 * part / base
 
 
-def _line(title: str, number: int | None, rate_percent: float | None, of: str) -> str:
-    """Write a line of the table; what is not known is a dash."""
+def _line(title: str, number: int | None, rate_percent: float | None, base: str) -> str:
+    """Return a line of the table, with a dash for an unknown number."""
     shown = "" if not title else "–" if number is None else f"{number:,}"
     rate = "–" if rate_percent is None else f"{rate_percent:.1f} %"
-    return f"{title:<12} {shown:>11} {rate:>8} of {of}"
+    return f"{title:<12} {shown:>11} {rate:>8} of {base}"

@@ -1,4 +1,4 @@
-"""What a caller may tune, as plain values, and the count of the day; durations are in seconds."""
+"""The options of a client, and its usage of the daily quota; durations are in seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from newsleopard_async.plain import Plain
 __all__ = ["Polling", "RateLimits", "RetryPolicy", "Timeouts", "Usage"]
 
 DAY_S: Final = 86_400.0
-"""A limit over this period counts by UTC day; over any other, by a sliding window."""
+"""A limit with this period counts by UTC day; any other period is a sliding window."""
 
 
 def _is_positive(value: object) -> bool:
@@ -25,7 +25,7 @@ def _is_positive(value: object) -> bool:
 
 
 def _check_positive(options: object, *names: str) -> None:
-    """Refuse durations and counts that are not finite and above zero, all at once."""
+    """Check that all durations and counts are finite and above 0."""
     problems = [
         Problem(name, "positive", f"must be a finite number above 0, not {value!r}")
         for name in names
@@ -37,21 +37,21 @@ def _check_positive(options: object, *names: str) -> None:
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """How long each wait may last.
+    """The longest duration of each wait.
 
-    One attempt at an API request takes at most the sum of the first four, however slowly its
-    answer comes. An upload or a download may take any time, as long as it moves: at least
-    2,048 bytes a second within each `storage_write_s` or `storage_read_s`.
+    One attempt at an API request takes at most the sum of the first four, even if its answer is
+    slow. An upload or download has no total limit, but must move at least 2,048 bytes per second
+    within each `storage_write_s` or `storage_read_s`.
 
     Attributes:
-        connect_s: To connect, TLS included.
-        read_s: Between two pieces of an answer.
-        write_s: For one piece of a request to leave.
-        pool_s: For a connection to become free.
-        submit_s: The whole of an attempt that must not be repeated.
-        storage_read_s: For the head of an answer of the file storage to come once the request
-            has left; then for enough of its body.
-        storage_write_s: For enough of an upload to leave.
+        connect_s: Time to connect, including TLS.
+        read_s: Time between two pieces of an answer.
+        write_s: Time to send one piece of a request.
+        pool_s: Time until a connection is free.
+        submit_s: Time of a whole attempt at a request that must not be repeated.
+        storage_read_s: Time from the sent request to the head of the file storage's answer; after
+            that, the period in which enough of the body must arrive.
+        storage_write_s: The period in which enough of an upload must be sent.
     """
 
     connect_s: float = 10.0
@@ -68,17 +68,17 @@ class Timeouts:
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How a request that may be repeated is repeated: exponential backoff, full jitter.
+    """The retries of a request that can be repeated: exponential backoff with full jitter.
 
     Attributes:
-        max_attempts: Attempts in all; 1 never repeats. Those that the gateway refused are
-            waited out by the limiter and not counted.
-        max_total_s: No attempt begins later than this after the first, the wait for its turn
-            apart.
-        base_s: Upper bound of the first wait; it doubles with every further one.
+        max_attempts: Number of attempts; 1 never repeats. Attempts that the gateway refused are
+            not counted, because the limiter waits for them.
+        max_total_s: Time after the first attempt in which another attempt can begin, without the
+            wait for its slot.
+        base_s: Upper bound of the first wait; it doubles with each further wait.
         cap_s: Upper bound of any wait.
-        retry_after_cap_s: Longest ``Retry-After`` that is waited for; above it the call
-            raises ``RateLimited`` at once.
+        retry_after_cap_s: Longest ``Retry-After`` that the call waits for; above it, the call
+            raises ``RateLimited`` immediately.
     """
 
     max_attempts: int = 5
@@ -97,14 +97,15 @@ def _as_windows(windows: Iterable[tuple[int, float]]) -> tuple[tuple[int, float]
 
 @attrs.frozen
 class RateLimits:
-    """How many requests may reach the platform, and how fast.
+    """The rate limits that a client observes.
 
     Attributes:
-        windows: Pairs of (requests, period in seconds); every request counts against each.
-        uplink_s: The longest that a request may be on its way to the server. It bounds how
-            far two arrivals can move together; a larger value is safer and slower.
-        export_per_campaign_s: Exports of one campaign nearer than this are refused locally.
-        export_every_s: Exports of any campaign keep this distance, and are waited for.
+        windows: Pairs of (requests, period in seconds); every request counts in each window.
+        uplink_s: The longest time that a request needs to reach the server. Two requests can arrive
+            closer together by this time; a larger value is safer and slower.
+        export_per_campaign_s: Least time between two exports of one campaign; an earlier export is
+            refused locally.
+        export_every_s: Least time between any two exports; an earlier export waits.
     """
 
     windows: tuple[tuple[int, float], ...] = attrs.field(
@@ -117,7 +118,11 @@ class RateLimits:
 
     def __attrs_post_init__(self) -> None:
         problems = [
-            Problem("windows", "positive", f"{count} in {period_s} s is no limit")
+            Problem(
+                "windows",
+                "positive",
+                f"has {count} requests in {period_s} s; both must be finite and above 0",
+            )
             for count, period_s in self.windows
             if count < 1 or not (math.isfinite(period_s) and period_s > 0)
         ]
@@ -126,29 +131,33 @@ class RateLimits:
 
     @classmethod
     def documented(cls) -> RateLimits:
-        """10 requests a second and 10,000 a day. Source: 速率限制; documented."""
+        """Return 10 requests per second and 10,000 per day. Source: 速率限制; documented."""
         return cls()
 
     @classmethod
     def vendor_2026(cls) -> RateLimits:
-        """2 a second, 300,000 a day, an export every 10 s. Source: the vendor's notes of 2026."""
+        """Return 2 requests per second, 300,000 per day, and 10 s between exports.
+
+        Source: the vendor's notes of 2026.
+        """
         return cls(windows=((2, 1.0), (300_000, DAY_S)), export_every_s=10.0)
 
 
 @attrs.frozen(kw_only=True)
 class Polling(Plain):
-    """How a job at the server is watched: ever slower, with jitter, and never for ever.
+    """The polls of a job at the server, with growing waits, jitter and a deadline.
 
     Attributes:
-        first_s: Wait before the second look.
-        factor: Each wait is so many times the last.
-        max_s: Longest wait between two looks; every wait is that long until a webhook comes.
+        first_s: Wait before the second poll.
+        factor: The factor by which each wait is longer than the last.
+        max_s: Longest wait between two polls; with a webhook, every wait until it arrives.
         jitter: Share by which each wait varies, up and down.
-        deadline_s: When to stop looking, even while a look is on its way; the job itself goes
-            on. The last look begins at the deadline, and has 5 s, or a tenth of it if less.
-        grace_s: How long a refused look at an import means that the server does not know it yet.
-        settle_s: How long a report that does not change is watched before it is taken as
-            the newest there is; and how long a refused look at its links means "not ready".
+        deadline_s: Time after which polling stops, even during a poll; the job itself continues.
+            The last poll begins at the deadline, and has 5 s, or a tenth of the deadline if less.
+        grace_s: Time in which a refused poll of an import means that the server does not know the
+            import yet.
+        settle_s: Time in which a report must not change before it counts as the newest; also the
+            time in which a refused poll of its links means "not ready".
     """
 
     first_s: float = 5.0
@@ -162,7 +171,7 @@ class Polling(Plain):
     def __attrs_post_init__(self) -> None:
         _check_positive(self, "first_s", "factor", "max_s", "deadline_s", "grace_s", "settle_s")
         if self.factor < 1:
-            # Ever faster, until the day's quota is gone.
+            # A smaller factor would poll faster and faster, until the daily quota is exhausted.
             raise InvalidRequest.of("factor", "range", "must be at least 1")
         if not 0 <= self.jitter < 1:
             raise InvalidRequest.of("jitter", "share", "must be at least 0 and below 1")
@@ -170,16 +179,16 @@ class Polling(Plain):
 
 @attrs.frozen(kw_only=True)
 class Usage(Plain):
-    """The day's requests of all who share the limits, as this process last saw them: an estimate.
+    """The usage of the daily quota by all clients that share the limits: this process's estimate.
 
-    The platform does not say how it counts. Some requests of the limit stay in hand, so that
+    The platform does not document how it counts. Some requests of the limit are reserved, so
     ``used`` and ``remaining`` do not add up to ``limit``.
 
     Attributes:
-        used: Requests of this UTC day, those on their way included.
-        limit: The day's limit, or None where the client has none.
-        remaining: Requests that may still go, or None where the client has no limit.
-        resets_at: When the count begins anew: the next 00:00 UTC.
+        used: Requests of this UTC day, including those that are being sent.
+        limit: The daily quota, or None if the client has no daily limit.
+        remaining: Requests that can still be sent, or None if the client has no daily limit.
+        resets_at: When the count restarts: the next 00:00 UTC.
     """
 
     used: int

@@ -1,4 +1,4 @@
-"""Campaigns that were sent, and their report files, as the server describes them."""
+"""Sent campaigns, their report files, and the rows of files, as the platform describes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SentCampaign(Plain):
 
     Attributes:
         sn: Its code (活動代碼).
-        name: Its name; empty if the server gave none.
+        name: Its name; empty if unknown.
         sent_begin: When sending began, UTC (活動寄送時間).
         sent_end: When sending ended, UTC (活動寄送完成時間).
     Source: GET /v1/report/campaigns; documented.
@@ -37,7 +37,7 @@ class SentCampaign(Plain):
 
 
 class ReportType(Token):
-    """What a report file lists: 到達, 開信, 點擊, 退信, 取消訂閱, 抱怨, or an unknown word.
+    """The type of a report file: 到達, 開信, 點擊, 退信, 取消訂閱, 抱怨, or another word.
 
     Source: 報表種類分類; documented.
     """
@@ -69,10 +69,10 @@ class ReportLink(Plain):
     """A report file of a campaign, ready for download.
 
     Attributes:
-        type: What it lists.
-        url: Where it is. Secret and short-lived: fetch it soon, without the key; ``repr``
-            and ``to_dict()`` hide its query.
-        created: When the file was made, UTC (報表建立日期).
+        type: The type of its rows.
+        url: The URL of the file. It is secret and soon expires: download the file soon, without the
+            key. ``repr`` and ``to_dict()`` hide its query.
+        created: When the file was created, UTC (報表建立日期).
     Source: GET /v1/report/{campaign_sn}/link; documented.
     """
 
@@ -82,7 +82,7 @@ class ReportLink(Plain):
 
 
 def newest_links(links: Iterable[ReportLink]) -> tuple[ReportLink, ...]:
-    """Return one link for each type, the newest, in the order of their first appearance."""
+    """Return the newest link of each type, in the order in which the types first appear."""
     newest: dict[str, ReportLink] = {}
     for link in links:
         known = newest.setdefault(link.type, link)
@@ -91,22 +91,22 @@ def newest_links(links: Iterable[ReportLink]) -> tuple[ReportLink, ...]:
     return tuple(newest.values())
 
 
-# Rows of the platform's files, read after the fact. They are personal data.
-#
-# Their ``repr`` shows no contact; their fields and ``to_dict()`` do.
+# Rows of the platform's files. They are personal data: their ``repr`` shows no contact, but their
+# fields and ``to_dict()`` do.
 
 _ADDRESS: Final = re.compile(r"\S*[@＠]\S*")
 _LONGEST_SHOWN_CHARS: Final = 80
+"""Characters of a reason in a ``repr``. Chosen: one line of a terminal."""
 
 
 class HidesContact(abc.ABC):
-    """A base for what holds contacts: it shows only what it says may be shown."""
+    """A base for classes with contact data: their ``repr`` shows only chosen values."""
 
     __slots__ = ()
 
     @abc.abstractmethod
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        """Yield what may be shown; rich asks for it where others ask for the ``repr``."""
+        """Yield the names and values that can be shown; rich calls this instead of ``repr``."""
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
@@ -115,15 +115,15 @@ class HidesContact(abc.ABC):
 
 @attrs.frozen(kw_only=True, repr=False)
 class RejectedRow(HidesContact, Plain):
-    """A row of an import that the platform did not take.
+    """A row of an import that the platform rejected.
 
     Attributes:
-        line: The line in the contacts as they were given, counted as an editor counts: the
-            header is line 1. None where it is not known.
-        email: The address as it stands in the file, without white space around it.
-        reason: Why it was rejected, in the platform's words, or None where it does not say.
-        values: The cells by column, but for the reason.
-    Source: ``errorDownloadLink``; the file's form is not documented (T49).
+        line: The line in the caller's contacts, counted as in an editor: the header is line 1.
+            None if unknown.
+        email: The address in the file, without surrounding white space.
+        reason: The platform's reason for the rejection, or None if unknown.
+        values: The cells by column, without the reason.
+    Source: ``errorDownloadLink``; the file's format is not documented (T49).
     """
 
     line: int | None = None
@@ -138,15 +138,15 @@ class RejectedRow(HidesContact, Plain):
 
 @attrs.frozen(kw_only=True, repr=False)
 class ReportRow(HidesContact, Plain):
-    """A row of a report file: something that happened to one mail.
+    """A row of a report file: an event of one mail.
 
     Attributes:
-        email: The recipient's address as it stands in the file, without white space around it.
-        name: The recipient's name; empty where the file has none.
-        at: When it happened, UTC; None where the file does not say, or not in a known form.
-        url: What was clicked, or None.
-        reason: Why the mail bounced, in the platform's words, or None.
-        values: All cells by column, those above too.
+        email: The recipient's address in the file, without surrounding white space.
+        name: The recipient's name; empty if the file has none.
+        at: When the event happened, UTC; None if the file has no time in a known format.
+        url: The URL that was clicked, or None.
+        reason: The platform's reason for the bounce, or None.
+        values: All cells by column, including those above.
     Source: the files behind 報表連結; their columns are not documented (T119).
     """
 
@@ -163,11 +163,11 @@ class ReportRow(HidesContact, Plain):
 
 
 def _without_contact(reason: str | None, cells: Iterable[str]) -> str | None:
-    """Take out of a reason what it may quote of its row."""
+    """Remove the cells of its row from a reason, because it can quote them."""
     if reason is None:
         return None
     for cell in sorted(map(str.strip, cells), key=len, reverse=True):
-        # A single letter says nothing of anybody, and is in every word.
+        # A single letter identifies no person, and occurs in many words.
         if len(cell) > 1 or not cell.isascii():
             reason = reason.replace(cell, "…")
     return _ADDRESS.sub("…", reason)[:_LONGEST_SHOWN_CHARS]

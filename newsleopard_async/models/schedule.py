@@ -1,4 +1,4 @@
-"""When a campaign goes out."""
+"""The time at which a campaign is sent."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class SendNow(OfAKind):
 class SendAt(OfAKind):
     """Send at a set time (排程寄送).
 
-    Whether the time lies in the future is checked when the campaign is sent.
+    The submit checks that the time is in the future.
 
     Args:
-        when: Any aware datetime; a naive one, or a local time that the clocks skip, is refused.
-        timezone: What the platform displays; None takes the zone of ``when`` if the platform
-            lists it, otherwise TAIPEI. It never moves the instant.
+        when: Any aware datetime, except a local time that the clocks skip.
+        timezone: The zone that the platform displays; None uses the zone of ``when`` if the
+            platform lists it, otherwise TAIPEI. It never changes the instant.
 
     Attributes:
         when: The instant, in UTC.
-        timezone: The zone whose code is sent along.
+        timezone: The zone of the code in the request.
 
-    Source: config.schedule.type 1; documented. The zone's meaning is not (T71).
+    Source: config.schedule.type 1; documented, except the meaning of the zone (T71).
     """
 
     plain_kind: ClassVar[str] = "at"
@@ -56,7 +56,7 @@ class SendAt(OfAKind):
 
     @property
     def local(self) -> datetime:
-        """The instant on the clocks of ``timezone``."""
+        """The local time of ``timezone``."""
         return self.when.astimezone(self.timezone.zone)
 
 
@@ -64,7 +64,7 @@ Schedule: TypeAlias = SendNow | SendAt
 
 
 def _zone_of(when: datetime) -> Timezone:
-    """Return the zone of a datetime; TAIPEI for one that the platform does not list."""
+    """Return the zone of a datetime, or TAIPEI if the platform does not list the zone."""
     name = when.tzinfo.key if isinstance(when.tzinfo, ZoneInfo) else None
     return Timezone.listed(name or "") or Timezone.TAIPEI
 
@@ -76,13 +76,13 @@ def _problems_of_when(when: object) -> Iterator[Problem]:
         yield Problem(
             "when",
             "exists",
-            "is no time on that zone's clocks (skipped in spring, or made with a pytz zone); "
-            "choose another, with a zoneinfo zone",
+            "does not exist in its zone (the clocks skip it in spring, or it has a pytz zone); "
+            "choose another time, with a zone of zoneinfo",
         )
 
 
 def _exists(when: datetime) -> bool:
-    """Tell whether the way to UTC and back leads to the same local time."""
+    """Return whether a conversion to UTC and back gives the same local time."""
     back = when.astimezone(UTC).astimezone(when.tzinfo)
     return back.replace(tzinfo=None) == when.replace(tzinfo=None)
 
@@ -90,16 +90,16 @@ def _exists(when: datetime) -> bool:
 def _problems_of_timezone(timezone: object) -> Iterator[Problem]:
     if timezone is not None and not isinstance(timezone, Timezone):
         yield wrong_type(
-            "timezone", timezone, 'a Timezone such as Timezone.of("Asia/Taipei"), or left out'
+            "timezone", timezone, 'a Timezone such as Timezone.of("Asia/Taipei"), or None'
         )
 
 
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-"""In English wherever it runs, which ``%a`` is not."""
+"""English names, because ``%a`` depends on the locale."""
 
 
 def on_clock(when: datetime, timezone: Timezone) -> datetime:
-    """Return a time on a zone's clocks; at the ends of the calendar, in UTC."""
+    """Return a time in a zone; in UTC at the ends of the calendar, where the zone fails."""
     try:
         return when.astimezone(timezone.zone)
     except OverflowError:
@@ -107,7 +107,7 @@ def on_clock(when: datetime, timezone: Timezone) -> datetime:
 
 
 def spell(when: datetime, timezone: Timezone) -> str:
-    """Spell out a time on both clocks, where a wrong zone catches the eye."""
+    """Return a time in its zone and in UTC, so that a wrong zone is noticed."""
     return (
         f"{_show(on_clock(when, timezone))} on the clocks of {timezone.name} "
         f"({timezone.zone_name}), which is {_show(when.astimezone(UTC))} UTC"

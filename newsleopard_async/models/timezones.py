@@ -1,8 +1,8 @@
 """The platform's 88 time zones (config.schedule.timezone).
 
-The code and the name are the platform's. The IANA zone is a mapping made by this project:
-the documentation gives neither region nor offset. It serves for display and for choosing a
-code; the instant of sending is always sent in UTC, so an outdated rule cannot move it.
+The codes and names are the platform's. The IANA zones are this project's mapping, because the
+documentation has no regions or offsets. They are used for display and for the choice of a code. The
+time of sending is always sent in UTC, so an outdated zone rule cannot change it.
 
 A code is not an offset: 8 is SYDNEY. Source: T71 to T73.
 """
@@ -25,7 +25,7 @@ class Timezone(Enum):
     """A time zone that the platform lists.
 
     Attributes:
-        code: The platform's number for it, 0 to 87.
+        code: The platform's number, 0 to 87.
         zone_name: Its name in the IANA time zone database.
     """
 
@@ -124,7 +124,7 @@ class Timezone(Enum):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone's rules, loaded when first asked for."""
+        """The rules of the zone, loaded on first use."""
         try:
             return ZoneInfo(self.zone_name)
         except ZoneInfoNotFoundError:
@@ -137,22 +137,22 @@ class Timezone(Enum):
         """Find a zone by its IANA name (``Asia/Taipei``) or the platform's (``TAIPEI``).
 
         Raises:
-            InvalidRequest: the platform lists no such zone; a number is none either.
+            InvalidRequest: the platform lists no zone with this name; numbers are refused.
         """
-        wanted = 'a name such as "Asia/Taipei", never an offset'
+        wanted = 'a name such as "Asia/Taipei", not an offset'
         raise_problems(problems_of_type("timezone", name, str, wanted))
         found = cls.listed(name) or cls.__members__.get(name.upper())
         if found is None:
             raise InvalidRequest.of(
                 "timezone",
                 "listed",
-                f"{name!r} is none of the platform's zones; leave it out to use TAIPEI's code",
+                f"{name!r} is not one of the platform's zones; leave it out to use TAIPEI's code",
             )
         return found
 
     @classmethod
     def listed(cls, zone_name: str) -> Timezone | None:
-        """Return the zone of an IANA name, also of a former one, or None if it is not listed."""
+        """Return the zone with a current or former IANA name, or None if it is not listed."""
         return _by_zone_name().get(_FORMER_NAMES.get(zone_name, zone_name))
 
 

@@ -1,4 +1,4 @@
-"""Rules that values obey before they are sent; each yields every problem it finds."""
+"""Checks of values before they are sent; each yields all problems that it finds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
     "wrong_type",
 ]
 
-# The line separators that are no control characters break a header line all the same.
+# U+2028 and U+2029 are not control characters, but they also break a header line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ADDRESS = re.compile(
@@ -30,21 +30,21 @@ _ADDRESS = re.compile(
 
 
 def raise_problems(problems: Iterable[Problem]) -> None:
-    """Raise one InvalidRequest with all the problems, if there are any."""
+    """Raise one InvalidRequest with all problems, if there are any."""
     found = tuple(problems)
     if found:
         raise InvalidRequest(found)
 
 
 def wrong_type(field: str, value: object, wanted: str) -> Problem:
-    """Build the problem of a value of another type; the value itself is not shown."""
+    """Return the problem of a value with a wrong type; it does not show the value."""
     return Problem(field, "type", f"must be {wanted}, not {type(value).__name__}")
 
 
 def problems_of_type(
     field: str, value: object, cls: type | tuple[type, ...], wanted: str
 ) -> Iterator[Problem]:
-    """Yield a problem unless the value is of the class; a bool is no number."""
+    """Yield a problem unless the value is an instance; a bool does not count as a number."""
     if not isinstance(value, cls) or (isinstance(value, bool) and cls is not bool):
         yield wrong_type(field, value, wanted)
 
@@ -52,7 +52,7 @@ def problems_of_type(
 def problems_of_count(
     field: str, value: object, *, low: int = 0, high: int | None = None
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a whole number that must be in a range."""
+    """Yield a problem unless the value is a whole number in a range."""
     if not isinstance(value, int) or isinstance(value, bool):
         yield wrong_type(field, value, "a whole number")
     elif high is not None and not low <= value <= high:
@@ -62,27 +62,27 @@ def problems_of_count(
 
 
 def problems_of_max_rejected(value: object) -> Iterator[Problem]:
-    """Yield what is wrong with how many rows may be rejected: a number, a share, or None."""
+    """Yield a problem unless the value is a limit of rejected rows: a number, a share, or None."""
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         yield wrong_type("max_rejected", value, "a number of rows, a share, or None")
-    elif not value >= 0:  # which NaN is not, either
+    elif not value >= 0:  # also refuses NaN
         yield Problem("max_rejected", "range", "must not be negative; None allows any number")
 
 
 def problems_of_time(field: str, value: object, zone: str = "UTC") -> Iterator[Problem]:
-    """Yield a problem unless the value is an instant, which a datetime without a zone is not.
+    """Yield a problem unless the value is a datetime with a time zone.
 
     Args:
-        zone: The zone that is shown as an example.
+        zone: The example of a zone in the message.
     """
     if not isinstance(value, datetime):
-        yield wrong_type(field, value, f"a datetime with a time zone, as in tzinfo={zone}")
+        yield wrong_type(field, value, f"a datetime with a time zone, for example tzinfo={zone}")
     elif value.utcoffset() is None:
-        yield Problem(field, "aware", f"has no time zone; give it one, as in tzinfo={zone}")
+        yield Problem(field, "aware", f"has no time zone; add one, for example tzinfo={zone}")
     elif not _is_in_utc(value):
-        yield Problem(field, "exists", "lies beyond the ends of the calendar in UTC")
+        yield Problem(field, "exists", "has no date in UTC; choose a year from 2 to 9998")
 
 
 def _is_in_utc(when: datetime) -> bool:
@@ -94,20 +94,20 @@ def _is_in_utc(when: datetime) -> bool:
 
 
 def problems_of_text(field: str, value: object, *, wanted: str = "text") -> Iterator[Problem]:
-    """Yield what is wrong with a text that may have several lines."""
+    """Yield the problems of a text, which can have several lines."""
     if not isinstance(value, str):
         yield wrong_type(field, value, wanted)
     elif not value.strip():
-        yield Problem(field, "required", "is empty; give it a text")
+        yield Problem(field, "required", "is empty; write a text")
     else:
         yield from problems_of_encoding(field, value)
 
 
 def problems_of_line(field: str, value: object) -> Iterator[Problem]:
-    """Yield what is wrong with a text of one line, such as one that becomes a mail header."""
+    """Yield the problems of a text in one line, for example of a mail header."""
     yield from problems_of_text(field, value)
     if isinstance(value, str) and _CONTROL.search(value):
-        yield Problem(field, "one-line", "holds a line break or control character; remove it")
+        yield Problem(field, "one-line", "contains a line break or control character; remove it")
 
 
 def problems_of_encoding(field: str, value: str) -> Iterator[Problem]:
@@ -116,12 +116,12 @@ def problems_of_encoding(field: str, value: str) -> Iterator[Problem]:
         yield Problem(
             field,
             "encoding",
-            "holds half a surrogate pair, which no UTF-8 can carry; decode the source again",
+            "contains half of a surrogate pair, which UTF-8 cannot encode; decode the source again",
         )
 
 
 def problems_of_address(field: str, value: object) -> Iterator[Problem]:
-    """Yield what is wrong with the mail address of a sender."""
+    """Yield the problems of the mail address of a sender."""
     found = list(problems_of_line(field, value))
     yield from found
     if not found and isinstance(value, str):
@@ -131,12 +131,12 @@ def problems_of_address(field: str, value: object) -> Iterator[Problem]:
 def _problems_of_address_text(field: str, value: str) -> Iterator[Problem]:
     if not value.isascii():
         yield Problem(
-            field, "ascii", "holds a character outside ASCII (perhaps ＠); write a domain as xn--…"
+            field,
+            "ascii",
+            "contains a character outside ASCII (perhaps ＠); write a domain as xn--…",
         )
     elif not (match := _ADDRESS.fullmatch(value)) or _has_bad_dots(match["local"]):
-        yield Problem(
-            field, "address", "is no bare mail address; write it as name@example.com, nothing else"
-        )
+        yield Problem(field, "address", "is not a mail address alone; write it as name@example.com")
 
 
 def _has_bad_dots(local: str) -> bool:
