@@ -33,14 +33,14 @@ def submit(url: str, list_sn: str, name: str) -> httpx.Response:
 def test_fault_of_a_button_is_seen_by_a_client(page: Any, url: str, account: Account) -> None:
     """A newcomer's two minutes: the answer to a submit is lost, and the page shows it."""
     page.goto(UI + "controls")
-    page.get_by_label("What goes wrong").select_option("lose_reply")
-    page.get_by_role("button", name="Let it go wrong").click()
+    page.get_by_label("Kind of fault").select_option("lose_reply")
+    page.get_by_role("button", name="Set the fault").click()
     expect(page.locator("#faults-waiting")).to_contain_text("lose_reply")
 
     with pytest.raises(httpx.RemoteProtocolError):
         submit(url, account[1]["list"], "lost")
 
-    expect(page.locator("#faults-waiting")).to_contain_text("Nothing waits to go wrong.")
+    expect(page.locator("#faults-waiting")).to_contain_text("No fault is waiting.")
     page.goto(UI + "requests?fault=1")
     expect(page.locator("#requests")).to_contain_text("lose_reply")
 
@@ -48,7 +48,7 @@ def test_fault_of_a_button_is_seen_by_a_client(page: Any, url: str, account: Acc
 def test_form_shows_what_a_fault_needs(page: Any) -> None:
     """Seconds of a delay, a status of an answer; any operation for a throttle only."""
     page.goto(UI + "controls")
-    kinds, seconds = page.get_by_label("What goes wrong"), page.locator("input[name=seconds]")
+    kinds, seconds = page.get_by_label("Kind of fault"), page.locator("input[name=seconds]")
     delay, status = seconds.last, page.get_by_label("Status", exact=True)
     expect(delay).to_be_hidden()
 
@@ -58,10 +58,10 @@ def test_form_shows_what_a_fault_needs(page: Any) -> None:
 
     kinds.select_option("throttle")
     page.locator("select[name=operation]").select_option("any operation")
-    page.get_by_role("button", name="Let it go wrong").click()
+    page.get_by_role("button", name="Set the fault").click()
     expect(page.locator("#faults-waiting")).to_contain_text("any operation")
     page.get_by_role("button", name="Clear the faults and scripts").first.click()
-    expect(page.locator("#faults-waiting")).to_contain_text("Nothing waits to go wrong.")
+    expect(page.locator("#faults-waiting")).to_contain_text("No fault is waiting.")
 
 
 def test_clock_is_moved_and_run_by_buttons(page: Any, account: Account) -> None:
@@ -105,7 +105,7 @@ def test_switch_is_set_and_set_back(page: Any, account: Account) -> None:
     expect(page.locator("#switch-first_page")).to_contain_text("changed; it was 0")
     assert emulator.switches.first_page == 1
 
-    page.get_by_role("button", name="Set back").click()
+    page.get_by_role("button", name="Restore the start value").click()
     expect(page.locator("#switch-first_page")).not_to_contain_text("changed")
     assert emulator.switches.first_page == 0
 

@@ -92,7 +92,7 @@ async def test_key_is_not_named_if_any_is_good() -> None:
     async with opened(Emulator(api_keys=None)) as page:
         html = (await page.get("/")).text
 
-    assert "any; a request without a key is refused" in html
+    assert "any key; a request without a key is refused" in html
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ async def test_mails_are_searched_filtered_and_paged(filled: Filled) -> None:
     assert all_of_them.count('class="row mail-row"') == 50
     assert set(re.findall(r"member\d+@", found)) == {"member07@"}
     assert bounced.count(">bounced</span>") == bounced.count('class="row mail-row"') > 0
-    assert "No mail is like that." in nothing
+    assert "No mail matches." in nothing
     assert 'title="Variant of the A/B test">B<' in variant
     assert 'title="Variant of the A/B test">A<' not in variant
 
@@ -301,7 +301,7 @@ async def test_day_that_is_used_up_is_given_back_by_a_button() -> None:
         controls = (await page.get(UI + "controls")).text
 
     scripts = controls.partition('id="scripts-waiting"')[2].partition("</div>")[0]
-    assert "Give the day back" in scripts
+    assert "Restore the daily quota" in scripts
     assert "Clear the faults and scripts" not in scripts
 
 

@@ -1,4 +1,4 @@
-"""A word of English beside each token of the platform, and the tone in which it is shown."""
+"""The English labels of the page, and the colour tone of each state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORDS: Final[Mapping[str, str]] = {
     "INSUFFICIENT_RECIPIENT_FOR_TESTING": "too few recipients for a test",
     "OVER_LIMIT": "balance too low",
     "UNAUTHENTICATED_SENDER": "sender is not verified",
-    "PROCESSING": "under way",
+    "PROCESSING": "running",
     "ERROR": "failed",
     "MISSING_REQUIRED_DATA": "EMAIL or NAME is missing",
     "DUPLICATE_HEADER": "a column occurs twice",
@@ -30,7 +30,7 @@ WORDS: Final[Mapping[str, str]] = {
     "NOT_A_NUMBER": "not a number",
     "NOT_A_DATE": "not a date",
 }
-"""States of campaigns and imports, and reasons of rejected rows, in words."""
+"""States of campaigns and imports, and reasons of rejected rows, by the platform's token."""
 
 TONES: Final[Mapping[str, str]] = {
     "COMPLETE": "good",
@@ -43,7 +43,7 @@ TONES: Final[Mapping[str, str]] = {
     "STOP": "warn",
     "DRAFT": "calm",
 }
-"""The tone of each state; of all others it is ``bad``."""
+"""The colour tone of each state; all other states are ``bad``."""
 
 EVENTS: Final[Mapping[str, str]] = {
     "delivery": "delivered",
@@ -53,7 +53,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "unsubscribe": "unsubscribed",
     "complain": "complained",
 }
-"""What becomes of a mail."""
+"""The events of a mail."""
 
 READERS: Final[Mapping[str, str]] = {
     "open": "Open",
@@ -62,7 +62,7 @@ READERS: Final[Mapping[str, str]] = {
     "unsubscribe": "Unsubscribe",
     "complain": "Complain",
 }
-"""What a reader can be made to do."""
+"""The buttons for actions of a reader."""
 
 KINDS: Final[Mapping[str, str]] = {
     "regular": "Campaign",
@@ -81,7 +81,7 @@ MOMENTS: Final[Mapping[str, str]] = {
     "export": "Report exported",
     "delete": "Deleted",
 }
-"""What stands on a timeline."""
+"""The entries of a timeline."""
 
 FAULTS: Final[Mapping[str, str]] = {
     "lose_reply": "The request is processed, and its answer is lost",
@@ -90,11 +90,11 @@ FAULTS: Final[Mapping[str, str]] = {
     "throttle": "The request is refused as too fast (429)",
     "answer": "The request is answered with another status",
     "delay": "The request is processed, and answered late",
-    "hang": "Silence, and then the connection breaks",
+    "hang": "No answer, and then the connection breaks",
     "cut_body": "Half of the answer is missing",
     "garbage": "The answer is not JSON",
 }
-"""What can be made to go wrong with a request."""
+"""The kinds of faults."""
 
 SECTIONS: Final[tuple[tuple[str, str, str], ...]] = (
     ("overview", "/", "Overview"),
@@ -108,4 +108,4 @@ SECTIONS: Final[tuple[tuple[str, str, str], ...]] = (
     ("controls", "/_emulator/ui/controls", "Controls"),
     ("switches", "/_emulator/ui/switches", "Switches"),
 )
-"""The parts of the page: name, path, title."""
+"""The sections of the page: name, path, title."""

@@ -1,4 +1,4 @@
-"""What each page shows: a function of the account and the request, for each path."""
+"""The screens of the page: for each path, a function from account and request to its values."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from newsleopard_async.emulator.sandbox.views import MailsFound
 __all__ = ["SCREENS", "Screen", "ScreenContent"]
 
 SHOWN_LATEST: Final = 5
-"""Chosen: of each kind on the overview, so that it fits on one screen."""
+"""Chosen: 5 mails, campaigns and requests each, so that the overview fits on one screen."""
 SHOWN_MAILS_OF_CONTACT: Final = 20
-"""Chosen: about a screen; the search for mails has the others."""
+"""Chosen: 20 mails, about one screen; the search for mails shows the others."""
 
 MAIL_TABS: Final = ("preview", "text", "source", "headers")
-"""What is shown of a mail; the first one by default."""
+"""The tabs of a mail; the first one is the default."""
 
 
 @attrs.frozen
 class ScreenContent:
-    """What a page shows.
+    """The content of a screen.
 
     Attributes:
-        template: Its template.
-        section: The part of the page that it belongs to.
-        values: What the template has beside what all have.
+        template: File name of the template.
+        section: Name of the section in the navigation.
+        values: Values of the template, in addition to those that all templates have.
     """
 
     template: str
@@ -46,7 +46,7 @@ Screen = Callable[[Account, Request], Awaitable[ScreenContent]]
 
 
 async def overview(account: Account, request: Request) -> ScreenContent:
-    """Show the account at a glance, and what came last."""
+    """Show the latest mails, campaigns and requests."""
     del request
     now = account.present()
     latest = MailFilter(limit=SHOWN_LATEST)
@@ -65,51 +65,51 @@ async def overview(account: Account, request: Request) -> ScreenContent:
 async def mail_list(account: Account, request: Request) -> ScreenContent:
     """Show mails, by a search and filters."""
     now = account.present()
-    wanted = _filter_of(request)
-    found = await queries.in_slices(account, mails.find_mails(account, wanted, now))
+    search = _filter_of(request)
+    found = await queries.in_slices(account, mails.find_mails(account, search, now))
     values = {
         "found": found,
-        "wanted": wanted,
+        "search": search,
         "campaigns": campaigns.campaigns(account, now),
-        "kept": _kept_query(wanted),
+        "kept": _kept_query(search),
     }
     return ScreenContent("mails.html", "mails", values)
 
 
 def _filter_of(request: Request, **changes: Any) -> MailFilter:
-    """Read the search and the filters; an event that there is not is none."""
+    """Return the search and the filters of a URL, without an unknown event or variant."""
     query = request.query_params
     event, variant = query.get("event") or None, query.get("variant") or None
-    wanted = MailFilter(
+    search = MailFilter(
         text=query.get("q", ""),
         campaign_sn=query.get("campaign") or None,
         variant=variant if variant in {"A", "B"} else None,
         event=event if event in labels.EVENTS else None,
         after=query.get("after") or None,
     )
-    return attrs.evolve(wanted, **changes)
+    return attrs.evolve(search, **changes)
 
 
-def _kept_query(wanted: MailFilter) -> dict[str, str]:
-    """Return the query that goes on with a mail, so that its neighbours are those of the search."""
+def _kept_query(search: MailFilter) -> dict[str, str]:
+    """Return the query for the link to a mail, so that the search determines its neighbours."""
     query = {
-        "q": wanted.text,
-        "campaign": wanted.campaign_sn,
-        "variant": wanted.variant,
-        "event": wanted.event,
+        "q": search.text,
+        "campaign": search.campaign_sn,
+        "variant": search.variant,
+        "event": search.event,
     }
     return {name: value for name, value in query.items() if value}
 
 
 async def one_mail(account: Account, request: Request) -> ScreenContent:
-    """Show one mail, and lead to its neighbours."""
+    """Show one mail, with links to its neighbours."""
     now = account.present()
     name = request.path_params["id"]
     mail = await queries.in_slices(account, mails.mail_view(account, name, now))
 
     async def neighbours(*, is_oldest_first: bool) -> MailsFound:
-        wanted = _filter_of(request, after=name, limit=1, is_oldest_first=is_oldest_first)
-        return await queries.in_slices(account, mails.find_mails(account, wanted, now))
+        search = _filter_of(request, after=name, limit=1, is_oldest_first=is_oldest_first)
+        return await queries.in_slices(account, mails.find_mails(account, search, now))
 
     newer = (await neighbours(is_oldest_first=True)).mails
     older = (await neighbours(is_oldest_first=False)).mails
@@ -157,7 +157,7 @@ async def one_list(account: Account, request: Request) -> ScreenContent:
     sn = request.path_params["sn"]
     rows = {each.sn: each for each in queries.lists(account, account.present())}
     if sn not in rows:
-        raise LookupError(f"there is no list {sn!r}")
+        raise LookupError(f"list {sn!r} does not exist; check the code")
     values = await _contacts(account, request, list_sn=sn)
     return ScreenContent("list.html", "lists", {**values, "list": rows[sn]})
 
@@ -249,4 +249,4 @@ SCREENS: Final[Mapping[str, Screen]] = {
     "/_emulator/ui/requests/{id}": one_request,
     "/_emulator/ui/webhooks": webhook_list,
 }
-"""What is shown at each path."""
+"""The screen of each path."""

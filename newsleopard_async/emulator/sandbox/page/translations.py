@@ -1,4 +1,7 @@
-"""The page in 中文: Taiwanese usage and the platform's own terms; the English text is the key."""
+"""The texts of the page in 中文, by their English text, and the choice of the language.
+
+The 中文 is Taiwanese usage, with the platform's own terms.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _FRAME: Final[Mapping[str, str]] = {
         "按鈕與即時更新需要 JavaScript；不啟用也能瀏覽與搜尋所有內容。"
     ),
     "Parts of the page": "頁面選單",
-    "Times are those of Taipei": "時間為臺北時間",
+    "Times are in Taipei time": "時間為臺北時間",
     "Press": "按",
     "for the keys": "查看快速鍵",
     "Keys": "快速鍵",
@@ -63,10 +66,10 @@ _FRAME: Final[Mapping[str, str]] = {
 }
 
 _OVERVIEW: Final[Mapping[str, str]] = {
-    "An API key was sent to the storage. Presigned URLs need none: leave the header away there.": (
+    "An API key was sent to the storage. Presigned URLs need no key; do not send it there.": (
         "有 API 金鑰被送到檔案儲存空間。預先簽署的網址不需要金鑰，請勿附上該標頭。"
     ),
-    "mails have gone out": "已寄出的信件",
+    "sent mails": "已寄出的信件",
     "campaigns": "活動",
     "contacts": "會員",
     "excluded contacts": "無效會員",
@@ -75,12 +78,10 @@ _OVERVIEW: Final[Mapping[str, str]] = {
     "Connect": "連線方式",
     "Base URL": "網址",
     "API key": "API 金鑰",
-    "one of those that the emulator was given; they are not shown": (
-        "模擬器設定的金鑰之一；此處不顯示"
-    ),
-    "any; a request without a key is refused": "任意；未附金鑰的請求會被拒絕",
+    "one of the emulator's keys; they are not shown here": ("模擬器設定的金鑰之一；此處不顯示"),
+    "any key; a request without a key is refused": "任意；未附金鑰的請求會被拒絕",
     "Control API": "控制 API",
-    "Nothing has been asked yet. In three lines, a list and its first contact:": (
+    "There are no requests yet. These lines create a list and import its first contact:": (
         "還沒有任何請求。三行程式就能建立群組並匯入第一位會員："
     ),
     "Latest campaigns": "最新活動",
@@ -95,18 +96,18 @@ _MAILS: Final[Mapping[str, str]] = {
     "Variant of the A/B test": "A/B 測試的版本",
     "Variant {letter}": "版本 {letter}",
     "Event": "事件",
-    "No mail is like that.": "沒有符合條件的信件。",
+    "No mail matches.": "沒有符合條件的信件。",
     "Show all mails": "顯示所有信件",
-    "No mail has gone out yet. Submit a campaign; if it is scheduled, advance the clock.": (
+    "No mail has been sent yet. Submit a campaign; if it is scheduled, advance the clock.": (
         "還沒有寄出任何信件。請送出活動；如為排程活動，請快轉時鐘。"
     ),
     "Neighbours": "前後信件",
     "Newer": "較新",
     "Older": "較舊",
-    "Nobody fills these placeholders, so the reader sees them as they are:": (
+    "These placeholders have no value, so the reader sees them unchanged:": (
         "以下變數沒有對應的值，收件人會直接看到："
     ),
-    "Ways to look at it": "檢視方式",
+    "Views": "檢視方式",
     "Preview": "預覽",
     "Text": "純文字",
     "Source": "原始碼",
@@ -120,9 +121,9 @@ _MAILS: Final[Mapping[str, str]] = {
     "wide, from 640 px": "寬版，640 px 以上",
     "this one was sent": "寄出的是這一版",
     "The mail": "信件",
-    "What its reader did": "收件人的動作",
+    "The reader's actions": "收件人的動作",
     "Nothing yet.": "尚無動作。",
-    "Let the reader do it": "模擬收件人的動作",
+    "Simulate the reader": "模擬收件人的動作",
     "Open": "開信",
     "Click": "點擊",
     "Bounce": "退信",
@@ -148,9 +149,9 @@ _CAMPAIGNS: Final[Mapping[str, str]] = {
     "deleted": "已刪除",
     "{n} recipients": "{n} 位收件人",
     "{share} opened": "開信率 {share}",
-    "What became of the mails": "寄送成效",
+    "Results of the mails": "寄送成效",
     "open rate": "開信率",
-    "Its mails": "查看信件",
+    "Show its mails": "查看信件",
     "About this campaign": "關於這個活動",
     "Timeline": "時間軸",
     "planned": "預定",
@@ -158,9 +159,9 @@ _CAMPAIGNS: Final[Mapping[str, str]] = {
     "Facts": "基本資料",
     "Code": "代碼",
     "Recipients": "收件人數",
-    "Taken off the balance": "扣除封數",
+    "Charged to the balance": "扣除封數",
     "none; an uploaded file": "無；使用上傳的檔案",
-    "Without lists": "排除群組",
+    "Excluded lists": "排除群組",
     "Accepted": "已受理",
     "Sending begins": "開始寄送",
     "The test is decided": "決定測試結果",
@@ -191,28 +192,28 @@ _CONTACTS: Final[Mapping[str, str]] = {
     "Name": "名稱",
     "Subscribed": "有效會員",
     "Excluded": "無效會員",
-    "Made": "建立時間",
+    "Created": "建立時間",
     "Changed": "更新時間",
     "Address": "信箱",
     "Custom variables": "自訂變數",
     "Excluded since": "成為無效會員的時間",
     "part of an address": "信箱的一部分",
-    "No contact is like that.": "沒有符合條件的會員。",
-    "There is no contact here yet; contacts come by imports.": "這裡還沒有會員；會員由匯入產生。",
+    "No contact matches.": "沒有符合條件的會員。",
+    "There is no contact here yet; import contacts first.": "這裡還沒有會員；會員由匯入產生。",
     "Excluded: gets no mail since": "無效會員，不再收到信件，自",
-    "No mail has gone to this contact.": "還沒有信件寄給這位會員。",
+    "No mail has been sent to this contact.": "還沒有信件寄給這位會員。",
     "Exclude this contact": "設為無效會員",
     "Exclude this contact from all mails?": "要將這位會員設為無效會員嗎？",
     "Import": "匯入",
-    "No import has been asked for yet.": "還沒有任何匯入。",
+    "There are no imports yet.": "還沒有任何匯入。",
     "State": "狀態",
     "List": "群組",
     "Rows": "總列數",
-    "Taken": "成功",
+    "Inserted": "成功",
     "Duplicates": "重複",
     "Rejected": "失敗",
-    "Asked for": "要求時間",
-    "File arrived": "檔案送達",
+    "Requested": "要求時間",
+    "File uploaded": "檔案送達",
     "not yet": "尚未",
     "Ended": "結束時間",
     "Ends": "預計結束時間",
@@ -220,7 +221,7 @@ _CONTACTS: Final[Mapping[str, str]] = {
     "stuck": "卡住",
     "Rejected rows": "失敗的名單",
     "Download all of them": "下載全部",
-    "under way": "處理中",
+    "running": "處理中",
     "failed": "失敗",
     "EMAIL or NAME is missing": "缺少 EMAIL 或 NAME",
     "a column occurs twice": "欄位重複",
@@ -232,8 +233,8 @@ _CONTACTS: Final[Mapping[str, str]] = {
 }
 
 _REQUESTS: Final[Mapping[str, str]] = {
-    "Nothing has been asked yet.": "還沒有任何請求。",
-    "No request is like that.": "沒有符合條件的請求。",
+    "There are no requests yet.": "還沒有任何請求。",
+    "No request matches.": "沒有符合條件的請求。",
     "Time": "時間",
     "Request": "請求",
     "Operation": "操作名稱",
@@ -245,14 +246,14 @@ _REQUESTS: Final[Mapping[str, str]] = {
     "Query": "查詢字串",
     "Request id": "請求編號",
     "Body": "內容",
-    "No body is kept; of uploads none is.": "沒有保留內容；上傳的檔案一律不保留。",
-    "{n} bytes came; the beginning is kept.": "共 {n} 位元組，只保留開頭。",
+    "No body is stored. Uploads are never stored.": "沒有保留內容；上傳的檔案一律不保留。",
+    "{n} bytes arrived; only the beginning is stored.": "共 {n} 位元組，只保留開頭。",
     "host is not allowed": "主機未獲允許",
-    "nobody answered": "無人回應",
-    "No webhook has been due yet. Name a webhookUrl with an import or an export.": (
+    "no answer": "無人回應",
+    "No webhook has been due yet. Pass a webhookUrl to an import or an export.": (
         "還沒有 webhook。匯入或匯出時請指定 webhookUrl。"
     ),
-    "Deliver what is due": "立即送出到期的 webhook",
+    "Deliver the due webhooks": "立即送出到期的 webhook",
 }
 
 _CONTROLS: Final[Mapping[str, str]] = {
@@ -272,56 +273,56 @@ _CONTROLS: Final[Mapping[str, str]] = {
     "day": "天",
     "days": "天",
     "at {n} times the speed": "，速度為 {n} 倍",
-    "Next to come:": "下一件事：",
+    "Next event:": "下一件事：",
     "in {time}": "{time}後",
     "Nothing is planned.": "沒有預定的事。",
     "Seconds": "秒數",
     "Advance": "快轉",
     "Speed": "速度",
-    "as the machine's": "與實際時間相同",
-    "a minute in a second": "一秒過一分鐘",
-    "an hour in a second": "一秒過一小時",
-    "This emulator was given a clock that cannot be moved from here.": (
+    "real time": "與實際時間相同",
+    "one minute per second": "一秒過一分鐘",
+    "one hour per second": "一秒過一小時",
+    "The clock of this emulator cannot be moved from here.": (
         "這個模擬器使用的時鐘無法從這裡調整。"
     ),
-    "What goes wrong": "故障種類",
-    "With": "對象",
+    "Kind of fault": "故障種類",
+    "Applies to": "對象",
     "any operation": "任何操作",
-    "How often": "次數",
-    "processed all the same": "仍然處理請求",
-    "Let it go wrong": "設定故障",
-    "Waiting": "等待發生的故障",
+    "Number of requests": "次數",
+    "still process the request": "仍然處理請求",
+    "Set the fault": "設定故障",
+    "Waiting faults": "等待發生的故障",
     "Clear the faults and scripts": "清除故障與腳本",
-    "Nothing waits to go wrong.": "沒有等待發生的故障。",
-    "Scripts: what the platform will say": "腳本：預先決定平台的回應",
-    "Of the next uploads, so many stay PROCESSING for ever:": (
+    "No fault is waiting.": "沒有等待發生的故障。",
+    "Scripts: results that are set in advance": "腳本：預先決定平台的回應",
+    "Number of the next uploads that stay PROCESSING:": (
         "接下來的上傳會一直停在 PROCESSING，次數："
     ),
-    "An upload comes to": "下次上傳的結果：",
-    "A campaign comes to": "下個活動的結果：",
-    "The quota of the day is used up, and back in": "今日額度已用完，恢復還要",
-    "Everything takes its course.": "一切照常進行。",
-    "The next upload comes to": "下次上傳的結果",
-    "Script it": "設定腳本",
-    "The next campaign comes to": "下個活動的結果",
-    "Uploads to stay PROCESSING for ever": "一直停在 PROCESSING 的上傳次數",
-    "Let them stick": "讓匯入卡住",
-    "Seconds until the day's quota is back": "今日額度恢復前的秒數",
-    "Use up the day": "用完今日額度",
-    "Give the day back": "恢復今日額度",
+    "An upload ends in": "下次上傳的結果：",
+    "A campaign ends in": "下個活動的結果：",
+    "The daily quota is used up; it is available again in": "今日額度已用完，恢復還要",
+    "No script is set.": "一切照常進行。",
+    "The next upload ends in": "下次上傳的結果",
+    "Set the script": "設定腳本",
+    "The next campaign ends in": "下個活動的結果",
+    "Number of uploads that stay PROCESSING": "一直停在 PROCESSING 的上傳次數",
+    "Make imports stick": "讓匯入卡住",
+    "Seconds until the daily quota is available again": "今日額度恢復前的秒數",
+    "Use up the daily quota": "用完今日額度",
+    "Restore the daily quota": "恢復今日額度",
     "Excluded contacts": "無效會員",
     "Exclude": "設為無效",
     "The latest of {n}": "共 {n} 位，顯示最新的",
-    "Nobody is excluded.": "沒有無效會員。",
+    "No contact is excluded.": "沒有無效會員。",
     "Take a snapshot": "建立快照",
     "Restore": "還原",
-    "Go back to this snapshot? What came after it is lost.": (
+    "Restore this snapshot? All later changes are lost.": (
         "要還原到這個快照嗎？之後的內容將會消失。"
     ),
-    "Forget": "刪除",
+    "Delete": "刪除",
     "No snapshot has been taken.": "還沒有快照。",
-    "Lists, contacts, campaigns, mails, requests, faults and switches are as they were at the"
-    " start. The clock is left alone.": (
+    "Lists, contacts, campaigns, mails, requests, faults and switches return to their initial"
+    " state. The clock does not change.": (
         "群組、會員、活動、信件、請求、故障與開關都會回到最初的狀態；時鐘不變。"
     ),
     "Reset the emulator": "重設模擬器",
@@ -332,21 +333,21 @@ _CONTROLS: Final[Mapping[str, str]] = {
     "The request is refused as too fast (429)": "因過於頻繁而拒絕（429）",
     "The request is answered with another status": "以其他狀態碼回應",
     "The request is processed, and answered late": "請求已處理，但延遲回應",
-    "Silence, and then the connection breaks": "沒有回應，之後連線中斷",
+    "No answer, and then the connection breaks": "沒有回應，之後連線中斷",
     "Half of the answer is missing": "回應只送出一半",
     "The answer is not JSON": "回應不是 JSON",
 }
 
 _SWITCHES: Final[Mapping[str, str]] = {
-    "Each decides a point that the platform's documentation leaves open. T numbers are those of the"
-    " documentation's page about the platform.": (
+    "Each switch decides a point that the platform's documentation leaves open. T numbers refer to"
+    " the documentation's page about the platform.": (
         "每個開關決定一項平台文件未明確說明的行為。T 編號請見說明文件中關於平台的頁面。"
     ),
     "part of a name or of what it does": "名稱或說明的一部分",
     "changed ones only": "只顯示已變更的",
     "changed; it was {value}": "已變更，原為 {value}",
-    "Set back": "還原",
-    "No switch is like that.": "沒有符合條件的開關。",
+    "Restore the start value": "還原",
+    "No switch matches.": "沒有符合條件的開關。",
 }
 
 CHINESE: Final[Mapping[str, str]] = {
@@ -359,33 +360,33 @@ CHINESE: Final[Mapping[str, str]] = {
     **_CONTROLS,
     **_SWITCHES,
 }
-"""Every text of the page."""
+"""All texts of the page, by their English text."""
 
 Language = Literal["en", "zh"]
 COOKIE: Final = "newsleopard-emulator-language"
 TAGS: Final[Mapping[Language, str]] = {"en": "en", "zh": "zh-Hant-TW"}
-"""What ``<html lang>`` says."""
+"""The value of ``<html lang>`` for each language."""
 
 
 def language_of(request: Request) -> Language:
-    """Choose: ``?lang=``, else the cookie that it left, else ``Accept-Language``, else English."""
+    """Return the language of ``?lang=``, else of the cookie, else of ``Accept-Language``."""
     for chosen in (request.query_params.get("lang"), request.cookies.get(COOKIE)):
         if chosen == "zh":
             return "zh"
         if chosen == "en":
             return "en"
-    return _first_known(request.headers.get("accept-language", ""))
+    return _preferred(request.headers.get("accept-language", ""))
 
 
-def _first_known(accepted: str) -> Language:
-    """Return the language that is wanted most, of those that there are."""
-    wanted = []
-    for place, part in enumerate(accepted.split(",")):
+def _preferred(accepted: str) -> Language:
+    """Return the supported language with the largest weight; English without one."""
+    supported = []
+    for index, part in enumerate(accepted.split(",")):
         tag, _, weight = part.partition(";")
         name = tag.strip().lower().partition("-")[0]
         if name in TAGS:
-            wanted.append((-_weight(weight), place, name))
-    best = min(wanted, default=(0.0, 0, "en"))
+            supported.append((-_weight(weight), index, name))
+    best = min(supported, default=(0.0, 0, "en"))
     return "zh" if best[2] == "zh" and best[0] < 0 else "en"
 
 
@@ -400,10 +401,10 @@ def _weight(text: str) -> float:
 
 
 def translator(language: Language) -> Callable[..., str]:
-    """Return what puts a text of English into a language, and values into its gaps."""
+    """Return a function that translates an English text and fills in its values."""
 
     def translate(text: str, **values: object) -> str:
-        said = CHINESE.get(text, text) if language == "zh" else text
-        return said.format(**values) if values else said
+        translated = CHINESE.get(text, text) if language == "zh" else text
+        return translated.format(**values) if values else translated
 
     return translate

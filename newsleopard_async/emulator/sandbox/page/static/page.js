@@ -1,11 +1,11 @@
-// The page without this file can be read, searched and paged. This adds buttons, live updates and keys.
+// Reading, search and paging work without this file. It adds buttons, live updates and keys.
 "use strict";
-document.documentElement.classList.add("has-script"); // at once, so that nothing jumps
+document.documentElement.classList.add("has-script"); // before the first layout, so that no element moves
 document.addEventListener("DOMContentLoaded", () => {
   const say = document.body.dataset;
 
-  // Answers, for everybody to see and for screen readers to hear.
-  const LONGEST_SHOWN_MS = 6000; // chosen: time enough to read two lines; errors stay
+  // The messages about answers, also for screen readers.
+  const LONGEST_SHOWN_MS = 6000; // chosen: 6 s, enough to read two lines; errors stay
   let timer = 0;
   function tell(text, isError = false) {
     const answer = document.getElementById("answer");
@@ -15,8 +15,8 @@ document.addEventListener("DOMContentLoaded", () => {
     if (text && !isError) timer = setTimeout(() => tell(""), LONGEST_SHOWN_MS);
   }
 
-  // A document's own element is changed in place, so that focus, scrolling, open details, frames
-  // and half-typed fields stay what they are.
+  // Elements are changed in place, so that focus, scrolling, open details, frames and half-typed
+  // fields do not change.
   function morph(old, fresh) {
     if (old.isEqualNode(fresh)) return;
     if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
@@ -43,14 +43,14 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }
 
-  // What an element is the same by: its id, or where it leads; a row, where its first link leads.
+  // The identity of an element: its id or the target of its link; of a row, its first link's target.
   function key(node) {
     if (node.nodeType !== Node.ELEMENT_NODE) return "";
     const link = node.matches("li, tr") ? node.querySelector("a[href]") : node;
     return node.id || link?.getAttribute("href") || "";
   }
 
-  // Nothing that stays is moved: whoever holds the focus would lose it.
+  // An element that stays is not moved, because a focused element would lose the focus.
   function morphChildren(old, fresh) {
     const wanted = new Set([...fresh.childNodes].map(key).filter(Boolean));
     const known = new Map();
@@ -78,8 +78,8 @@ document.addEventListener("DOMContentLoaded", () => {
     while (place) drop();
   }
 
-  // The same page again: what is marked as live takes its new content.
-  const PAUSE_MS = 300; // chosen: three looks a second are live enough, and leave the server alone
+  // Loading the same page again: the elements that are marked as live get the new content.
+  const PAUSE_MS = 300; // chosen: at most three loads per second, to limit the work of the server
   let isFetching = false;
   let isStale = false;
   async function refresh() {
@@ -99,7 +99,7 @@ document.addEventListener("DOMContentLoaded", () => {
       }
       readClock();
     } catch {
-      isStale = true; // the stream says that it is lost, and comes back
+      isStale = true; // the stream then reports an error, and connects again
     } finally {
       setTimeout(() => {
         isFetching = false;
@@ -117,14 +117,14 @@ document.addEventListener("DOMContentLoaded", () => {
     connection.classList.toggle("is-live", isLive);
     connection.classList.toggle("is-lost", !isLive);
   }
-  const LONGEST_PAUSE_MS = 10000; // chosen: who starts the emulator again need not wait longer
+  const LONGEST_PAUSE_MS = 10000; // chosen: 10 s at most after a restart of the emulator
   let pause = 500;
   function listen() {
     const events = new EventSource("/_emulator/events");
     events.addEventListener("open", () => {
       pause = 500;
       connected(true);
-      refresh(); // what has changed meanwhile
+      refresh(); // the page can have changed without a connection
     });
     events.addEventListener("change", refresh);
     events.addEventListener("error", () => {
@@ -138,7 +138,7 @@ document.addEventListener("DOMContentLoaded", () => {
   listen();
   window.addEventListener("pageshow", (event) => event.persisted && listen());
 
-  // The clock of the header ticks here between two answers.
+  // The clock of the header advances here between two answers.
   let clock = null;
   function readClock() {
     const face = document.querySelector("[data-clock]");
@@ -235,7 +235,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if ((await call(form, method, pathOf(form, path), body)) && !("keep" in form.dataset)) form.reset();
   });
 
-  // Fields that belong to some choices only, such as the seconds of a delay.
+  // Fields that only some choices have, such as the seconds of a delay.
   function showFields(select) {
     for (const field of select.form.querySelectorAll("[data-for]")) {
       const isFor = field.dataset.for.split(" ").includes(select.value);
@@ -250,7 +250,7 @@ document.addEventListener("DOMContentLoaded", () => {
     select.form.addEventListener("reset", () => setTimeout(() => showFields(select)));
   }
 
-  // On a narrow screen the parts of the page scroll sideways: show where we are.
+  // On a narrow screen the navigation scrolls sideways. Show the current section.
   const current = document.querySelector("#sections [aria-current]");
   if (current) current.closest("ul").scrollLeft = current.offsetLeft - 24;
 
