@@ -110,7 +110,7 @@ def test_every_option_reaches_the_emulator(begin: Callable[..., Served]) -> None
         (["--verified-sender", ""], "'' is not an address or a domain"),
         (["--webhook-host", "http://app"], "is not the name of a host; write hooks.test"),
         (["--public-url", "app:80"], "is not a URL such as https://emulator.example.com"),
-        (["--control-token", "short"], "token: it needs at least 16 characters"),
+        (["--control-token", "short"], "token: must have at least 16"),
         (["--cors", "localhost:3000"], "is not an origin"),
         (["--cors", "http://a.example/x"], "is not an origin"),
         (

@@ -50,11 +50,7 @@ def test_page_without_its_templates_is_told_with_the_way_out() -> None:
     kind, name, message = _told("newsleopard_async.emulator.sandbox.page.pages", without="jinja2")
 
     assert (kind, name) == ("ModuleNotFoundError", "jinja2")
-    assert message == (
-        "the emulator's page needs jinja2, which an extra brings: "
-        'pip install "newsleopard-async[emulator]"; '
-        "a server without page and control API needs none"
-    )
+    assert 'pip install "newsleopard-async[emulator]"' in message
 
 
 @pytest.mark.parametrize("room", ["newsleopard_async.emulator.server", "newsleopard_async.cli"])

@@ -1,4 +1,4 @@
-"""What people and other processes open: the page at ``/``, and the control API beneath it."""
+"""The page of a served emulator at ``/``, and its control API below ``/_emulator/``."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ def package_version() -> str:
 
     try:
         return version("newsleopard-async")
-    except PackageNotFoundError:  # from a folder that is not installed
+    except PackageNotFoundError:  # the code runs from a folder that is not installed
         return "unknown"

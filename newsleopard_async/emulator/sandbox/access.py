@@ -1,4 +1,8 @@
-"""Who may use the page and the control API: never a web page of someone else."""
+"""The access rules of the page and the control API.
+
+By default only programs on this machine have access. The fear: a web page of another site, open in
+a developer's browser, that reads or controls the emulator.
+"""
 
 from __future__ import annotations
 
@@ -27,21 +31,21 @@ __all__ = [
 ]
 
 ControlAccess = Literal["loopback", "network", "off"]
-"""From where they may be used: this machine alone, anywhere with the token, or nowhere."""
+"""Who has access: this machine alone, any machine with the token, or no one."""
 
 LEAST_TOKEN_CHARS: Final = 16
-"""Chosen: too many to guess over a network."""
+"""Chosen: 16 characters, which no attacker can guess over a network."""
 
 
 @attrs.frozen(kw_only=True)
 class ControlOptions:
-    """Who may use the page and the control API of a server.
+    """The access options of the page and the control API of a server.
 
     Attributes:
-        access: ``loopback`` for this machine alone; ``network`` for others, too, who need the
-            token; ``off`` for no one.
-        token: What others show, as ``Authorization: Bearer …`` or once as ``/?token=…``; at least
-            16 characters.
+        access: ``loopback`` for this machine alone; ``network`` for this machine and, with the
+            token, all others; ``off`` for no one.
+        token: The secret that other machines must send, as ``Authorization: Bearer …`` or, one
+            time, as ``/?token=…``; at least 16 characters.
         origins: Origins, such as ``https://app.example``, whose pages may use the control API.
 
     Raises:
@@ -53,16 +57,19 @@ class ControlOptions:
     origins: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what would let in the wrong people."""
+        """Check the options."""
         if self.access not in get_args(ControlAccess):
             raise ValueError(
-                f"access: {self.access!r} is none of {', '.join(get_args(ControlAccess))}"
+                f"access: must be one of {', '.join(get_args(ControlAccess))}, not {self.access!r}"
             )
         if self.access == "network" and self.token is None:
-            raise ValueError("token: access from the network needs one")
+            raise ValueError(
+                f"token: is missing, but access 'network' needs it; pass {LEAST_TOKEN_CHARS} "
+                "characters or more"
+            )
         if self.token is not None and not _is_good(self.token):
             raise ValueError(
-                f"token: it needs at least {LEAST_TOKEN_CHARS} characters of ASCII without blanks"
+                f"token: must have at least {LEAST_TOKEN_CHARS} ASCII characters and no spaces"
             )
 
 
@@ -76,12 +83,12 @@ def _is_good(token: str) -> bool:
 
 
 MOST_BODY_BYTES: Final = 1_000_000
-"""Chosen: far more than any change needs; a template is the largest."""
+"""Chosen: 1 MB. The largest body of a change is a template, with at most 900,000 characters."""
 
 PREFIX: Final = "/_emulator"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PREFLIGHT_S: Final = 600
-"""Chosen: how long a browser may remember that an origin is allowed."""
+"""Chosen: a browser stores for 10 minutes that an origin is allowed, and asks again after that."""
 
 PROXY_HEADERS: Final = (
     "forwarded",
@@ -91,7 +98,8 @@ PROXY_HEADERS: Final = (
     "x-forwarded-proto",
     "x-real-ip",
 )
-"""By any of these, a request says that a proxy passes it on; that proxy may be on this machine."""
+"""Headers of a request that a proxy forwards. The proxy can be on this machine, so a connection
+from this machine does not prove that the sender is on it."""
 
 SAFE_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -100,12 +108,12 @@ SAFE_HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
-"""What every answer has: it is data, no other page embeds it or holds on to the
-window that it opened with it, and no cache keeps it."""
+"""The headers of every answer: a browser does not guess another content type, no other page can
+embed the answer or control the window that it opened with it, and no cache stores it."""
 
 
 def is_for_sandbox(scope: Scope) -> bool:
-    """Say whether a request is for the page or the control API; all others are the platform's."""
+    """Return whether a request is for the page or the control API, not for the platform."""
     path = scope["path"]
     if path == "/":
         return scope["method"] in {"GET", "HEAD"}
@@ -114,12 +122,12 @@ def is_for_sandbox(scope: Scope) -> bool:
 
 @attrs.frozen
 class AccessRefused(Exception):
-    """A request that is not answered.
+    """A request that the access rules refuse.
 
     Attributes:
-        status: The HTTP status.
-        message: One sentence that leads on.
-        headers: What the answer has beside it.
+        status: The HTTP status of the answer.
+        message: One sentence with the reason and the way out.
+        headers: Additional headers of the answer.
     """
 
     status: int
@@ -128,17 +136,16 @@ class AccessRefused(Exception):
 
 
 class AccessMiddleware:
-    """ASGI middleware before the page and the control API: who may use them.
+    """ASGI middleware that checks each request to the page and the control API.
 
-    A web page that a developer happens to visit can make the browser send requests to this
-    machine. It cannot make it send another ``Host`` than the page's own name (so a name that was
-    rebound to this machine is refused), nor JSON without asking first, nor leave out where the
-    request comes from.
+    A web page that a developer visits can make the browser send requests to this machine. But the
+    browser always sends the page's own name as ``Host`` (so a name that was rebound to this machine
+    is refused), sends a preflight request before JSON, and reports the origin of the request.
 
     Args:
-        app: What answers those who may.
-        options: Who may.
-        public_url: By which the server is reached, beside loopback.
+        app: The application that answers the allowed requests.
+        options: The access options.
+        public_url: The URL of the server, in addition to the loopback addresses.
     """
 
     def __init__(self, app: ASGIApp, *, options: ControlOptions, public_url: str | None) -> None:
@@ -151,7 +158,7 @@ class AccessMiddleware:
         self._origins = origin.union(each.lower().rstrip("/") for each in options.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it with one sentence."""
+        """Answer a request, or refuse it with the reason."""
         headers = Headers(scope=scope)
         answer = _SendWithHeaders(send, self._cors(headers))
         try:
@@ -164,7 +171,7 @@ class AccessMiddleware:
             await early(scope, receive, answer)
 
     def _check(self, scope: Scope, headers: Headers) -> Response | None:
-        """Refuse who may not; or return an answer that is due before that of the app."""
+        """Check a request. Return an answer if the app must not answer the request itself."""
         shown = self._shown(scope, headers)
         if not self._is_token(shown):
             self._check_host(headers)
@@ -189,26 +196,30 @@ class AccessMiddleware:
             )
 
     def _is_token(self, shown: str | None) -> bool:
-        """Say whether somebody shows the token, and so needs no name of this machine.
+        """Return whether a request has the token. Then its ``Host`` can be any name.
 
-        A page of a rebound name does not know it. It has not the cookie either, which a browser
-        sends to that name alone by which the token was shown.
+        A page of a rebound name does not have the token. It does not have the cookie either,
+        because a browser sends the cookie only to the name at which the token was entered.
         """
         token = self._options.token
         return token is not None and shown is not None and _is_same(shown, token)
 
     def _check_source(self, scope: Scope, headers: Headers) -> None:
-        """Refuse what another web page sends."""
+        """Refuse the requests of other web pages."""
         origin = headers.get("origin")
         if origin is not None and not self._is_known(origin, headers):
             raise AccessRefused(
                 403,
-                "Pages of another origin may not use the control API; "
-                "start the emulator with --cors and the origin to allow one.",
+                "A page of another origin must not use the control API; "
+                "to allow it, start the emulator with --cors and this origin.",
             )
         is_cross = headers.get("sec-fetch-site", "").lower() == "cross-site"
         if is_cross and origin is None and not _is_navigation(scope, headers):
-            raise AccessRefused(403, "Another site's page may link to the emulator, and no more.")
+            raise AccessRefused(
+                403,
+                "A page of another site can only link to the emulator; "
+                "to allow more, start the emulator with --cors and the page's origin.",
+            )
 
     def _is_known(self, origin: str, headers: Headers) -> bool:
         asked = headers.get("host", "").lower()
@@ -216,7 +227,7 @@ class AccessMiddleware:
         return origin.lower() in self._origins | own
 
     def _check_peer(self, scope: Scope, headers: Headers, shown: str | None) -> None:
-        """Let in this machine, and others who show the token."""
+        """Refuse a request from another machine that does not have the token."""
         is_here = _is_here(scope)
         is_proxied = any(name in headers for name in PROXY_HEADERS)
         if is_here and not is_proxied:
@@ -225,19 +236,20 @@ class AccessMiddleware:
         if token is None or (not is_here and self._options.access != "network"):
             raise AccessRefused(
                 403,
-                "The page and the control API are for the emulator's own machine; "
-                "start it with --control network to use them from elsewhere, with a token.",
+                "Only the emulator's own machine has access to the page and the control API; "
+                "to use them from another machine, start the emulator with --control network and "
+                "a token.",
             )
         if not self._is_token(shown):
             raise AccessRefused(
                 401,
-                "This needs the emulator's token: send Authorization: Bearer TOKEN, "
-                "or open /?token=TOKEN once.",
+                "The emulator's token is missing or wrong; send Authorization: Bearer TOKEN, "
+                "or open /?token=TOKEN one time.",
                 (("www-authenticate", 'Bearer realm="emulator"'),),
             )
 
     def _shown(self, scope: Scope, headers: Headers) -> str | None:
-        """Return the token that a request shows: in the page's address, its header or a cookie."""
+        """Return the token of a request: from its URL, its header or its cookie."""
         if _is_entry(scope):
             return QueryParams(scope["query_string"])["token"]
         scheme, _, value = headers.get("authorization", "").partition(" ")
@@ -247,12 +259,12 @@ class AccessMiddleware:
 
     @property
     def _cookie(self) -> str:
-        """The cookie's name: two emulators on one host, which share cookies, have one each."""
+        """The cookie's name, different for each token: the emulators of a host share cookies."""
         digest = hashlib.sha256((self._options.token or "").encode()).hexdigest()
         return f"newsleopard_emulator_{digest[:8]}"
 
     def _enter(self, shown: str | None) -> Response:
-        """Keep a token that was in the address in a cookie, and lead to the address without it."""
+        """Store the token of a URL in a cookie, and redirect to the URL without the token."""
         answer = Response(status_code=303, headers={"location": "/"})
         if shown is not None and self._is_token(shown):
             answer.set_cookie(
@@ -262,7 +274,7 @@ class AccessMiddleware:
         return answer
 
     def _cors(self, headers: Headers) -> Mapping[str, str]:
-        """Return the headers by which a browser lets a page read the answer; none for others."""
+        """Return the headers with which a browser allows a page of an allowed origin to read it."""
         origin = headers.get("origin")
         if not self._options.origins:
             return {}
@@ -272,18 +284,18 @@ class AccessMiddleware:
 
 
 def _is_entry(scope: Scope) -> bool:
-    """Say whether a request opens the page with a token in its address."""
+    """Return whether a request opens the page with a token in its URL."""
     return scope["path"] == "/" and "token" in QueryParams(scope["query_string"])
 
 
 def _host_of(netloc: str) -> str | None:
-    """Return the host of a ``Host`` header in lower case, without its port; None if it is none."""
+    """Return the host of a ``Host`` header in lower case, without port; None if it is invalid."""
     found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", netloc.lower())
     return None if found is None else found[1].strip("[]")
 
 
 def _is_loopback_host(host: str) -> bool:
-    """Say whether a host, by name or address, is always this machine."""
+    """Return whether a host name or address always means this machine."""
     return host == "localhost" or host.endswith(".localhost") or _is_loopback_address(host)
 
 
@@ -297,13 +309,13 @@ def _is_loopback_address(text: str) -> bool:
 
 
 def _is_here(scope: Scope) -> bool:
-    """Say whether the other end of the connection is on this machine."""
+    """Return whether the other end of the connection is on this machine."""
     peer = scope.get("client")
     return peer is not None and _is_loopback_address(peer[0])
 
 
 def _is_navigation(scope: Scope, headers: Headers) -> bool:
-    """Say whether somebody followed a link, or typed the address: no page gets the answer."""
+    """Return whether a user followed a link or typed the URL: then no page can read the answer."""
     return (
         scope["method"] in {"GET", "HEAD"}
         and headers.get("sec-fetch-mode") == "navigate"
@@ -312,26 +324,34 @@ def _is_navigation(scope: Scope, headers: Headers) -> bool:
 
 
 def _is_same(shown: str, token: str) -> bool:
-    """Compare in a time that does not tell how much of it is right."""
+    """Compare two texts. The time does not depend on the number of equal characters."""
     return hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode())
 
 
 def _check_change(headers: Headers) -> None:
-    """Refuse what a form can send: a browser asks first before it sends JSON elsewhere."""
+    """Refuse the content types of forms.
+
+    A browser sends a preflight request before it sends JSON to another origin, but not before it
+    sends a form.
+    """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise AccessRefused(415, "A change needs the header Content-Type: application/json.")
+        raise AccessRefused(
+            415,
+            "The content type of a change must be JSON; send the header "
+            "Content-Type: application/json, even without a body.",
+        )
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length) > MOST_BODY_BYTES:
         raise _too_large()
 
 
 def _too_large() -> AccessRefused:
-    return AccessRefused(413, f"The body is larger than {MOST_BODY_BYTES:,} bytes.")
+    return AccessRefused(413, f"The body is too large; send at most {MOST_BODY_BYTES:,} bytes.")
 
 
 def _limited(receive: Receive) -> Receive:
-    """Refuse a body that turns out to be too large."""
+    """Raise AccessRefused as soon as more bytes than the limit have arrived."""
     taken = 0
 
     async def limited() -> Message:
@@ -346,7 +366,7 @@ def _limited(receive: Receive) -> Receive:
 
 
 def _preflight() -> Response:
-    """Answer what a browser asks before it sends a change; the origin is checked already."""
+    """Answer a preflight request; the origin is already checked."""
     headers = {
         "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
         "access-control-allow-headers": "authorization, content-type",
@@ -356,7 +376,7 @@ def _preflight() -> Response:
 
 
 class _SendWithHeaders:
-    """Adds to an answer what every answer has."""
+    """Adds the headers of every answer."""
 
     def __init__(self, send: Send, cors: Mapping[str, str]) -> None:
         self._send = send
@@ -372,7 +392,7 @@ class _SendWithHeaders:
 
 
 def refusal_response(scope: Scope, refused: AccessRefused) -> Response:
-    """Write a refusal: as text where a person reads it, else as the control API's errors are."""
+    """Return the answer of a refusal: text for the page at ``/``, else an error in JSON."""
     headers = dict(refused.headers)
     if scope["path"] == "/":
         return PlainTextResponse(f"{refused.message}\n", refused.status, headers)

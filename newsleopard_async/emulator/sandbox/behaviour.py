@@ -1,4 +1,4 @@
-"""What is made to go wrong, and the switches: as they are shown, and as they are set."""
+"""Show and set the faults, the scripts and the switches of an emulator."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def faults(emulator: Emulator) -> tuple[FaultRow, ...]:
 
 
 def scripts(account: Account) -> ScriptsView:
-    """Show the states that were decided beforehand."""
+    """Show the results that were set in advance."""
     with account.lock:
         return ScriptsView(
             stuck_imports=account.imports.to_stick,
@@ -67,66 +67,69 @@ _METHODS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "script_campaign": ("script_campaign", ("state",)),
     "exhaust_day": ("exhaust_day", ("resets_in_s",)),
 }
-"""For each kind: the emulator's method, and what it can be told beside operation and times."""
+"""For each kind: the emulator's method, and its arguments other than operation and times."""
 
 
 def set_fault(emulator: Emulator, body: FaultBody) -> None:
-    """Let something go wrong.
+    """Set a fault.
 
     Raises:
-        BadInput: the kind needs more than was said, or has no such thing.
-        ValueError: there is no such operation.
+        BadInput: a field is missing for this kind or does not apply to it, or the operation is
+            unknown.
     """
     needed = {"delay": ("operation", "seconds"), "throttle": ()}.get(body.kind, ("operation",))
-    given = _given(body, needed, always={"kind", "operation", "times"})
+    arguments = _arguments(body, needed, always={"kind", "operation", "times"})
     if body.body is not None:
-        given["body"] = body.body.encode()
+        arguments["body"] = body.body.encode()
     method: Callable[..., None] = getattr(emulator, _METHODS[body.kind][0])
     try:
-        method(body.operation, times=body.times, **given)
+        method(body.operation, times=body.times, **arguments)
     except ValueError as wrong:
         raise BadInput((FieldProblem("operation", str(wrong)),)) from None
 
 
 def set_script(emulator: Emulator, body: ScriptBody) -> None:
-    """Decide a state beforehand.
+    """Set a result in advance.
 
     Raises:
-        BadInput: the kind needs more than was said, or has no such thing.
+        BadInput: a field is missing for this kind or does not apply to it.
     """
     needed = ("state",) if body.kind in {"script_import", "script_campaign"} else ()
-    given = _given(body, needed, always={"kind"})
-    name = _METHODS[body.kind][0]
-    method: Callable[..., None] = getattr(emulator, name)
-    if "state" in given:
-        method(given["state"])
+    arguments = _arguments(body, needed, always={"kind"})
+    method: Callable[..., None] = getattr(emulator, _METHODS[body.kind][0])
+    if "state" in arguments:
+        method(arguments["state"])
     else:
-        method(**given)
+        method(**arguments)
 
 
-def _given(
+def _arguments(
     body: FaultBody | ScriptBody, needed: tuple[str, ...], *, always: set[str]
 ) -> dict[str, Any]:
-    """Return what was said beyond what every kind has."""
+    """Return the fields of a body that only its kind has, as arguments of the method."""
     fields: dict[str, Any] = attrs.asdict(body)
-    said = {name: value for name, value in fields.items() if value is not None}
+    present = {name: value for name, value in fields.items() if value is not None}
     known = _METHODS[body.kind][1]
     problems = [
-        *(FieldProblem(name, f"{body.kind} needs it") for name in needed if name not in said),
         *(
-            FieldProblem(name, f"{body.kind} has none")
-            for name in said
+            FieldProblem(name, f"is missing; {body.kind} needs it")
+            for name in needed
+            if name not in present
+        ),
+        *(
+            FieldProblem(name, f"does not apply to {body.kind}; leave it out")
+            for name in present
             if name not in known and name not in always
         ),
     ]
     if problems:
         raise BadInput(tuple(problems))
-    return {name: value for name, value in said.items() if name in known}
+    return {name: value for name, value in present.items() if name in known}
 
 
 @cache
 def _kinds() -> Mapping[str, tuple[str, bool]]:
-    """Return of each switch what kind of value it has, and whether None is one."""
+    """Return the kind of value of each switch, and whether None is allowed."""
     return {name: _kind(hint) for name, hint in get_type_hints(Switches).items()}
 
 
@@ -143,11 +146,11 @@ def _kind(hint: Any) -> tuple[str, bool]:
 
 def switches(emulator: Emulator, at_start: Switches) -> tuple[SwitchView, ...]:
     """Show the switches, in the order of the documentation."""
-    on, says = emulator.switches, attributes_of(Switches)
+    current, says = emulator.switches, attributes_of(Switches)
     return tuple(
         SwitchView(
             name=name,
-            value=getattr(on, name),
+            value=getattr(current, name),
             default=getattr(at_start, name),
             kind=kind,
             words=WORDS.get(name, ()),
@@ -159,10 +162,11 @@ def switches(emulator: Emulator, at_start: Switches) -> tuple[SwitchView, ...]:
 
 
 MOST: Final = 1_000_000_000
-"""Chosen: 30 years of seconds, or more contacts than there are people with an address."""
+"""Chosen: a billion seconds are 31 years, and no account has a billion contacts."""
 
 LEAST_RATE: Final = 0.001
-"""Chosen: a million contacts then take 30 years, which the calendar still has."""
+"""Chosen: a million contacts then take 31 years. With a much smaller rate, the end would be after
+the year 9999, which Python cannot represent."""
 
 LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "limit_status": (400, 599),
@@ -170,32 +174,32 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "import_kept_days": (0, 36_500),
     **dict.fromkeys(ABOVE_ZERO, (LEAST_RATE, MOST)),
 }
-"""What a number may be, where it is not from 0 to a billion; shares are judged by `Switches`."""
+"""The limits of numbers, if they are not from 0 to a billion. `Switches` itself checks shares."""
 
 
 def set_switches(emulator: Emulator, data: Any) -> None:
-    """Set the switches that are named.
+    """Set the switches that are in ``data``, and leave the others unchanged.
 
     Raises:
-        BadInput: there is no such switch, or it cannot be so.
+        BadInput: a switch is unknown, or its value is not allowed.
     """
-    wanted = decode_object(Switches, data)
-    given = {name: getattr(wanted, name) for name in data}
+    decoded = decode_object(Switches, data)
+    changes = {name: getattr(decoded, name) for name in data}
     problems = [
-        FieldProblem(name, said)
-        for name, value in given.items()
-        if (said := _out_of_bounds(name, value))
+        FieldProblem(name, message)
+        for name, value in changes.items()
+        if (message := _out_of_bounds(name, value))
     ]
     if problems:
         raise BadInput(tuple(problems))
-    emulator.switch(**given)
+    emulator.switch(**changes)
 
 
 def _out_of_bounds(name: str, value: Any) -> str | None:
-    """Say why a value would break the emulator later, if it would."""
+    """Return the problem of a value that would break the emulator later, else None."""
     if isinstance(value, str | tuple):
         if len(value) > 1_000 or any(len(each) > 1_000 for each in value):
-            return "must have up to 1,000 characters, or entries"
+            return "must have at most 1,000 characters, or at most 1,000 names of that length"
         return _no_encoding(value) if name == "report_encoding" else None
     if value is None or isinstance(value, bool):
         return None
@@ -204,9 +208,9 @@ def _out_of_bounds(name: str, value: Any) -> str | None:
 
 
 def _no_encoding(name: Any) -> str | None:
-    """Say that a codec of Python is none of text, such as ``hex``."""
+    """Return a problem if a codec of Python does not encode text, for example ``hex``."""
     try:
         "a,1".encode(name, errors="replace")
     except (LookupError, ValueError):
-        return f"Python cannot write text as {name!r}"
+        return f"must be a text encoding of Python, such as utf-8 or big5, not {name!r}"
     return None

@@ -1,4 +1,7 @@
-"""What may be asked of the control API: bodies and queries, with their limits."""
+"""The bodies and queries of requests to the control API, with their limits.
+
+The docstrings of the classes are the descriptions in ``/_emulator/openapi.json``.
+"""
 
 from __future__ import annotations
 
@@ -35,41 +38,43 @@ ScriptName = Literal["stick_import", "script_import", "script_campaign", "exhaus
 Event = Literal["delivery", "bounce", "open", "click", "unsubscribe", "complain"]
 
 LONGEST_S: Final = 366 * 86_400
-"""Chosen: a year is longer than any wait for an answer, or for the day's quota."""
+"""Chosen: one leap year, longer than any wait for an answer or for the daily quota."""
 
 MOST_ON_PAGE: Final = 500
-"""Chosen: a page of so many mails of the sample is 200 KB of JSON, and takes about 0.1 s."""
+"""Chosen: a page of 500 mails of the sample is 200 KB of JSON, and takes about 0.1 s."""
 
 IN_PATH: Final = r"^(?!\.{1,2}$)[^/]+$"
-"""What a part of a path may be; every client takes one or two dots out of it."""
+"""The pattern of a name in a path. One or two dots are excluded, because every client removes them
+from a path."""
 
 PRINTABLE: Final = "^[ -~]*$"
-"""What a header may hold."""
+"""The pattern of the value of a header."""
 
 
 @attrs.frozen(kw_only=True)
 class NoQuery:
-    """Nothing is asked for by a query."""
+    """A query without parameters."""
 
 
 @attrs.frozen(kw_only=True)
 class NoBody:
-    """A change that needs to know nothing; the body may be empty."""
+    """A body without fields; it can be empty."""
 
 
 @attrs.frozen(kw_only=True)
 class OutboxQuery:
-    """Which mails are looked for.
+    """A search for mails.
 
     Attributes:
-        text: Part of the recipient's address or name, of the subject, or of the HTML; in any case.
-        to: Part of the recipient's address, in any case.
-        campaign_sn: The campaign.
-        variant: ``A`` or ``B``.
-        event: Mails of which this is known by now.
-        limit: How many to return.
-        after: Where to go on: ``next`` of the answer before.
-        is_oldest_first: The oldest come first, instead of the newest.
+        text: Part of the recipient's address or name, of the subject, or of the HTML; upper and
+            lower case are the same.
+        to: Part of the recipient's address; upper and lower case are the same.
+        campaign_sn: Code of the campaign.
+        variant: Variant of an A/B test, ``A`` or ``B``.
+        event: Only mails with this event.
+        limit: Largest number of mails in the answer.
+        after: The value of ``next`` in the previous answer; the search continues there.
+        is_oldest_first: The oldest mails come first, instead of the newest.
     """
 
     text: str = limited_field("", maxLength=1_000)
@@ -84,10 +89,11 @@ class OutboxQuery:
 
 @attrs.frozen(kw_only=True)
 class VariantQuery:
-    """How a mail is looked at.
+    """The variant of a mail to show.
 
     Attributes:
-        variant: ``A`` or ``B`` of a test; by default the one that was sent, or the first.
+        variant: ``A`` or ``B`` of an A/B test; by default the variant that was sent, else the
+            first one.
     """
 
     variant: Literal["A", "B"] | None = None
@@ -95,12 +101,12 @@ class VariantQuery:
 
 @attrs.frozen(kw_only=True)
 class ContactsQuery:
-    """Which contacts are looked for.
+    """A search for contacts.
 
     Attributes:
-        text: Part of the address, in any case.
-        limit: How many to return.
-        after: Where to go on: ``next`` of the answer before.
+        text: Part of the address; upper and lower case are the same.
+        limit: Largest number of contacts in the answer.
+        after: The value of ``next`` in the previous answer; the search continues there.
     """
 
     text: str = limited_field("", maxLength=1_000)
@@ -110,14 +116,14 @@ class ContactsQuery:
 
 @attrs.frozen(kw_only=True)
 class RequestsQuery:
-    """Which requests are looked for.
+    """A search for requests.
 
     Attributes:
-        operation: The operation's name.
-        has_fault: Only those that something was made to go wrong with, or only the others.
-        status: What was answered.
-        limit: How many to return.
-        after: Where to go on: ``next`` of the answer before.
+        operation: Name of the operation.
+        has_fault: Only requests with a fault if true, only requests without one if false.
+        status: HTTP status of the answer.
+        limit: Largest number of requests in the answer.
+        after: The value of ``next`` in the previous answer; the search continues there.
     """
 
     operation: str | None = None
@@ -129,20 +135,22 @@ class RequestsQuery:
 
 @attrs.frozen(kw_only=True)
 class FaultBody:
-    """Something that is to go wrong with the next requests of an operation.
+    """A fault of the next requests of an operation.
 
     Attributes:
-        kind: What goes wrong. ``answer`` answers something else, ``throttle`` refuses as if the
-            requests came too fast.
-        operation: Whose requests; a ``throttle`` may leave it out, and means those of any.
-        times: How many requests.
-        seconds: How long, of a ``delay`` (which needs it) or a ``hang`` (60 by default).
-        status: Of an ``answer`` (500 by default) or a ``throttle`` (429 by default).
-        body: Of an ``answer``; empty by default.
-        processed: The request takes effect: of a ``hang`` (true by default) or an ``answer`` (false
-            by default).
-        message: Of a ``throttle``; ``Limit Exceeded`` by default.
-        retry_after: The header of that name, of a ``throttle``; none by default.
+        kind: The fault. ``answer`` sends another answer, ``throttle`` refuses the request as too
+            fast.
+        operation: Name of the operation; required, except for ``throttle``, which without it
+            applies to any operation.
+        times: Number of requests that have the fault.
+        seconds: Duration of a ``delay`` (required) or a ``hang`` (60 by default).
+        status: HTTP status of an ``answer`` (500 by default) or a ``throttle`` (429 by default).
+        body: Body of an ``answer``; empty by default.
+        processed: The request takes effect; for a ``hang`` (true by default) or an ``answer``
+            (false by default).
+        message: Message of a ``throttle``; ``Limit Exceeded`` by default.
+        retry_after: Value of the header ``Retry-After`` of a ``throttle``; without the header by
+            default.
     """
 
     kind: FaultKind
@@ -158,14 +166,17 @@ class FaultBody:
 
 @attrs.frozen(kw_only=True)
 class ScriptBody:
-    """A state that is decided beforehand.
+    """A result that is set in advance.
 
     Attributes:
-        kind: What is decided: the next imports stay PROCESSING for ever, the next import or
-            accepted campaign comes to a state, or the day's quota is used up.
-        times: How many imports stick; 1 by default.
-        state: The state's token, of ``script_import`` and ``script_campaign``, which need it.
-        resets_in_s: When the day's quota is back; a day by default, and 0 gives it back at once.
+        kind: ``stick_import``: the next imports stay PROCESSING without end. ``script_import``
+            and ``script_campaign``: the next uploaded import or accepted campaign gets a state.
+            ``exhaust_day``: the daily quota is used up.
+        times: Number of imports that ``stick_import`` applies to; 1 by default.
+        state: The platform's token of the state; required by ``script_import`` and
+            ``script_campaign``.
+        resets_in_s: Seconds until the daily quota is available again, for ``exhaust_day``; a day by
+            default, and 0 ends it immediately.
     """
 
     kind: ScriptName
@@ -176,11 +187,11 @@ class ScriptBody:
 
 @attrs.frozen(kw_only=True)
 class AdvanceBody:
-    """How far the time moves; one of both.
+    """A move of the time: either ``seconds`` or ``until``.
 
     Attributes:
-        seconds: By so much.
-        until: To this instant, which is not in the past.
+        seconds: Number of seconds to move forward.
+        until: The new time, which must not be in the past.
     """
 
     seconds: float | None = limited_field(None, minimum=0, maximum=3_660 * 86_400)
@@ -189,10 +200,10 @@ class AdvanceBody:
 
 @attrs.frozen(kw_only=True)
 class RunBody:
-    """How fast the time passes.
+    """The speed of the time.
 
     Attributes:
-        speed: Seconds in one second of the machine; as before by default.
+        speed: Seconds of the emulator per second of the machine; the previous speed by default.
     """
 
     speed: float | None = limited_field(None, minimum=0.001, maximum=1_000_000)
@@ -200,11 +211,11 @@ class RunBody:
 
 @attrs.frozen(kw_only=True)
 class ListBody:
-    """A list (群組) to make.
+    """A list (群組) to create.
 
     Attributes:
-        name: Its name.
-        is_segment: It fills itself: it holds every contact at each look.
+        name: Name of the list.
+        is_segment: The list fills itself: at any time it contains all contacts.
     """
 
     name: str = limited_field(minLength=1, maxLength=200)
@@ -216,7 +227,7 @@ class BalanceBody:
     """A balance.
 
     Attributes:
-        balance: Mails that the account may still send.
+        balance: Number of mails that the account can still send.
     """
 
     balance: int = limited_field(minimum=0, maximum=1_000_000_000)
@@ -224,7 +235,7 @@ class BalanceBody:
 
 @attrs.frozen(kw_only=True)
 class ExclusionBody:
-    """An address (無效會員) that gets no mail from now on.
+    """An address to exclude (無效會員): it gets no further mail.
 
     Attributes:
         email: The address.
@@ -240,12 +251,12 @@ class ExclusionBody:
 
 @attrs.frozen(kw_only=True)
 class ReaderBody:
-    """What becomes of the latest mail to an address, now.
+    """A reader's action on the latest mail to an address.
 
     Attributes:
         email: The address.
-        action: What its reader does; ``bounce`` is what its server does.
-        campaign_sn: Of which campaign; the latest of any by default.
+        action: The action of the reader, or ``bounce``, an action of the receiving server.
+        campaign_sn: Code of the campaign of the mail; any campaign by default.
     """
 
     email: str = limited_field(minLength=1, maxLength=320)
@@ -255,17 +266,17 @@ class ReaderBody:
 
 @attrs.frozen(kw_only=True)
 class SnapshotBody:
-    """A state to put aside.
+    """A snapshot to save.
 
     Attributes:
-        name: What it is called; one of the same name is replaced.
+        name: Name of the snapshot; it replaces a snapshot with the same name.
     """
 
     name: str = limited_field(
         minLength=1,
         maxLength=100,
         pattern=IN_PATH,
-        pattern_says="must be without a slash, and not . or ..",
+        pattern_says="must not contain a slash, and must not be . or ..",
     )
 
 
@@ -274,8 +285,8 @@ class TemplateBody:
     """A template (範本) to add.
 
     Attributes:
-        name: What it is called.
-        html: The mail.
+        name: Name of the template.
+        html: HTML of the mail.
     """
 
     name: str = limited_field(minLength=1, maxLength=200)

@@ -1,4 +1,4 @@
-"""Campaigns as they are shown: in short, and whole with their timeline."""
+"""Views of campaigns: a row of the table, and the whole campaign with its timeline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS: Final[Mapping[int | None, str]] = {
     2: "sender",
     3: "content",
 }
-"""What a test is about, by the number of ``testingOn``."""
+"""The kind of a campaign, by the number of ``testingOn``."""
 
 
 def campaigns(account: Account, now: datetime) -> tuple[CampaignRow, ...]:
@@ -32,15 +32,15 @@ def campaigns(account: Account, now: datetime) -> tuple[CampaignRow, ...]:
 
 
 def campaign_view(account: Account, campaign_sn: str, now: datetime) -> CampaignView:
-    """Show one campaign, also a deleted one.
+    """Show one campaign, even if it is deleted.
 
     Raises:
-        LookupError: there is none.
+        LookupError: the account has no campaign with this code.
     """
     with account.lock:
         found = account.campaigns.all.get(campaign_sn)
         if found is None:
-            raise LookupError(f"there is no campaign {campaign_sn!r}")
+            raise LookupError(f"campaign {campaign_sn!r} does not exist; check the code")
         row, body = _row(found, now), found.body
         letters = "AB" if len(body.variants) > 1 else [""]
         unfilled = found.unknown_placeholders
@@ -83,12 +83,12 @@ def _counts(campaign: Campaign, now: datetime, *, variant: int | None = None) ->
 
 
 def _moments(account: Account, campaign: Campaign, now: datetime) -> Iterator[Moment]:
-    """Yield what happened to a campaign, and what is planned."""
+    """Yield the past and planned events of a campaign."""
     yield _moment("accepted", campaign.accepted, now)
     if not campaign.is_stopped or campaign.waves:
         yield _moment("begin", campaign.sent_begin or campaign.begins, now)
     decided = next((wave.begin for wave in campaign.waves if wave.part == "WINNING"), None)
-    if decided is not None:  # also of a test that was deleted after it
+    if decided is not None:  # even if the test was deleted after the decision
         yield _moment("decision", decided, now)
     elif campaign.body.testing_on is not None and campaign.waves and not campaign.is_stopped:
         yield _moment("decision", campaign.due, now)

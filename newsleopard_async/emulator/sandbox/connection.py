@@ -1,4 +1,4 @@
-"""The connection of a client to the control API: what it asks, and what may be wrong with that."""
+"""The connection of a client to the control API: requests, answers and errors."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from newsleopard_async.emulator.sandbox.views import HealthView
 __all__ = ["Connection", "EmulatorControlError"]
 
 TIMEOUT: Final = httpx.Timeout(10.0, read=120.0)
-"""Chosen: moving the time may send a campaign to a million contacts before it is answered."""
+"""Chosen: 120 s for an answer, because a move of the time can send a campaign to a million contacts
+before the answer; 10 s for a connection."""
 
 
 class EmulatorControlError(Exception):
-    """The emulator refused something, or no emulator answered.
+    """The emulator refused a request, or no emulator answered.
 
     Attributes:
-        status: The HTTP status; None if there was no answer.
-        message: One sentence that leads on.
-        problems: What is wrong with each field, of 400.
+        status: HTTP status of the answer; None without an answer.
+        message: One sentence with the reason and the way out.
+        problems: The problem of each field, if the status is 400.
     """
 
     def __init__(
@@ -38,10 +39,10 @@ class EmulatorControlError(Exception):
 
 
 class Connection:
-    """Asks the control API of one emulator, and reads what it answers.
+    """Sends requests to the control API of one emulator, and decodes the answers.
 
     Raises:
-        ValueError: the URL is none of http or https.
+        ValueError: the scheme of the URL is not http or https, or it has no host.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Connection:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"url: {url!r} is not a URL such as http://127.0.0.1:8025")
+            raise ValueError(f"url: must be a URL such as http://127.0.0.1:8025, not {url!r}")
         token = token or next(iter(parse_qs(parts.query).get("token", [])), None)
         self.url: str = f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
         self.server_version: str = package_version()
@@ -62,7 +63,7 @@ class Connection:
         )
 
     async def check(self) -> HealthView:
-        """Find out who answers.
+        """Check that an emulator answers, and return its health.
 
         Raises:
             EmulatorControlError: no emulator answers.
@@ -86,10 +87,11 @@ class Connection:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Ask for something, and return what it is as the class that is named.
+        """Send a request, and return the answer as an object of the class ``kind``.
 
         Raises:
-            EmulatorControlError: it was refused, or not answered.
+            EmulatorControlError: the request was refused or not answered, or the answer is not of
+                this class.
         """
         answer = await self._send(method, path, body, query)
         if not answer.is_success:
@@ -100,7 +102,7 @@ class Connection:
             return decode_answer(kind, answer.json())
         except ValueError:
             raise EmulatorControlError(
-                f"{self.url} answers {method} {path} in an unknown shape.{self._hint}",
+                f"{self.url} answers {method} {path} in an unknown format.{self._hint}",
                 status=answer.status_code,
             ) from None
 
@@ -112,10 +114,10 @@ class Connection:
         query: Mapping[str, Any] | None,
     ) -> httpx.Response:
         headers = {} if method == "GET" else {"content-type": "application/json"}
-        given = {
+        params = {
             name: _as_text(value) for name, value in (query or {}).items() if value is not None
         }
-        request = self.http.build_request(method, path, headers=headers, params=given)
+        request = self.http.build_request(method, path, headers=headers, params=params)
         if method != "GET":
             plain = {name: _as_plain(value) for name, value in (body or {}).items()}
             request = self.http.build_request(method, path, headers=headers, json=plain)
@@ -123,11 +125,14 @@ class Connection:
             return await self.http.send(request)
         except httpx.ConnectError as error:
             raise EmulatorControlError(
-                f"Nobody answers at {self.url} ({error}); start one with `newsleopard emulator`."
+                f"No emulator answers at {self.url} ({error}); "
+                "start one with `newsleopard emulator`, or check the URL."
             ) from error
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
-            raise EmulatorControlError(f"{self.url} did not answer: {reason}.") from error
+            raise EmulatorControlError(
+                f"{self.url} did not answer: {reason}; check that the emulator still runs."
+            ) from error
 
     def _refusal(self, answer: httpx.Response) -> EmulatorControlError:
         status = answer.status_code
@@ -142,32 +147,39 @@ class Connection:
 
     def _stranger(self, answer: httpx.Response) -> EmulatorControlError:
         return EmulatorControlError(
-            f"{self.url} is not an emulator with a control API: it answers /_emulator/health with "
-            f"{answer.status_code}; look at the address, and at the option --control.",
+            f"{self.url} is not an emulator with a control API: it answers with "
+            f"{answer.status_code}; check the URL, and the emulator's option --control.",
             status=answer.status_code,
         )
 
     @property
     def _hint(self) -> str:
-        """What else may be wrong: the two packages differ."""
+        """A second possible cause, if the versions of emulator and client differ; else empty."""
         own = package_version()
         if self.server_version == own:
             return ""
         return (
-            f" The emulator is of version {self.server_version} and this package of {own}; "
-            "both should be the same."
+            f" The emulator has the version {self.server_version} and this package {own}; "
+            "install the same version on both sides."
         )
 
 
 def _as_text(value: Any) -> str:
-    """Write a value as a query has it."""
+    """Return a value as text of a query."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _as_plain(value: Any) -> Any:
-    """Write a value as JSON has it."""
+    """Return a value in a form that JSON can encode.
+
+    Raises:
+        ValueError: a time has no time zone.
+    """
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise ValueError("a time needs its zone, such as datetime.now(UTC)")
+            raise ValueError(
+                f"the time {value} has no time zone; pass one with its zone, "
+                "such as datetime.now(UTC)"
+            )
         return value.isoformat()
     return value

@@ -1,4 +1,4 @@
-"""An emulator in another process, as a test drives it: the names of ``Emulator``, awaitable."""
+"""The client of a served emulator: the methods of ``Emulator``, as coroutines."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ __all__ = ["EmulatorControl"]
 T = TypeVar("T")
 
 POLL_S: Final = 0.1
-"""Chosen: how often, by the machine's time, a mail is looked for that is not there yet."""
+"""Chosen: 10 searches per second of the machine, while a test waits for a mail."""
 
 
 class EmulatorControl:
-    """Drives an emulator that another process serves, by its control API.
+    """Controls an emulator that another process serves, by its control API.
 
-    A context manager, on asyncio and on trio. What it shows are plain, frozen values.
+    A context manager, on asyncio and on trio. Its methods return plain, frozen objects.
 
     Args:
-        url: Of the server, such as ``http://127.0.0.1:8025``; one with ``/?token=…`` will do.
-        token: What the server wants of those who are not on its machine.
-        transport: What requests go out over; sockets by default.
+        url: URL of the server, such as ``http://127.0.0.1:8025``; it can contain ``/?token=…``.
+        token: The server's token, which requests from other machines need.
+        transport: The HTTP transport of the requests; sockets by default.
 
     Raises:
-        ValueError: the URL is none of http or https.
-        EmulatorControlError: when it is entered and no emulator answers.
+        ValueError: the scheme of the URL is not http or https, or it has no host.
+        EmulatorControlError: no emulator answers when the context is entered.
     """
 
     def __init__(
@@ -94,87 +94,87 @@ class EmulatorControl:
     # The emulator.
 
     async def health(self) -> HealthView:
-        """Return which emulator answers."""
+        """Return the version, the profile and the time of the emulator that answers."""
         return await self._api.check()
 
     async def account(self) -> AccountView:
-        """Return the account at a glance."""
+        """Return a summary of the account."""
         return await self._get(AccountView, "/")
 
     async def reset(self) -> None:
-        """Let the emulator be as it was made; the clock stays."""
+        """Reset the emulator to its initial state. The clock does not change."""
         await self._api.ask(None, "POST", "/reset")
 
     async def snapshots(self) -> tuple[str, ...]:
-        """Return the names of the states that were put aside."""
+        """Return the names of the snapshots."""
         return await self._get(tuple[str, ...], "/snapshots")
 
     async def snapshot(self, name: str) -> None:
-        """Put the state aside; one of the same name is replaced."""
+        """Save the state as a snapshot. It replaces a snapshot with the same name."""
         await self._api.ask(None, "POST", "/snapshots", body={"name": name})
 
     async def restore(self, name: str) -> None:
-        """Put a state back, as often as you like."""
+        """Restore the state of a snapshot. The snapshot remains."""
         await self._api.ask(None, "POST", f"/snapshots/{_quoted(name)}/restore")
 
     async def forget_snapshot(self, name: str) -> None:
-        """Give up a state that was put aside."""
+        """Delete a snapshot."""
         await self._api.ask(None, "DELETE", f"/snapshots/{_quoted(name)}")
 
     async def switches(self) -> tuple[SwitchView, ...]:
-        """Return the switches, how they stand, and what they may be."""
+        """Return the switches with their values and their allowed values."""
         return await self._get(tuple[SwitchView, ...], "/switches")
 
     async def switch(self, **changes: Any) -> None:
-        """Change switches, by the names of ``Switches``, from the present on."""
+        """Change switches, by the names of ``Switches``. The change applies to later requests."""
         await self._api.ask(None, "PATCH", "/switches", body=changes)
 
     # Its time.
 
     async def clock(self) -> ClockView:
-        """Return the time."""
+        """Return the time, and the state of the clock."""
         return await self._get(ClockView, "/clock")
 
     async def hold(self) -> ClockView:
-        """Let time stand still."""
+        """Stop the clock."""
         return await self._post(ClockView, "/clock/hold")
 
     async def run(self, *, speed: float | None = None) -> ClockView:
-        """Let time pass, at the speed that it had or at a new one."""
+        """Start the clock, at its previous speed or at a new one."""
         return await self._post(ClockView, "/clock/run", speed=speed)
 
     async def advance(
         self, seconds: float | None = None, *, until: datetime | None = None
     ) -> ClockView:
-        """Move time forward, by seconds or to an instant; what is due happens."""
+        """Move time forward, by seconds or to an instant, and process all that is due."""
         return await self._post(ClockView, "/clock/advance", seconds=seconds, until=until)
 
-    # What goes wrong.
+    # Faults and scripts.
 
     async def pending_faults(self) -> tuple[FaultRow, ...]:
-        """Return the faults that have not happened yet."""
+        """Return the faults that have not occurred yet."""
         return await self._get(tuple[FaultRow, ...], "/faults")
 
     async def not_sent(self, operation: str, *, times: int = 1) -> None:
-        """Let a request never arrive."""
+        """Make requests fail before they arrive."""
         await self._fault("not_sent", operation, times)
 
     async def drop_request(self, operation: str, *, times: int = 1) -> None:
-        """Let a request arrive and not be processed, and the connection be reset."""
+        """Reset the connection of requests that arrived, and do not process them."""
         await self._fault("drop_request", operation, times)
 
     async def lose_reply_to(self, operation: str, *, times: int = 1) -> None:
-        """Process a request and drop the connection."""
+        """Process requests, and drop the connection instead of an answer."""
         await self._fault("lose_reply", operation, times)
 
     async def delay(self, operation: str, *, seconds: float, times: int = 1) -> None:
-        """Process a request and answer late."""
+        """Process requests, and answer late."""
         await self._fault("delay", operation, times, seconds=seconds)
 
     async def hang(
         self, operation: str, *, seconds: float = 60.0, processed: bool = True, times: int = 1
     ) -> None:
-        """Answer a request with silence, and then drop the connection."""
+        """Send no answer to requests, and drop the connection after some seconds."""
         await self._fault("hang", operation, times, seconds=seconds, processed=processed)
 
     async def fail(
@@ -186,10 +186,10 @@ class EmulatorControl:
         processed: bool = False,
         times: int = 1,
     ) -> None:
-        """Answer a request with a status of its own, processed or not.
+        """Answer requests with this status, processed or not.
 
         Raises:
-            UnicodeDecodeError: the body is not UTF-8, which the control API needs.
+            UnicodeDecodeError: the body is not UTF-8, which the control API requires.
         """
         text = body.decode() if isinstance(body, bytes) else body
         await self._fault("answer", operation, times, status=status, body=text, processed=processed)
@@ -203,41 +203,41 @@ class EmulatorControl:
         retry_after: float | str | None = None,
         times: int = 1,
     ) -> None:
-        """Refuse requests, of one operation or any, as if they came too fast."""
+        """Refuse requests of one operation, or of any, as too fast."""
         await self._fault(
             "throttle", operation, times, message=message, status=status, retry_after=retry_after
         )
 
     async def cut_body(self, operation: str, *, times: int = 1) -> None:
-        """Process a request, announce the whole answer, and send half of it."""
+        """Process requests, announce the length of the whole answer, and send half of it."""
         await self._fault("cut_body", operation, times)
 
     async def garbage(self, operation: str, *, times: int = 1) -> None:
-        """Process a request and answer 200 with bytes that are no JSON."""
+        """Process requests, and answer 200 with bytes that are not JSON."""
         await self._fault("garbage", operation, times)
 
     async def scripts(self) -> ScriptsView:
-        """Return the states that were decided beforehand."""
+        """Return the results that were set in advance."""
         return await self._get(ScriptsView, "/scripts")
 
     async def exhaust_day(self, *, resets_in_s: float = 86_400.0) -> None:
-        """Refuse every request until the day's quota is back."""
+        """Use up the daily quota: refuse all requests until it is available again."""
         await self._post(ScriptsView, "/scripts", kind="exhaust_day", resets_in_s=resets_in_s)
 
     async def stick_import(self, times: int = 1) -> None:
-        """Let the next imports to be uploaded stay PROCESSING for ever."""
+        """Make the next uploaded imports stay PROCESSING without end."""
         await self._post(ScriptsView, "/scripts", kind="stick_import", times=times)
 
     async def script_import(self, status: str) -> None:
-        """Let the next import to be uploaded end in this state."""
+        """Make the next uploaded import end in this state."""
         await self._post(ScriptsView, "/scripts", kind="script_import", state=status)
 
     async def script_campaign(self, state: str) -> None:
-        """Let the next accepted campaign come to this state without sending."""
+        """Make the next accepted campaign end in this state without a mail."""
         await self._post(ScriptsView, "/scripts", kind="script_campaign", state=state)
 
     async def clear_faults(self) -> None:
-        """Forget the faults that have not happened yet, and the states that were scripted."""
+        """Delete the faults that have not occurred yet, and the scripts."""
         await self._api.ask(None, "DELETE", "/faults")
 
     # Mails and campaigns.
@@ -252,7 +252,7 @@ class EmulatorControl:
         event: str | None = None,
         is_oldest_first: bool = False,
     ) -> tuple[MailRow, ...]:
-        """Return all mails that have gone out and match, the newest first."""
+        """Return all sent mails that match, the newest first."""
         query = {
             "to": to,
             "text": text,
@@ -264,7 +264,7 @@ class EmulatorControl:
         return await self._all(MailsFound, "/outbox", "mails", query)
 
     async def mail(self, mail_id: str) -> MailView:
-        """Return one mail, whole."""
+        """Return one mail with its content."""
         return await self._get(MailView, f"/outbox/{_quoted(mail_id)}")
 
     async def mail_file(self, mail_id: str) -> bytes:
@@ -279,16 +279,17 @@ class EmulatorControl:
         campaign_sn: str | None = None,
         timeout_s: float = 10.0,
     ) -> MailView:
-        """Wait until a mail has gone out, and return the newest that matches.
+        """Wait until a matching mail was sent, and return the newest one.
 
         Args:
             to: Part of the recipient's address.
             text: Part of address, name, subject or HTML.
-            campaign_sn: The campaign; any by default.
-            timeout_s: Longest wait, by this machine's time; the emulator's own may stand still.
+            campaign_sn: Code of the campaign; any by default.
+            timeout_s: Longest wait, by this machine's time, because the emulator's clock can be
+                held.
 
         Raises:
-            TimeoutError: none did; the text has the emulator's time.
+            TimeoutError: no matching mail was sent; the message has the emulator's time.
         """
         query = {"to": to, "text": text, "campaign_sn": campaign_sn, "limit": 1}
         end = anyio.current_time() + timeout_s
@@ -304,15 +305,17 @@ class EmulatorControl:
         clock = await self.clock()
         pace = "is held; advance it" if clock.is_held else f"runs at {clock.speed:g} x"
         others = (
-            f"{found.total} in all" if found.why_none is None else f"none at all: {found.why_none}"
+            f"{found.total} mails in all were sent"
+            if found.why_none is None
+            else f"no mail at all was sent: {found.why_none}"
         )
         return (
-            f"no such mail has gone out within {timeout_s:g} s, and {others}; "
+            f"no matching mail was sent within {timeout_s:g} s, and {others}; "
             f"the emulator's clock shows {clock.now:%Y-%m-%dT%H:%M:%SZ} and {pace}"
         )
 
     async def react(self, email: str, action: Action, *, campaign_sn: str | None = None) -> None:
-        """Let something become of the latest mail to an address that has gone out, now."""
+        """Record an action of the reader of the latest mail that was sent to an address."""
         body = {"email": email, "action": action, "campaign_sn": campaign_sn}
         await self._api.ask(None, "POST", "/readers", body=body)
 
@@ -329,7 +332,7 @@ class EmulatorControl:
         return await self._get(tuple[WebhookRow, ...], "/webhooks")
 
     async def deliver_webhooks(self) -> tuple[WebhookRow, ...]:
-        """Deliver the webhooks that are due, at once."""
+        """Deliver the webhooks that are due now."""
         return await self._post(tuple[WebhookRow, ...], "/webhooks/deliver")
 
     # Contacts.
@@ -339,18 +342,18 @@ class EmulatorControl:
         return await self._get(tuple[ListRow, ...], "/lists")
 
     async def add_list(self, name: str, *, is_segment: bool = False) -> ListRow:
-        """Make an empty list, or one that fills itself."""
+        """Create an empty list, or a segment, which always contains all contacts."""
         return await self._post(ListRow, "/lists", name=name, is_segment=is_segment)
 
     async def contacts(
         self, *, text: str = "", list_sn: str | None = None
     ) -> tuple[ContactRow, ...]:
-        """Return all contacts whose address matches, of one list or of the account."""
+        """Return all contacts with a matching address, of one list or of the account."""
         path = "/contacts" if list_sn is None else f"/lists/{_quoted(list_sn)}/contacts"
         return await self._all(ContactsFound, path, "contacts", {"text": text})
 
     async def contact(self, email: str) -> ContactView:
-        """Return one contact, and the lists that it is in."""
+        """Return one contact with the codes of its lists."""
         return await self._get(ContactView, f"/contacts/{_quoted(email)}")
 
     async def imports(self) -> tuple[ImportRow, ...]:
@@ -370,7 +373,7 @@ class EmulatorControl:
         return await self._get(tuple[ExclusionRow, ...], "/exclusions")
 
     async def exclude(self, email: str) -> None:
-        """Let an address be excluded (無效會員) from now on."""
+        """Exclude an address (無效會員): it gets no further mail."""
         await self._api.ask(None, "POST", "/exclusions", body={"email": email})
 
     async def templates(self) -> tuple[TemplateView, ...]:
@@ -384,7 +387,7 @@ class EmulatorControl:
     # The rest of the account.
 
     async def balance(self) -> int:
-        """Return the mails that the account may still send."""
+        """Return the number of mails that the account can still send."""
         return (await self._get(BalanceView, "/balance")).balance
 
     async def set_balance(self, mails: int) -> None:
@@ -398,7 +401,7 @@ class EmulatorControl:
         has_fault: bool | None = None,
         status: int | None = None,
     ) -> tuple[RequestRow, ...]:
-        """Return the requests that are kept and match, the newest first."""
+        """Return the matching requests among the last 10,000, the newest first."""
         query = {"operation": operation, "has_fault": has_fault, "status": status}
         return await self._all(RequestsFound, "/requests", "requests", query)
 
@@ -406,15 +409,15 @@ class EmulatorControl:
         """Return one request."""
         return await self._get(RequestView, f"/requests/{_quoted(request_id)}")
 
-    # How it is asked.
+    # Requests to the control API.
 
     async def _get(self, kind: type[T], path: str, /, **query: Any) -> T:
         found: T = await self._api.ask(kind, "GET", path, query=query)
         return found
 
     async def _post(self, kind: type[T], path: str, /, **body: Any) -> T:
-        given = {name: value for name, value in body.items() if value is not None}
-        found: T = await self._api.ask(kind, "POST", path, body=given)
+        present = {name: value for name, value in body.items() if value is not None}
+        found: T = await self._api.ask(kind, "POST", path, body=present)
         return found
 
     async def _fault(self, kind: str, operation: str | None, times: int, **more: Any) -> None:
@@ -424,7 +427,7 @@ class EmulatorControl:
     async def _all(
         self, kind: type[Any], path: str, name: str, query: Mapping[str, Any]
     ) -> tuple[Any, ...]:
-        """Return what is on all pages."""
+        """Return the items of all pages."""
         found: list[Any] = []
         after: str | None = None
         while True:
@@ -436,5 +439,5 @@ class EmulatorControl:
 
 
 def _quoted(name: str) -> str:
-    """Write a name as one part of a path."""
+    """Return a name as one part of a path."""
     return quote(name, safe="@")

@@ -1,4 +1,4 @@
-"""A mail as a mail program would have it: its headers, its text, and the whole as one file."""
+"""The headers and the text of a mail, and the mail as one file (.eml)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 def headers_of(mail: MailRow) -> Mapping[str, str]:
-    """Return the headers of a mail as people read them, the subject and the names decoded."""
+    """Return the headers of a mail, with the subject and the names not encoded."""
     headers = {
         "From": mail.sender,
         "To": f"{mail.name} <{mail.to}>" if mail.name else mail.to,
@@ -42,7 +42,7 @@ def headers_of(mail: MailRow) -> Mapping[str, str]:
 
 
 def encode_eml(mail: MailView) -> bytes:
-    """Write a mail as a file (.eml) that mail programs open, as text and as HTML."""
+    """Encode a mail as a file (.eml) that mail programs open, with text and HTML."""
     message = EmailMessage(policy=SMTP)
     for name, value in mail.headers.items():
         if name in {"From", "To"}:
@@ -55,22 +55,22 @@ def encode_eml(mail: MailView) -> bytes:
 
 
 def _address(value: str) -> Address | str:
-    """Read ``Name <address>``; the name may hold anything, and other text stays as it is."""
+    """Parse ``Name <address>``, with any text as name. Return other text without ``<>,``."""
     name, _, rest = value.rpartition("<")
     address = rest.removesuffix(">").strip()
     try:
         return Address(name.strip(), addr_spec=address)
-    except (ValueError, IndexError):  # which Address raises for an address that it cannot read
+    except (ValueError, IndexError):  # Address raises both for an address that it cannot parse
         return value.replace("<", "").replace(">", "").replace(",", " ")
 
 
 def _clean(text: str) -> str:
-    """Replace what UTF-8 cannot hold."""
+    """Replace the characters that UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()
 
 
 def text_of(html: str) -> str:
-    """Return the text of a mail: its words, a line for each block, and where its links lead."""
+    """Return the text of a mail, with one line per block, and the URLs of its links."""
     reader = _TextExtractor()
     reader.feed(html)
     reader.close()
@@ -79,7 +79,7 @@ def text_of(html: str) -> str:
 
 
 class _TextExtractor(HTMLParser):
-    """Collects the text that a reader would see."""
+    """Collects the visible text of HTML."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,7 +1,7 @@
-"""Server-sent events: that something has changed, for a page that shows it.
+"""Server-sent events, which notify a page of each change.
 
-What happens by time alone causes no event. So each listener looks at the present twice a second.
-The look is shared: twenty listeners cost as much as one.
+A change that only the time causes, such as a sent mail, raises no signal. So each listener compares
+the state twice per second. The listeners share the comparison: twenty cost as much as one.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from newsleopard_async.emulator.sandbox import queries
 __all__ = ["ChangeNotifier", "TooManyListeners", "event_stream"]
 
 PAUSE_S: Final = 0.2
-"""Chosen: at most five events a second, which an eye takes for at once."""
+"""Chosen: at most five events per second; a user does not notice a delay of 0.2 s."""
 
 POLL_S: Final = 0.5
-"""Chosen: how soon something that becomes due by time alone is noticed."""
+"""Chosen: a change that only the time causes appears after at most 0.5 s."""
 
 COMMENT_S: Final = 15.0
-"""Chosen: proxies close a connection on which nothing is sent, most of them after 30 s or more."""
+"""Chosen: proxies close a connection without traffic, most of them after 30 s or more."""
 
 MOST_LISTENERS: Final = 64
-"""Chosen: far more pages than a team has open."""
+"""Chosen: 64 open pages, more than a team needs. The limit bounds the open connections."""
 
 RETRY_MS: Final = 1_000
-"""Chosen: how soon a browser connects again, after a restart for instance."""
-
+"""Chosen: a browser connects again after 1 s, for example after a restart of the emulator."""
 
 MOST_RECENT: Final = 200
-"""Chosen: requests that may be under way at once, far more than a client's limits allow."""
+"""Chosen: the last 200 requests are compared. The limits of a client allow far fewer requests
+without an answer at the same time."""
 
 
 class TooManyListeners(Exception):
-    """No further listener is possible now."""
+    """The limit of listeners is reached."""
 
 
 class ChangeNotifier:
-    """Who listens, and what they hear: a number that grows with each change.
+    """Counts the changes of an emulator, and the listeners that are notified of them.
 
     Args:
-        emulator: What is listened to.
+        emulator: The emulator to observe.
     """
 
     def __init__(self, emulator: Emulator) -> None:
@@ -58,7 +58,7 @@ class ChangeNotifier:
         self.listeners: int = 0
         self._now: datetime | None = None
         self._caught_up_at = self._compared_at = float("-inf")
-        self._seen: object = None
+        self._last: object = None
         self._counter = 0
 
     @contextmanager
@@ -71,22 +71,23 @@ class ChangeNotifier:
             self.listeners -= 1
 
     async def counter(self) -> int:
-        """Return how many changes were noticed; those between two looks are one."""
+        """Return the number of changes. All changes between two comparisons count as one."""
         begin = time.monotonic()
         if begin - self._caught_up_at >= POLL_S:
             self._caught_up_at = begin
             self._now = await queries.catch_up(self._account)
         if self._now is not None and begin - self._compared_at >= PAUSE_S / 2:
             self._compared_at = begin
-            seen = self._fingerprint(self._now)
-            if seen != self._seen:
-                self._seen, self._counter = seen, self._counter + 1
+            found = self._fingerprint(self._now)
+            if found != self._last:
+                self._last, self._counter = found, self._counter + 1
         return self._counter
 
     def _fingerprint(self, now: datetime) -> object:
-        """Return something that differs once anything that is shown has changed.
+        """Return a value that differs if any visible state has changed.
 
-        Mails go out, and readers read them, by time alone; requests only read, or end.
+        ``account.changes`` does not count sent mails, actions of readers, and requests that only
+        read or that ended, so the value contains their numbers.
         """
         account = self._account
         with account.lock:
@@ -105,18 +106,20 @@ class ChangeNotifier:
 
 
 def event_stream(notifier: ChangeNotifier) -> Response:
-    """Return an answer that goes on until the listener, or the server, ends it.
+    """Return an answer that continues until the listener or the server ends it.
 
     Raises:
-        TooManyListeners: there are as many as may be.
+        TooManyListeners: the limit of listeners is reached.
     """
     if notifier.listeners >= MOST_LISTENERS:
-        raise TooManyListeners(f"{MOST_LISTENERS} listen already; close a page of this emulator.")
+        raise TooManyListeners(
+            f"All {MOST_LISTENERS} connections for events are in use; close a page of the emulator."
+        )
     return _EventStream(notifier)
 
 
 class _EventStream(StreamingResponse):
-    """Counts its listener, whenever and however it ends."""
+    """Counts its listener from the first byte to the end of the answer."""
 
     def __init__(self, notifier: ChangeNotifier) -> None:
         super().__init__(_events(notifier), media_type="text/event-stream")
@@ -129,13 +132,13 @@ class _EventStream(StreamingResponse):
 
 async def _events(notifier: ChangeNotifier) -> AsyncIterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
-    last, said_at = None, time.monotonic()
+    last, sent_at = None, time.monotonic()
     while True:
         counter = await notifier.counter()
         if counter != last:
-            last, said_at = counter, time.monotonic()
+            last, sent_at = counter, time.monotonic()
             yield f'event: change\ndata: {{"counter": {counter}}}\n\n'
-        elif time.monotonic() - said_at >= COMMENT_S:
-            said_at = time.monotonic()
+        elif time.monotonic() - sent_at >= COMMENT_S:
+            sent_at = time.monotonic()
             yield ": nothing new\n\n"
         await anyio.sleep(PAUSE_S)

@@ -1,8 +1,8 @@
-"""What is shown and what is asked, as JSON; and what both look like, as JSON Schema.
+"""JSON and JSON Schema of the bodies, queries and views of the control API.
 
-What comes in is read strictly: ``"3"`` is not 3, an unknown name is refused, and all
-problems are named at once, each with its field. What a server answers is read tolerantly by the
-client: a newer server may say more.
+The server decodes requests strictly: ``"3"`` is not 3, an unknown name is refused, and all problems
+are reported together, each with its field. The client decodes answers tolerantly, because a newer
+server can send more fields.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ __all__ = [
 
 @attrs.frozen
 class FieldProblem:
-    """What is wrong with one field.
+    """The problem of one field.
 
     Attributes:
-        field: Its name; empty if it is the whole.
-        message: What is wrong, and what would be right.
+        field: Name of the field; empty for the whole body.
+        message: The problem and the way out.
     """
 
     field: str
@@ -51,10 +51,10 @@ class FieldProblem:
 
 @attrs.frozen
 class BadInput(Exception):
-    """What was sent is wrong; every problem is named.
+    """The body or the query of a request is wrong.
 
     Attributes:
-        problems: One for each field.
+        problems: All problems.
     """
 
     problems: tuple[FieldProblem, ...]
@@ -67,17 +67,17 @@ class BadInput(Exception):
 
 
 def limited_field(default: Any = attrs.NOTHING, *, pattern_says: str = "", **limits: Any) -> Any:
-    """Make a field with limits, which go by their names in JSON Schema, such as ``minimum``.
+    """Return a field with limits.
 
     Args:
-        default: What it is if it is left out.
-        pattern_says: What is wrong with text that the ``pattern`` refuses, for a person.
-        limits: The limits.
+        default: The value if the field is missing.
+        pattern_says: The message for text that the ``pattern`` refuses.
+        limits: The limits, by their names in JSON Schema, such as ``minimum``.
     """
     return attrs.field(default=default, metadata={"limits": limits, "pattern_says": pattern_says})
 
 
-# Out: views to JSON.
+# Encoding views.
 
 
 def _instant(at: datetime) -> str:
@@ -89,14 +89,14 @@ OUT.register_unstructure_hook(datetime, _instant)
 
 
 def encode(view: object) -> bytes:
-    """Write a view, or a tuple of views."""
+    """Return the JSON of a view, or of a tuple of views."""
     plain = [*map(OUT.unstructure, view)] if isinstance(view, tuple) else OUT.unstructure(view)
     text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # A mail may hold half a surrogate pair, which JSON can escape and UTF-8 cannot hold.
+    # A mail can contain half of a surrogate pair: UTF-8 cannot encode it, but JSON can escape it.
     return text.encode("utf-8", "backslashreplace")
 
 
-# In: bodies and queries, strictly.
+# Decoding bodies and queries, strictly.
 
 
 def _text(value: Any, kind: Any) -> str:
@@ -104,7 +104,7 @@ def _text(value: Any, kind: Any) -> str:
     if type(value) is not str:
         raise ValueError("must be text")
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        raise ValueError("must be text without halves of surrogate pairs")
+        raise ValueError("must be valid Unicode text, without halves of surrogate pairs")
     return value
 
 
@@ -159,7 +159,7 @@ def _sequence(value: Any, kind: Any) -> tuple[Any, ...]:
 
 
 def _either(value: Any, kind: Any) -> Any:
-    """Read one of several types: the first that it is."""
+    """Decode a value as the first of several types that accepts it."""
     kinds = get_args(kind)
     if value is None and types.NoneType in kinds:
         return None
@@ -197,10 +197,10 @@ IN.register_structure_hook_func(_is_union, _either)
 
 
 def parse_json(body: bytes) -> Any:
-    """Read JSON.
+    """Parse JSON.
 
     Raises:
-        BadInput: it is none.
+        BadInput: the body is not JSON in UTF-8.
     """
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_no_number)
@@ -213,10 +213,10 @@ def _no_number(text: str) -> None:
 
 
 def decode_object(kind: Any, data: Any) -> Any:
-    """Read an object strictly.
+    """Decode a JSON object strictly, as an object of the class ``kind``.
 
     Raises:
-        BadInput: every problem, by its field.
+        BadInput: lists all problems with their fields.
     """
     if type(data) is not dict:
         raise BadInput((FieldProblem("", "the body must be a JSON object"),))
@@ -235,7 +235,7 @@ def decode_object(kind: Any, data: Any) -> Any:
         raise BadInput(tuple(problems))
     try:
         return kind(**values)
-    except ValueError as wrong:  # which names its field, as all of ours do
+    except ValueError as wrong:  # its message begins with the name of the field
         raise BadInput((_problem_of(str(wrong), fields),)) from None
 
 
@@ -252,12 +252,14 @@ def _problem_of(text: str, names: Collection[str]) -> FieldProblem:
 
 def _unknown(name: str, names: Iterable[str]) -> str:
     close = get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names) or 'none'}"
-    return f"is not known; {hint}"
+    if close:
+        return f"is unknown; did you mean {close[0]}?"
+    known = ", ".join(names)
+    return f"is unknown; use one of {known}" if known else "is unknown; leave it out"
 
 
 def _check(value: Any, limits: Mapping[str, Any], pattern_says: str) -> None:
-    """Check a value against its limits; None has none."""
+    """Check a value against its limits; None is always allowed."""
     if value is None or not limits:
         return
     if isinstance(value, str):
@@ -274,16 +276,16 @@ def _check(value: Any, limits: Mapping[str, Any], pattern_says: str) -> None:
 
 
 def decode_query(kind: Any, pairs: Iterable[tuple[str, str]]) -> Any:
-    """Read a query as strictly, in which numbers and flags are text.
+    """Decode a query strictly. Its numbers and flags are text.
 
     Raises:
-        BadInput: every problem, by its field.
+        BadInput: lists all problems with their fields.
     """
     hints = _hints(kind)
     data: dict[str, Any] = {}
     for name, text in pairs:
         if name in data:
-            raise BadInput((FieldProblem(name, "is given twice"),))
+            raise BadInput((FieldProblem(name, "occurs twice; send it one time"),))
         data[name] = _out_of_text(text, hints.get(name, str))
     return decode_object(kind, data)
 
@@ -297,7 +299,7 @@ def _out_of_text(text: str, kind: Any) -> Any:
     return text
 
 
-# Back: what a server answered, tolerantly.
+# Decoding answers, tolerantly.
 
 
 BACK: Final = Converter(detailed_validation=False)
@@ -309,29 +311,30 @@ BACK.register_structure_hook_func(
 
 
 def decode_answer(kind: Any, data: Any) -> Any:
-    """Read what a server answered; more than we know is left out.
+    """Decode the answer of a server. Unknown fields are ignored.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the answer is not of the class ``kind``.
     """
     try:
         return BACK.structure(data, kind)
     except (BaseValidationError, ValueError, TypeError, KeyError, AttributeError) as wrong:
         name = getattr(kind, "__name__", kind)
-        raise ValueError(f"the answer is no {name}: {wrong!r}") from None
+        raise ValueError(f"the answer is not a {name}: {wrong!r}") from None
 
 
-# What it looks like.
+# JSON Schema.
 
 
 def schema_of(kind: Any, found: dict[str, Any], *, is_input: bool = False) -> dict[str, Any]:
-    """Return the JSON Schema of a type; those of its classes go into ``found``, by name.
+    """Return the JSON Schema of a type, and add the schemas of its classes to ``found``, by name.
 
-    An input has the fields that are known, and no other; an answer may have more one day.
+    The schema of an input forbids unknown fields. The schema of an answer allows them, because a
+    newer server can send more fields.
     """
     if attrs.has(kind):
         if kind.__name__ not in found:
-            found[kind.__name__] = {}  # it may refer to itself
+            found[kind.__name__] = {}  # ends the recursion of a class that refers to itself
             found[kind.__name__] = _object(kind, found, is_input=is_input)
         return {"$ref": f"#/components/schemas/{kind.__name__}"}
     if _is_union(kind):
@@ -387,7 +390,7 @@ def _first_lines(kind: type) -> str:
 
 @cache
 def attributes_of(kind: type) -> Mapping[str, str]:
-    """Return what the docstring of a class, and those of its bases, say of each attribute."""
+    """Return the description of each attribute, from the docstrings of a class and its bases."""
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         found.update(_attributes_in(inspect.cleandoc(each.__dict__.get("__doc__") or "")))

@@ -1,4 +1,4 @@
-"""The mails that went out, as they are looked for and looked at: newest first, and in slices."""
+"""Search and views of the sent mails, in slices."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ __all__ = ["MailFilter", "Slices", "find_mails", "look_view", "mail_view"]
 
 T = TypeVar("T")
 Slices = Generator[None, None, T]
-"""Yields after every few milliseconds of work, and returns what was found."""
+"""A generator that yields after every few milliseconds of work, and returns its result."""
 
 SLICE: Final = 32
-"""Chosen: so many mails are rendered and searched in about 2 ms."""
+"""Chosen: 32 mails are rendered and searched in about 2 ms."""
 
-MOST_LOOKED_AT: Final = 50_000
-"""Chosen: about a second of work; `next` continues from there."""
+MOST_TESTED: Final = 50_000
+"""Chosen: a search of 50,000 mails is about a second of work; `next` continues from there."""
 
 
 @attrs.frozen(kw_only=True)
 class MailFilter:
-    """Which mails are looked for.
+    """A search for mails.
 
     Attributes:
-        text: Part of the recipient's address or name, of the subject, or of the HTML; in any case.
-        to: Part of the recipient's address, in any case.
-        campaign_sn: The campaign, or None for any.
-        variant: ``A`` or ``B``, or None for any.
-        event: Mails of which this is known by now: ``open``, ``click``, ``bounce`` and so on; or
-            None.
-        limit: How many to return; from 1 to 500.
-        after: Where to go on, as the page before said.
-        is_oldest_first: The oldest come first, instead of the newest.
+        text: Part of the recipient's address or name, of the subject, or of the HTML; upper and
+            lower case are the same.
+        to: Part of the recipient's address; upper and lower case are the same.
+        campaign_sn: Code of the campaign; None for any.
+        variant: ``A`` or ``B``; None for any.
+        event: Only mails with this event, such as ``open`` or ``bounce``; None for all mails.
+        limit: Largest number of mails to return; from 1 to 500.
+        after: The value of ``next`` in the previous result; the search continues there.
+        is_oldest_first: The oldest mails come first, instead of the newest.
     """
 
     text: str = ""
@@ -59,12 +59,12 @@ class MailFilter:
 
 
 _Place = tuple[datetime, int, int, int]
-"""When a mail went out, its campaign's number, its wave's, and its place in that."""
+"""The sort key of a mail: its time, the numbers of its campaign and wave, its index in the wave."""
 
 
 @attrs.frozen
 class _Sent:
-    """The mails of one wave that have gone out."""
+    """The sent mails of one wave."""
 
     campaign: Campaign
     number: int
@@ -73,14 +73,14 @@ class _Sent:
 
     @property
     def letter(self) -> str:
-        """The variant: A or B of a test, else empty."""
+        """The variant: A or B of an A/B test, else empty."""
         return "AB"[self.wave.variant] if len(self.campaign.body.variants) > 1 else ""
 
     def place(self, index: int) -> _Place:
         return self.wave.sent_at(index), self.campaign.number, self.number, index
 
     def places(self, after: _Place | None, *, is_oldest_first: bool) -> Iterator[_Place]:
-        """Yield the mails in order of time, from a place on."""
+        """Yield the places of the mails after a place, in order of time."""
         every = range(self.count)
         if after is None:
             begin = 0 if is_oldest_first else self.count
@@ -92,36 +92,36 @@ class _Sent:
         return map(self.place, order)
 
 
-def find_mails(account: Account, wanted: MailFilter, now: datetime) -> Slices[MailsFound]:
-    """Look for mails, in slices; the caller holds the account's lock during each of them.
+def find_mails(account: Account, search: MailFilter, now: datetime) -> Slices[MailsFound]:
+    """Search the sent mails in slices. The caller holds the account's lock during each slice.
 
     Raises:
-        LookupError: there is no mail to go on from.
+        LookupError: the mail of ``after`` does not exist.
     """
     waves = {
         (campaign.number, number): _Sent(campaign, number, wave, wave.sent(now))
         for campaign in account.campaigns.all.values()
         for number, wave in enumerate(campaign.waves)
     }
-    after = None if wanted.after is None else _place_of(account, wanted.after)
+    after = None if search.after is None else _place_of(account, search.after)
     tests = {}
     for key, sent in waves.items():
-        if _may_hold(sent, wanted):
-            tests[key] = yield from _test_of(sent, wanted, now)
+        if _can_match(sent, search):
+            tests[key] = yield from _test_of(sent, search, now)
     places = heapq.merge(
-        *(waves[key].places(after, is_oldest_first=wanted.is_oldest_first) for key in tests),
-        reverse=not wanted.is_oldest_first,
+        *(waves[key].places(after, is_oldest_first=search.is_oldest_first) for key in tests),
+        reverse=not search.is_oldest_first,
     )
     found: list[_Place] = []
     last, is_end = None, True
-    for looked_at, place in enumerate(places):
-        if len(found) == wanted.limit or looked_at == MOST_LOOKED_AT:
+    for tested, place in enumerate(places):
+        if len(found) == search.limit or tested == MOST_TESTED:
             is_end = False
             break
         last = place
         if tests[place[1:3]](place[3]):
             found.append(place)
-        if looked_at % SLICE == SLICE - 1:
+        if tested % SLICE == SLICE - 1:
             yield
     rows = yield from _rows(waves, found, now)
     total = sum(each.count for each in waves.values())
@@ -133,76 +133,76 @@ def find_mails(account: Account, wanted: MailFilter, now: datetime) -> Slices[Ma
     )
 
 
-def _may_hold(sent: _Sent, wanted: MailFilter) -> bool:
-    if wanted.campaign_sn is not None and sent.campaign.sn != wanted.campaign_sn:
+def _can_match(sent: _Sent, search: MailFilter) -> bool:
+    if search.campaign_sn is not None and sent.campaign.sn != search.campaign_sn:
         return False
-    return wanted.variant is None or sent.letter == wanted.variant
+    return search.variant is None or sent.letter == search.variant
 
 
-def _test_of(sent: _Sent, wanted: MailFilter, now: datetime) -> Slices[Callable[[int], bool]]:
-    """Return the test for a wanted mail; the cheap conditions come first."""
+def _test_of(sent: _Sent, search: MailFilter, now: datetime) -> Slices[Callable[[int], bool]]:
+    """Return the function that tests a mail of a wave; the cheap conditions come first."""
     recipients = sent.wave.recipients
     look = sent.campaign.body.variants[sent.wave.variant]
-    to, text = wanted.to.strip().lower(), wanted.text.strip().lower()
+    to, text = search.to.strip().lower(), search.text.strip().lower()
     is_in_all = any(text in part.lower() for part in (look.subject, look.html, look.preheader))
-    places = None
-    if wanted.event is not None:
-        places = yield from _places_of(sent.wave, wanted.event, now)
+    indexes = None
+    if search.event is not None:
+        indexes = yield from _indexes_of(sent.wave, search.event, now)
 
-    def is_wanted(index: int) -> bool:
-        if places is not None and index not in places:
+    def matches(index: int) -> bool:
+        if indexes is not None and index not in indexes:
             return False
         address = recipients.address(index)
         if to not in address:
             return False
-        return is_in_all or text in address or _says(sent, index, text)
+        return is_in_all or text in address or _contains(sent, index, text)
 
-    return is_wanted
+    return matches
 
 
-def _says(sent: _Sent, index: int, text: str) -> bool:
+def _contains(sent: _Sent, index: int, text: str) -> bool:
     mail = render_mail(sent.wave, index, variants=sent.campaign.body.variants)
     return any(text in part.lower() for part in (mail.name, mail.subject, mail.html))
 
 
-def _places_of(wave: Wave, kind: str, now: datetime) -> Slices[set[int]]:
-    """Return the places of the mails of which an event is known."""
-    places = set[int]()
+def _indexes_of(wave: Wave, kind: str, now: datetime) -> Slices[set[int]]:
+    """Return the indexes of the mails with an event."""
+    indexes = set[int]()
     for _, part in wave.parts(kind, now):
-        places.update(part)
+        indexes.update(part)
         yield
-    return places
+    return indexes
 
 
-def _readings(
-    wave: Wave, places: Collection[int], now: datetime
+def _events_of(
+    wave: Wave, indexes: Collection[int], now: datetime
 ) -> Slices[dict[int, dict[str, datetime]]]:
-    """Return what became of some mails of a wave by now, each event with its time."""
-    found: dict[int, dict[str, datetime]] = {place: {} for place in places}
+    """Return the events of some mails of a wave up to now, each with its time."""
+    found: dict[int, dict[str, datetime]] = {index: {} for index in indexes}
     for kind in ("bounce", *READING_TYPES):
         for times, part in wave.parts(kind, now):
-            for after_ms, place in zip(times, part, strict=True):
-                if place in found:
-                    found[place][kind] = wave.begin + timedelta(milliseconds=after_ms)
+            for after_ms, index in zip(times, part, strict=True):
+                if index in found:
+                    found[index][kind] = wave.begin + timedelta(milliseconds=after_ms)
             yield
-    for place, events in found.items():
-        if "bounce" not in events and place < wave.sent(now):
-            found[place] = {"delivery": wave.sent_at(place), **events}
+    for index, events in found.items():
+        if "bounce" not in events and index < wave.sent(now):
+            found[index] = {"delivery": wave.sent_at(index), **events}
     return found
 
 
 def _rows(
     waves: Mapping[tuple[int, int], _Sent], found: list[_Place], now: datetime
 ) -> Slices[list[MailRow]]:
-    readings: dict[tuple[int, int], dict[int, dict[str, datetime]]] = {}
+    events: dict[tuple[int, int], dict[int, dict[str, datetime]]] = {}
     for key in {place[1:3] for place in found}:
-        places = [place[3] for place in found if place[1:3] == key]
-        readings[key] = yield from _readings(waves[key].wave, places, now)
+        indexes = [place[3] for place in found if place[1:3] == key]
+        events[key] = yield from _events_of(waves[key].wave, indexes, now)
     rows = []
     for place in found:
         sent, index = waves[place[1:3]], place[3]
         mail = render_mail(sent.wave, index, variants=sent.campaign.body.variants)
-        rows.append(_row(sent, index, mail, readings[place[1:3]][index]))
+        rows.append(_row(sent, index, mail, events[place[1:3]][index]))
         yield
     return rows
 
@@ -224,20 +224,20 @@ def _row(sent: _Sent, index: int, mail: Mail, events: Mapping[str, datetime]) ->
 
 
 def mail_id(campaign: Campaign, wave: int, index: int) -> str:
-    """Name a mail by its campaign's code, its wave, and its place in that."""
+    """Return the id of a mail: its campaign's code, its wave, and its index in the wave."""
     return f"{campaign.sn}-{wave}-{index}"
 
 
 def _located(account: Account, name: str) -> tuple[Campaign, int, int]:
-    """Find a mail by its id, also one that has not gone out yet."""
-    sn, _, place = name.partition("-")
-    numbers = place.split("-")
+    """Find a mail by its id, even if it is not sent yet."""
+    sn, _, rest = name.partition("-")
+    numbers = rest.split("-")
     campaign = account.campaigns.all.get(sn)
     if campaign is not None and len(numbers) == 2 and all(map(_is_number, numbers)):
         wave, index = map(int, numbers)
         if wave < len(campaign.waves) and index < len(campaign.waves[wave].recipients):
             return campaign, wave, index
-    raise LookupError(f"there is no mail {name!r}")
+    raise LookupError(f"mail {name!r} does not exist; check the id")
 
 
 def _is_number(text: str) -> bool:
@@ -250,17 +250,17 @@ def _place_of(account: Account, name: str) -> _Place:
 
 
 def mail_view(account: Account, name: str, now: datetime) -> Slices[MailView]:
-    """Show one mail, whole.
+    """Show one mail with its content.
 
     Raises:
-        LookupError: there is no such mail, or it has not gone out.
+        LookupError: the mail does not exist, or is not sent yet.
     """
     campaign, number, index = _located(account, name)
     wave = campaign.waves[number]
     sent = _Sent(campaign, number, wave, wave.sent(now))
     if index >= sent.count:
-        raise LookupError(f"the mail {name!r} has not gone out yet")
-    events = (yield from _readings(wave, [index], now))[index]
+        raise LookupError(f"mail {name!r} is not sent yet; advance the clock")
+    events = (yield from _events_of(wave, [index], now))[index]
     mail = render_mail(wave, index, variants=campaign.body.variants)
     row = _row(sent, index, mail, events)
     recipient = wave.recipients[index]
@@ -277,7 +277,7 @@ def mail_view(account: Account, name: str, now: datetime) -> Slices[MailView]:
 
 
 def _look(sent: _Sent, index: int, variant: int) -> LookView:
-    """Show a mail as a variant looks, also one that its recipient did not get."""
+    """Show a mail as one variant, even if its recipient did not get this variant."""
     variants = sent.campaign.body.variants
     wave = attrs.evolve(sent.wave, variant=variant)
     mail = render_mail(wave, index, variants=variants)
@@ -292,7 +292,7 @@ def _look(sent: _Sent, index: int, variant: int) -> LookView:
 
 
 def look_view(look: Variant, *, letter: str, is_sent: bool, unfilled: Collection[str]) -> LookView:
-    """Show what a variant looks like; of the unfilled placeholders, those that it uses."""
+    """Show the content of a variant, with the unfilled placeholders that it uses."""
     used = set[str]().union(*map(placeholders, (look.subject, look.preheader, look.html)))
     return LookView(
         variant=letter,

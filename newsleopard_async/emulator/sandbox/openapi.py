@@ -1,4 +1,4 @@
-"""The description of the control API in OpenAPI 3.1, made of its table."""
+"""The description of the control API in OpenAPI 3.1, derived from the table of endpoints."""
 
 from __future__ import annotations
 
@@ -15,27 +15,36 @@ __all__ = ["DESCRIPTION_PATH", "description"]
 DESCRIPTION_PATH: Final = "/openapi.json"
 
 _ERRORS: Final = {
-    400: "What was sent is wrong; every problem is named, with its field.",
-    401: "It was asked from elsewhere, and without the token.",
-    403: "It was asked from elsewhere, or by a page of another origin.",
-    404: "There is no such thing.",
-    409: "It cannot be done with this emulator.",
-    413: "The body is too large.",
-    415: "The content type is not application/json.",
-    421: "The header Host names neither this machine nor the public URL.",
-    429: "Too many listen already.",
+    400: "The body or the query is wrong. Each problem has its field; correct all of them.",
+    401: "The request comes from another machine, without the token; send the token.",
+    403: (
+        "The request comes from another machine or from a page of another origin; "
+        "start the emulator with --control network or --cors to allow it."
+    ),
+    404: "An object with this name, code or id does not exist.",
+    409: "The emulator cannot do this, or not now; the message has the reason.",
+    413: "The body is too large; send at most 1,000,000 bytes.",
+    415: "The content type is wrong; send the header Content-Type: application/json.",
+    421: (
+        "The host in the header Host is not this machine or the public URL; "
+        "send the token, or start the emulator with --public-url."
+    ),
+    429: "The limit of listeners is reached; close a page of this emulator.",
 }
 
 _ERROR_SCHEMA: Final = {
     "type": "object",
-    "description": "What is wrong.",
+    "description": "A refusal, with its problems.",
     "required": ["error"],
     "properties": {
         "error": {
             "type": "object",
             "required": ["message", "problems"],
             "properties": {
-                "message": {"type": "string", "description": "One sentence that leads on."},
+                "message": {
+                    "type": "string",
+                    "description": "One sentence with the reason and the way out.",
+                },
                 "problems": {
                     "type": "array",
                     "items": {
@@ -44,7 +53,7 @@ _ERROR_SCHEMA: Final = {
                         "properties": {
                             "field": {
                                 "type": "string",
-                                "description": "The field's name; empty if it is the whole.",
+                                "description": "Name of the field; empty for the whole body.",
                             },
                             "message": {"type": "string"},
                         },
@@ -56,15 +65,15 @@ _ERROR_SCHEMA: Final = {
 }
 
 _PATH_NAMES: Final = {
-    "id": "Its id, as lists of these show it.",
-    "sn": "Its code.",
-    "email": "The address.",
-    "name": "Its name.",
+    "id": "The id of the mail or request, as the search returns it.",
+    "sn": "The code of the list, import or campaign.",
+    "email": "The address of the contact.",
+    "name": "The name of the snapshot.",
 }
 
 
 def description(endpoints: Iterable[Endpoint], *, version: str) -> dict[str, Any]:
-    """Describe the endpoints."""
+    """Return the OpenAPI description of the endpoints."""
     schemas: dict[str, Any] = {"Error": _ERROR_SCHEMA}
     paths: dict[str, Any] = {}
     for each in endpoints:
@@ -75,9 +84,9 @@ def description(endpoints: Iterable[Endpoint], *, version: str) -> dict[str, Any
             "title": "Control API of the emulator of newsleopard-async",
             "version": version,
             "description": (
-                "Shows and controls an emulator of NewsLeopard's Campaign API. It is for this "
-                "machine alone, unless the emulator was started with a token. Every change needs "
-                "the header Content-Type: application/json, also one without a body."
+                "Shows and controls an emulator of NewsLeopard's Campaign API. Only the "
+                "emulator's own machine has access, unless the emulator was started with a token. "
+                "Each change needs the header Content-Type: application/json, even without a body."
             ),
         },
         "servers": [{"url": "/"}],
@@ -86,8 +95,8 @@ def description(endpoints: Iterable[Endpoint], *, version: str) -> dict[str, Any
         "components": {
             "schemas": schemas,
             "responses": {
-                str(status): _response(says, "application/json", _ref("Error"))
-                for status, says in _ERRORS.items()
+                str(status): _response(meaning, "application/json", _ref("Error"))
+                for status, meaning in _ERRORS.items()
             },
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "The token."}
@@ -100,8 +109,8 @@ def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _response(says: str, content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": says, "content": {content_type: {"schema": schema}}}
+def _response(text: str, content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {content_type: {"schema": schema}}}
 
 
 def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -135,14 +144,14 @@ def _query_parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> Iterator[d
     found: dict[str, Any] = {}
     schema_of(endpoint.query, found, is_input=True)
     for name, schema in found.pop(endpoint.query.__name__)["properties"].items():
-        says = schema.pop("description")
-        # A query has no null: what is left out is it.
+        text = schema.pop("description")
+        # A query cannot contain null: a missing parameter means null.
         kinds = [each for each in schema.pop("anyOf", []) if each.get("type") != "null"]
         yield {
             "name": name,
             "in": "query",
             "required": False,
-            "description": says,
+            "description": text,
             "schema": {**schema, **(kinds[0] if kinds else {})},
         }
     schemas.update(found)
@@ -152,13 +161,13 @@ def _answer(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.answers is None:
         return {"description": "Done."}
     if isinstance(endpoint.answers, str):
-        return _response("As the summary says.", endpoint.answers, {"type": "string"})
+        return _response("The answer.", endpoint.answers, {"type": "string"})
     schema = schema_of(endpoint.answers, schemas)
-    return _response("As the summary says.", "application/json", schema)
+    return _response("The answer.", "application/json", schema)
 
 
 def _errors(endpoint: Endpoint) -> dict[str, Any]:
-    """Return the errors that may be answered; a query with an unknown name is 400, too."""
+    """Return the possible errors; 400 is one of them, because a query can have an unknown name."""
     statuses = {400, 401, 403, 421}
     if endpoint.method != "GET":
         statuses |= {413, 415}

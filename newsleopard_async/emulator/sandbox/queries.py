@@ -1,4 +1,4 @@
-"""The state as it is shown: each function holds the account's lock, and changes nothing."""
+"""Views of the emulator's state. Each function holds the account's lock, and changes nothing."""
 
 from __future__ import annotations
 
@@ -57,26 +57,28 @@ __all__ = [
 T = TypeVar("T")
 
 _SLICE: Final = 4_096
-"""Chosen: so many addresses are looked at in about 1 ms."""
+"""Chosen: 4,096 addresses are searched in about 1 ms."""
 
 SHOWN_REJECTED: Final = 200
-"""Chosen: a page of rejected rows; the whole file is in the storage."""
+"""Chosen: 200 rows, as a sample; the download contains all rejected rows."""
 
 
 _RUNNING: Final[set[object]] = set()
-"""The long work that is under way, of all emulators of the process, since they share its time."""
+"""The running searches of all emulators of the process, because they share its event loop."""
 
 _REST: Final = 2
-"""Chosen: of many who search at once, somebody is at it for half of the time.
+"""Chosen: many concurrent searches use half of the time together.
 
-The other half is everybody else's, who would have to wait for a slice of each search otherwise.
+The other half remains for all other requests. Without it, each of them would wait for a slice of
+each search.
 """
 
 
 async def in_slices(account: Account, work: Generator[None, None, T]) -> T:
-    """Do long work in slices, each under the lock, and let others have their turn between them.
+    """Run long work in slices, each under the lock, and let other tasks run between two slices.
 
-    Work that is alone goes on at once; the more there is, the longer each rests after a slice.
+    If no other work runs, the next slice follows immediately. With more work, the pause after each
+    slice is longer.
     """
     with closing(work), _counted(work):
         while True:
@@ -101,14 +103,14 @@ def _counted(work: object) -> Iterator[None]:
 
 
 async def catch_up(account: Account) -> datetime:
-    """Let everything happen that is due, in slices, and return the present."""
+    """Process all that is due, in slices, and return the emulator's time."""
     await catch_up_in_slices(account)
     with account.lock:
         return account.present()
 
 
 def clock_view(account: Account) -> ClockView:
-    """Show the time."""
+    """Show the clock."""
     clock = account.clock
     is_movable = isinstance(clock, EmulatorClock)
     return ClockView(
@@ -120,7 +122,7 @@ def clock_view(account: Account) -> ClockView:
 
 
 def account_view(account: Account, now: datetime, *, version: str) -> AccountView:
-    """Show the account at a glance."""
+    """Show a summary of the account."""
     with account.lock:
         campaigns = account.campaigns.all.values()
         return AccountView(
@@ -172,23 +174,23 @@ def find_contacts(
     limit: int = 50,
     after: str | None = None,
 ) -> Generator[None, None, ContactsFound]:
-    """Look for contacts by a part of their address, in slices; the lock is held by the caller.
+    """Search contacts by a part of their address, in slices. The caller holds the lock.
 
     Raises:
-        LookupError: there is no such list.
+        LookupError: the list does not exist, or ``after`` is not a value of ``next``.
     """
     book = account.book
     if list_sn is not None and list_sn not in book.lists:
-        raise LookupError(f"there is no list {list_sn!r}")
+        raise LookupError(f"list {list_sn!r} does not exist; check the code")
     numbers = (book.everyone() if list_sn is None else book.lists[list_sn].members.numbers).order
-    wanted, found, last = text.strip().lower(), list[int](), None
-    for place in range(_number_after(after), len(numbers)):
-        if wanted in book.addresses[numbers[place]]:
+    part, found, last = text.strip().lower(), list[int](), None
+    for index in range(_index_after(after), len(numbers)):
+        if part in book.addresses[numbers[index]]:
             if len(found) == limit:
-                last = str(place)
+                last = str(index)
                 break
-            found.append(numbers[place])
-        if place % _SLICE == 0:
+            found.append(numbers[index])
+        if index % _SLICE == 0:
             yield
     rows = []
     for number in found:
@@ -197,18 +199,20 @@ def find_contacts(
     return ContactsFound(contacts=tuple(rows), total=len(numbers), next=last)
 
 
-def _number_after(after: str | None) -> int:
+def _index_after(after: str | None) -> int:
     if after is None:
         return 0
     if not (after.isascii() and after.isdigit() and len(after) < 12):
-        raise LookupError(f"there is no contact to go on from at {after!r}")
+        raise LookupError(
+            f"no page of contacts begins at after={after!r}; use next of the previous answer"
+        )
     return int(after)
 
 
 def _contact_row(account: Account, number: int) -> ContactRow:
     book = account.book
     found = book.contact(number, book.history.version)
-    assert found is not None  # who is in a list, or among all, is a contact
+    assert found is not None  # each number in a list, or among all numbers, is a contact
     return ContactRow(
         email=found.email,
         name=found.name,
@@ -221,14 +225,14 @@ def contact_view(account: Account, email: str) -> ContactView:
     """Show one contact.
 
     Raises:
-        LookupError: there is none.
+        LookupError: the account has no contact with this address.
     """
     address = email.strip().lower()
     with account.lock:
         book = account.book
         number = book.number(address)
         if number is None or book.contact(number, book.history.version) is None:
-            raise LookupError(f"there is no contact {address!r}")
+            raise LookupError(f"contact {address!r} does not exist; check the address")
         row = _contact_row(account, number)
         return ContactView(
             email=row.email,
@@ -248,7 +252,7 @@ def _instant(seconds: float | None) -> datetime | None:
 
 
 def exclusions(account: Account, now: datetime) -> tuple[ExclusionRow, ...]:
-    """Show who is excluded by now, the latest first."""
+    """Show the addresses that are excluded now, the latest first."""
     with account.lock:
         book = account.book
         found = [(book.exclusions.since(number), number) for number in book.exclusions.by(now)]
@@ -274,21 +278,21 @@ def import_view(account: Account, import_sn: str) -> ImportView:
     """Show one import, with the first of its rejected rows.
 
     Raises:
-        LookupError: there is none.
+        LookupError: the account has no import with this code.
     """
     with account.lock:
         job = account.imports.jobs.get(import_sn)
         if job is None:
-            raise LookupError(f"there is no import {import_sn!r}")
+            raise LookupError(f"import {import_sn!r} does not exist; check the code")
         columns, *rows = _rejected(job) or [()]
         fitted = tuple(_fitted(row, len(columns)) for row in rows)
         return ImportView(**_import_fields(job), rejected_columns=columns, rejected_rows=fitted)
 
 
 def _fitted(row: tuple[str, ...], width: int) -> tuple[str, ...]:
-    """Put the reason into the last column, also of a row with another number of cells.
+    """Return a rejected row with as many cells as there are columns, the last one with the reason.
 
-    What is too much of such a row stands together in the last cell before the reason.
+    The surplus cells of a longer row are joined in the last cell before the reason.
     """
     *cells, reason = row
     kept, rest = cells[: width - 1], cells[width - 1 :]
@@ -340,17 +344,19 @@ def find_requests(
     limit: int = 50,
     after: str | None = None,
 ) -> RequestsFound:
-    """Look for requests, the newest first.
+    """Search the requests, the newest first.
 
     Raises:
-        LookupError: the request to go on from is not kept any longer.
+        LookupError: the request of ``after`` is not stored any longer.
     """
     kept = list(reversed(account.log.last()))
     begin = 0
     if after is not None:
         begin = next((i + 1 for i, each in enumerate(kept) if each.request_id == after), -1)
         if begin < 0:
-            raise LookupError(f"there is no request {after!r} to go on from")
+            raise LookupError(
+                f"request {after!r} is not stored any longer; search again without after"
+            )
     found = [
         each
         for each in islice(kept, begin, None)
@@ -370,7 +376,7 @@ def request_view(account: Account, request_id: str) -> RequestView:
     """Show one request.
 
     Raises:
-        LookupError: there is none, or it is not kept any longer.
+        LookupError: the request does not exist, or is not stored any longer.
     """
     for each in account.log.last():
         if each.request_id == request_id:
@@ -381,7 +387,9 @@ def request_view(account: Account, request_id: str) -> RequestView:
                 body=each.body.decode("utf-8", "replace"),
                 body_bytes=each.body_bytes,
             )
-    raise LookupError(f"there is no request {request_id!r} among those that are kept")
+    raise LookupError(
+        f"request {request_id!r} does not exist, or is not stored any longer; check the id"
+    )
 
 
 def _request_fields(record: RequestRecord) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The page and the control API beside the platform: one ASGI app that holds both."""
+"""One ASGI app that contains the platform, the page and the control API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["build_sandbox"]
 
 
 class _Sandbox:
-    """Answers what is its own, and passes everything else on as it is."""
+    """Answers requests to the page and the control API, and passes all others to the platform."""
 
     def __init__(self, platform: ASGIApp, own: ASGIApp) -> None:
         self._platform = platform
@@ -37,19 +37,19 @@ def build_sandbox(
     options: ControlOptions | None = None,
     public_url: str | None = None,
 ) -> ASGIApp:
-    """Return an app that is the emulator, with the page at ``/`` and the control API beneath it.
+    """Return the app of an emulator, with the page at ``/`` and the control API.
 
-    Everything but ``/``, ``/_emulator`` and what is below that goes to ``emulator.app`` unchanged.
+    Requests to paths outside ``/`` and ``/_emulator`` go to ``emulator.app`` unchanged.
 
     Args:
-        emulator: What is shown and controlled.
-        options: Who may use the page and the control API; by default this machine alone.
-        public_url: By which the server is reached, beside loopback.
+        emulator: The emulator to show and control.
+        options: The access options; by default only this machine has access.
+        public_url: The URL of the server, in addition to the loopback addresses.
     """
     options = options or ControlOptions()
     if options.access == "off":
         return emulator.app
-    # Templates are loaded only if a server has the page.
+    # A server without the page does not need the templates.
     from newsleopard_async.emulator.sandbox.page.pages import page_routes
 
     context = ControlContext(

@@ -1,6 +1,7 @@
-"""What the page and the control API show: plain, frozen, and complete in itself.
+"""The objects that the page and the control API show: plain, frozen copies of the state.
 
-A time is aware and in UTC. An unknown code raises LookupError where it is looked up.
+All times are aware and in UTC. The docstrings of the classes are the descriptions in
+``/_emulator/openapi.json``.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class ClockView:
-    """The emulator's time.
+    """The emulator's clock.
 
     Attributes:
-        now: What it is.
-        is_held: It stands still.
-        speed: Seconds that pass in one second of the machine, unless it is held.
-        is_movable: It can be held and moved; not if the emulator was given a clock of another kind.
+        now: The time.
+        is_held: The clock is stopped.
+        speed: Seconds of the emulator per second of the machine, unless the clock is held.
+        is_movable: The clock can be held and moved, because it is an ``EmulatorClock``.
     """
 
     now: datetime
@@ -59,22 +60,22 @@ class ClockView:
 
 @attrs.frozen(kw_only=True)
 class AccountView:
-    """The account at a glance.
+    """A summary of the account.
 
     Attributes:
-        clock: Its time.
+        clock: The emulator's clock.
         version: Version of the package.
-        base_url: Where the API is.
-        accepts_any_key: Every API key is good.
-        balance: Mails that it may still send.
-        lists: How many lists there are.
-        contacts: How many contacts.
-        excluded: How many contacts are excluded by now.
-        imports: How many imports were asked for.
-        campaigns: How many campaigns were accepted.
-        mails: How many mails have gone out by now.
-        requests: How many requests have arrived.
-        leaked_keys: How many API keys were sent to the storage; there should be none.
+        base_url: Base URL of the API.
+        accepts_any_key: Any API key is accepted.
+        balance: Number of mails that the account can still send.
+        lists: Number of lists.
+        contacts: Number of contacts.
+        excluded: Number of contacts that are excluded now.
+        imports: Number of imports.
+        campaigns: Number of accepted campaigns.
+        mails: Number of sent mails.
+        requests: Number of requests.
+        leaked_keys: Number of API keys that were sent to the storage; it must be 0.
     """
 
     clock: ClockView
@@ -94,21 +95,21 @@ class AccountView:
 
 @attrs.frozen(kw_only=True)
 class MailRow:
-    """One mail that went out, without its HTML.
+    """A sent mail, without its HTML.
 
     Attributes:
-        id: Names the mail as long as its campaign is there.
-        to: The recipient's address.
-        name: The recipient's name.
-        subject: With the recipient's values filled in.
-        sender: ``Name <address>``.
-        preheader: With the recipient's values filled in.
-        campaign_sn: The campaign's code.
-        campaign_name: Its name.
-        variant: ``A`` or ``B`` of a test, else empty.
-        sent_at: When it went out.
-        events: What became of it by now: ``delivery`` or ``bounce``, ``open``, ``click``,
-            ``unsubscribe``, ``complain``, each with its time.
+        id: Id of the mail, valid as long as its campaign exists.
+        to: Address of the recipient.
+        name: Name of the recipient.
+        subject: Subject, with the recipient's values.
+        sender: Sender as ``Name <address>``.
+        preheader: Preheader, with the recipient's values.
+        campaign_sn: Code of the campaign.
+        campaign_name: Name of the campaign.
+        variant: ``A`` or ``B`` of an A/B test, else empty.
+        sent_at: Time of the sending.
+        events: The events of the mail up to now, each with its time: ``delivery`` or ``bounce``,
+            ``open``, ``click``, ``unsubscribe``, ``complain``.
     """
 
     id: str
@@ -126,16 +127,16 @@ class MailRow:
 
 @attrs.frozen(kw_only=True)
 class LookView:
-    """A mail as one variant looks to its recipient.
+    """The content of a mail in one variant.
 
     Attributes:
-        variant: ``A`` or ``B`` of a test, else empty.
-        is_sent: It is the one that the recipient got.
-        subject: With the recipient's values filled in.
-        sender: ``Name <address>``.
-        preheader: With the recipient's values filled in.
-        html: With the recipient's values filled in.
-        unfilled: Names of the unfilled placeholders.
+        variant: ``A`` or ``B`` of an A/B test, else empty.
+        is_sent: The recipient of the mail got this variant; of a campaign, it won the A/B test.
+        subject: Subject; of a mail with the recipient's values.
+        sender: Sender as ``Name <address>``.
+        preheader: Preheader; of a mail with the recipient's values.
+        html: HTML; of a mail with the recipient's values.
+        unfilled: Names of the placeholders without a value.
     """
 
     variant: str
@@ -149,15 +150,15 @@ class LookView:
 
 @attrs.frozen(kw_only=True)
 class MailView(MailRow):
-    """One mail, whole.
+    """A sent mail with its content.
 
     Attributes:
-        html: The body.
-        text: The same as plain text.
-        headers: As the mail would have them.
-        values: The recipient's custom variables, as they were at the sending.
-        unfilled: Names of the unfilled placeholders.
-        looks: What it looks like; both variants of an A/B test.
+        html: The HTML.
+        text: The content as plain text.
+        headers: The headers, not encoded.
+        values: The recipient's custom variables at the time of the sending.
+        unfilled: Names of the placeholders without a value.
+        looks: The content in each variant: two of an A/B test, else one.
     """
 
     html: str
@@ -170,13 +171,13 @@ class MailView(MailRow):
 
 @attrs.frozen(kw_only=True)
 class MailsFound:
-    """Some mails.
+    """A page of mails.
 
     Attributes:
-        mails: Those that were looked for, in order.
-        total: How many have gone out in all.
-        next: Where to go on, if there may be more; None at the end.
-        why_none: Why no mail has gone out at all; None if one has.
+        mails: The matching mails, in order.
+        total: Number of all sent mails, matching or not.
+        next: The value of ``after`` for the next page; None at the end.
+        why_none: The reason why no mail was sent at all; None if there are sent mails.
     """
 
     mails: tuple[MailRow, ...]
@@ -187,12 +188,12 @@ class MailsFound:
 
 @attrs.frozen(kw_only=True)
 class Moment:
-    """Something on a campaign's timeline.
+    """An entry of a campaign's timeline.
 
     Attributes:
         what: ``accepted``, ``begin``, ``decision``, ``end``, ``stop``, ``export`` or ``delete``.
-        at: When.
-        is_past: It has happened.
+        at: Time of the entry.
+        is_past: The time is not in the future.
     """
 
     what: str
@@ -202,21 +203,21 @@ class Moment:
 
 @attrs.frozen(kw_only=True)
 class CampaignRow:
-    """A campaign in short.
+    """A campaign, as a row of a table.
 
     Attributes:
-        sn: Its code.
-        name: Its name.
-        kind: ``regular``, or what it tests: ``subject``, ``sender`` or ``content``.
-        state: The state's token.
-        accepted: When it was accepted.
-        begins: When it is, or was, to be sent.
-        ended: When the last mail went out, or it was stopped; None before that.
-        recipients: Mails that it is to have, as far as that is known.
-        counts: Events by now: ``delivery``, ``open``, ``click``, ``bounce``, ``unsubscribe`` and
-            ``complain``.
-        winner: ``A`` or ``B``, once a test is decided.
-        is_deleted: It was deleted; the API knows it no longer.
+        sn: Code of the campaign.
+        name: Name of the campaign.
+        kind: ``regular``, or the subject of its A/B test: ``subject``, ``sender`` or ``content``.
+        state: The platform's token of the state.
+        accepted: Time of its acceptance.
+        begins: Time at which the sending begins or began.
+        ended: Time of the last mail or of the stop; None before that.
+        recipients: Expected number of mails, as far as it is known.
+        counts: Number of events up to now: ``delivery``, ``open``, ``click``, ``bounce``,
+            ``unsubscribe`` and ``complain``.
+        winner: ``A`` or ``B`` after the decision of an A/B test; else None.
+        is_deleted: The campaign was deleted, and the API does not return it any longer.
     """
 
     sn: str
@@ -234,17 +235,17 @@ class CampaignRow:
 
 @attrs.frozen(kw_only=True)
 class CampaignView(CampaignRow):
-    """A campaign, whole.
+    """A campaign with its timeline and content.
 
     Attributes:
-        timeline: What happened, and what is planned, in order.
-        selected: Codes of the lists that it goes to.
-        excluded: Codes of the lists that it leaves out.
-        is_once: It has no lists, and goes to the contacts of an uploaded file.
-        charged: Mails taken off the balance.
-        unfilled: Names of the unfilled placeholders; empty before the sending.
+        timeline: Past and planned events, in order.
+        selected: Codes of the lists of its recipients.
+        excluded: Codes of the excluded lists.
+        is_once: The campaign has no lists, but the recipients of an uploaded file.
+        charged: Number of mails that were charged to the balance.
+        unfilled: Names of the placeholders without a value; empty before the sending.
         looks: The variants as they were submitted, with their placeholders.
-        counts_by_variant: The events of each variant by now.
+        counts_by_variant: Number of events up to now, for each variant.
     """
 
     timeline: tuple[Moment, ...]
@@ -262,14 +263,14 @@ class ListRow:
     """A list (群組).
 
     Attributes:
-        sn: Its code.
-        name: Its name.
-        is_segment: It fills itself with every contact.
-        is_importing: An import into it is running.
-        subscribed: Members who are not excluded.
-        excluded: Members who are.
-        created: When it was made.
-        updated: When an import last changed it.
+        sn: Code of the list.
+        name: Name of the list.
+        is_segment: The list fills itself: it always contains all contacts.
+        is_importing: An import into the list is running.
+        subscribed: Number of its contacts that are not excluded.
+        excluded: Number of its contacts that are excluded.
+        created: Time of its creation.
+        updated: Time of the last change by an import.
     """
 
     sn: str
@@ -290,7 +291,7 @@ class ContactRow:
         email: The address.
         name: The NAME column.
         values: The custom variables (自訂變數).
-        excluded_since: From when on it gets no mail; None if it does.
+        excluded_since: Time of its exclusion, after which it gets no mail; None if not excluded.
     """
 
     email: str
@@ -301,10 +302,10 @@ class ContactRow:
 
 @attrs.frozen(kw_only=True)
 class ContactView(ContactRow):
-    """A contact, and where it is.
+    """A contact with its lists.
 
     Attributes:
-        lists: Codes of the lists that it is in.
+        lists: Codes of the lists that contain the contact.
     """
 
     lists: tuple[str, ...]
@@ -312,12 +313,12 @@ class ContactView(ContactRow):
 
 @attrs.frozen(kw_only=True)
 class ContactsFound:
-    """Some contacts.
+    """A page of contacts.
 
     Attributes:
-        contacts: Those that were looked for, in the order in which they came.
-        total: How many there are in all, in the list that was asked for or in the account.
-        next: Where to go on, if there may be more; None at the end.
+        contacts: The matching contacts, in the order in which they were added.
+        total: Number of all contacts of the list or of the account, matching or not.
+        next: The value of ``after`` for the next page; None at the end.
     """
 
     contacts: tuple[ContactRow, ...]
@@ -331,7 +332,7 @@ class ExclusionRow:
 
     Attributes:
         email: The address.
-        since: From when on it gets no mail.
+        since: Time of its exclusion, after which it gets no mail.
     """
 
     email: str
@@ -340,21 +341,21 @@ class ExclusionRow:
 
 @attrs.frozen(kw_only=True)
 class ImportRow:
-    """An import in short.
+    """An import, as a row of a table.
 
     Attributes:
-        sn: Its code.
-        list_sn: The list that it goes into, or None.
-        status: The state's token.
-        rows: Rows in the file; 0 while it is PROCESSING.
-        inserted: Rows that were taken.
-        duplicates: Rows that a later row of the same address replaced.
-        rejected: Rows that were rejected.
-        created: When it was asked for.
-        uploaded: When the file came, or None.
-        due: When it ends, or ended; None if it has no file or is stuck.
-        is_stuck: It stays PROCESSING for ever.
-        webhook_url: Where its webhook goes, or None.
+        sn: Code of the import.
+        list_sn: Code of the list that gets the contacts, or None.
+        status: The platform's token of the state.
+        rows: Number of rows in the file; 0 while the import is PROCESSING.
+        inserted: Number of rows that were accepted.
+        duplicates: Number of rows that a later row with the same address replaced.
+        rejected: Number of rows that were rejected.
+        created: Time of the request.
+        uploaded: Time of the upload, or None.
+        due: Time of the end; None if the import has no file or is stuck.
+        is_stuck: The import stays PROCESSING without end.
+        webhook_url: URL of the webhook at the end of the import, or None.
     """
 
     sn: str
@@ -373,11 +374,11 @@ class ImportRow:
 
 @attrs.frozen(kw_only=True)
 class ImportView(ImportRow):
-    """An import, and the rows that it rejected.
+    """An import with its rejected rows.
 
     Attributes:
-        rejected_columns: The columns of the rejected rows; the last one is the reason.
-        rejected_rows: The first of them, up to 200, each with as many cells as there are columns.
+        rejected_columns: Names of the columns of the rejected rows; the last one is the reason.
+        rejected_rows: The first 200 rejected rows, each with one cell per column.
     """
 
     rejected_columns: tuple[str, ...]
@@ -386,18 +387,18 @@ class ImportView(ImportRow):
 
 @attrs.frozen(kw_only=True)
 class RequestRow:
-    """A request in short.
+    """A request, as a row of a table.
 
     Attributes:
-        id: The id that its answer has.
-        at: When it arrived.
-        operation: Its name; ``unknown`` where there is no endpoint for method and path.
+        id: The request id, which its answer has.
+        at: Time of its arrival.
+        operation: Name of the operation; ``unknown`` if no endpoint has this method and path.
         method: The HTTP method.
         path: The path, decoded.
-        status: What was answered; None while nothing is, or if the connection was dropped.
-        fault: What was made to go wrong, or None.
-        duration_ms: From its arrival to the end of its answer, in milliseconds of the machine;
-            None while it is under way.
+        status: HTTP status of the answer; None before the answer, or if the connection was dropped.
+        fault: Kind of the fault of this request, or None.
+        duration_ms: Milliseconds of the machine from its arrival to the end of its answer; None
+            before that.
     """
 
     id: str
@@ -412,13 +413,13 @@ class RequestRow:
 
 @attrs.frozen(kw_only=True)
 class RequestView(RequestRow):
-    """A request, whole.
+    """A request with its content.
 
     Attributes:
-        query: The query, of storage without its signature.
-        headers: With lower-case names, and without the key.
-        body: The first 64 KB, as text.
-        body_bytes: How much came.
+        query: The query; of a request to the storage without the signature.
+        headers: The headers, with lower-case names and without the API key.
+        body: The first 64 KB of the body, as text.
+        body_bytes: Size of the whole body in bytes.
     """
 
     query: str
@@ -429,12 +430,12 @@ class RequestView(RequestRow):
 
 @attrs.frozen(kw_only=True)
 class RequestsFound:
-    """Some requests.
+    """A page of requests.
 
     Attributes:
-        requests: Those that were looked for, the newest first.
-        total: How many have arrived in all; the last 10,000 are kept.
-        next: Where to go on, if there may be more; None at the end.
+        requests: The matching requests, the newest first.
+        total: Number of all requests, matching or not; the last 10,000 are stored.
+        next: The value of ``after`` for the next page; None at the end.
     """
 
     requests: tuple[RequestRow, ...]
@@ -444,14 +445,14 @@ class RequestsFound:
 
 @attrs.frozen(kw_only=True)
 class WebhookRow:
-    """A webhook that was tried, or refused for its host.
+    """A webhook that was sent, or refused because of its host.
 
     Attributes:
-        url: Where to.
-        at: When it was due.
-        body: The JSON.
-        status: What the receiver answered; None if no answer came, or none was asked for.
-        is_refused: The host is not one that webhooks may go to.
+        url: URL of the receiver.
+        at: Time at which it was due.
+        body: The body, as JSON.
+        status: HTTP status of the receiver's answer; None if no answer came, or nothing was sent.
+        is_refused: The emulator is not allowed to send webhooks to this host, so nothing was sent.
     """
 
     url: str
@@ -463,14 +464,14 @@ class WebhookRow:
 
 @attrs.frozen(kw_only=True)
 class FaultRow:
-    """A fault that has not happened yet.
+    """A fault that has not occurred yet.
 
     Attributes:
-        operation: Whose request it happens to; None for a request of any operation.
-        kind: What goes wrong.
-        times: To how many requests.
-        seconds: How long, of a delay or a silence.
-        status: What is answered instead, of an answer or a throttle.
+        operation: Name of the operation; None for any operation.
+        kind: Kind of the fault.
+        times: Number of requests that will have the fault.
+        seconds: Duration of a ``delay`` or a ``hang``; else 0.
+        status: HTTP status of an ``answer`` or a ``throttle``; else None.
     """
 
     operation: str | None
@@ -482,13 +483,14 @@ class FaultRow:
 
 @attrs.frozen(kw_only=True)
 class ScriptsView:
-    """States that were decided beforehand.
+    """Results that were set in advance.
 
     Attributes:
-        stuck_imports: How many of the next uploads stay PROCESSING for ever.
-        imports: The states to which the next uploads come.
-        campaigns: The states to which the next accepted campaigns come.
-        day_exhausted_s: Until the quota of the day is back; None if it is not used up by a fault.
+        stuck_imports: Number of the next uploads that stay PROCESSING without end.
+        imports: Final states of the next uploads.
+        campaigns: Final states of the next accepted campaigns.
+        day_exhausted_s: Seconds until the daily quota is available again; None if no
+            ``exhaust_day`` used it up.
     """
 
     stuck_imports: int
@@ -499,16 +501,16 @@ class ScriptsView:
 
 @attrs.frozen(kw_only=True)
 class SwitchView:
-    """A switch, how it stands, and what it may be.
+    """A switch with its value and its allowed values.
 
     Attributes:
-        name: Its name.
-        value: How it stands.
-        default: How it stood at the start.
-        kind: ``flag``, ``whole``, ``number``, ``text``, ``word`` or ``names``.
-        words: What a switch of words may be.
-        may_be_none: None is a value, too.
-        says: What it does.
+        name: Name of the switch.
+        value: The current value.
+        default: The value when the server started.
+        kind: Kind of the value: ``flag``, ``whole``, ``number``, ``text``, ``word`` or ``names``.
+        words: The allowed values of a ``word``; else empty.
+        may_be_none: None is also an allowed value.
+        says: Description of the switch.
     """
 
     name: str
@@ -522,13 +524,13 @@ class SwitchView:
 
 @attrs.frozen(kw_only=True)
 class HealthView:
-    """That the emulator answers, and which one it is.
+    """The health of the emulator.
 
     Attributes:
         status: ``ok``.
         version: Version of the package.
-        profile: The profile that it was made with.
-        now: Its time.
+        profile: The profile that the emulator was created with.
+        now: The emulator's time.
     """
 
     status: str
@@ -542,7 +544,7 @@ class BalanceView:
     """The balance.
 
     Attributes:
-        balance: Mails that the account may still send.
+        balance: Number of mails that the account can still send.
     """
 
     balance: int
@@ -553,9 +555,9 @@ class TemplateView:
     """A template (範本).
 
     Attributes:
-        id: Its code.
-        name: What it is called.
-        html: The mail.
+        id: Id of the template.
+        name: Name of the template.
+        html: HTML of the mail.
     """
 
     id: str

@@ -214,9 +214,9 @@ async def test_wrong_value_names_its_field() -> None:
     async with control() as there:
         with pytest.raises(EmulatorControlError, match="did you mean open_share") as caught:
             await there.switch(open_shar=1)
-        with pytest.raises(EmulatorControlError, match="there is no mail 'x'") as missing:
+        with pytest.raises(EmulatorControlError, match="mail 'x'") as missing:
             await there.mail("x")
-        with pytest.raises(ValueError, match="needs its zone"):
+        with pytest.raises(ValueError, match="time zone"):
             await there.advance(until=datetime(2027, 1, 1))  # noqa: DTZ001  # that is the point
 
     assert caught.value.status == 400
@@ -227,9 +227,7 @@ async def test_wrong_value_names_its_field() -> None:
 async def test_mail_that_does_not_come_is_explained() -> None:
     """The emulator's time is what most often is in the way."""
     async with control() as there:
-        with pytest.raises(
-            TimeoutError, match=r"none at all: no campaign was submitted; .* is held"
-        ):
+        with pytest.raises(TimeoutError, match=r"no campaign was submitted; .* is held"):
             await there.wait_for_mail(to="nobody@", timeout_s=0)
 
 
@@ -277,7 +275,7 @@ async def test_other_version_is_told_where_it_matters() -> None:
     async with EmulatorControl(URL, transport=httpx.MockTransport(answer)) as there:
         with pytest.raises(EmulatorControlError, match=r"Nothing is there. .*version 0\.0\.9"):
             await there.lists()
-        with pytest.raises(EmulatorControlError, match=r"unknown shape.*version 0\.0\.9"):
+        with pytest.raises(EmulatorControlError, match=r"unknown format.*version 0\.0\.9"):
             await there.clock()
 
 

@@ -59,7 +59,7 @@ def problems(data: Any) -> dict[str, str]:
         ("name", 3, "must be text"),
         ("name", "", "must have from 1 to 5 characters"),
         ("name", "UP", "must match ^[a-z]+$"),
-        ("name", "\ud800", "must be text without halves of surrogate pairs"),
+        ("name", "\ud800", "must be valid Unicode text, without halves of surrogate pairs"),
         ("times", "3", "must be a whole number"),
         ("times", True, "must be a whole number"),
         ("times", 3.0, "must be a whole number"),
@@ -78,7 +78,7 @@ def problems(data: Any) -> dict[str, str]:
         ("many", "abc", "must be an array"),
         ("many", [1], "must be text"),
         ("either", [], "must be a number, or text"),
-        ("tims", 1, "is not known; did you mean times?"),
+        ("tims", 1, "is unknown; did you mean times?"),
     ],
 )
 def test_wrong_value_is_refused(name: str, value: Any, message: str) -> None:

@@ -95,7 +95,7 @@ async def test_search_that_is_long_goes_on_from_where_it_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A page may hold nothing and still lead on, so that no request takes for ever."""
-    monkeypatch.setattr(mails, "MOST_LOOKED_AT", 10)
+    monkeypatch.setattr(mails, "MOST_TESTED", 10)
     world = await filled()
     every = (await world.mails(limit=10)).mails
 
@@ -154,9 +154,9 @@ async def test_unknown_mail_is_a_lookup_error(name: str) -> None:
     """It names what was looked for."""
     world = await filled()
 
-    with pytest.raises(LookupError, match="there is no mail"):
+    with pytest.raises(LookupError, match="does not exist"):
         await view(world, name.format(sn=world.campaigns[0]))
-    with pytest.raises(LookupError, match="there is no mail"):
+    with pytest.raises(LookupError, match="does not exist"):
         await world.mails(after=name.format(sn=world.campaigns[0]))
 
 

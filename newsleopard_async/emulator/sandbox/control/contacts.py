@@ -48,7 +48,7 @@ async def _list_of(context: ControlContext, sn: str) -> ListRow:
     rows = queries.lists(context.account, await context.catch_up())
     found = next((each for each in rows if each.sn == sn), None)
     if found is None:
-        raise LookupError(f"there is no list {sn!r}")
+        raise LookupError(f"list {sn!r} does not exist; check the code")
     return found
 
 
@@ -93,7 +93,9 @@ async def _rejected(context: ControlContext, request: ControlRequest) -> Respons
         job = context.account.imports.jobs.get(sn)
         file = None if job is None or job.result is None else job.result.rejected_file
     if file is None:
-        raise LookupError(f"no import {sn!r} has ended with rejected rows")
+        raise LookupError(
+            f"import {sn!r} does not exist, has not ended, or has no rejected rows; check its state"
+        )
     headers = {
         "Content-Disposition": f'attachment; filename="{sn}-rejected.csv"',
         "Content-Length": str(file.size),
@@ -143,7 +145,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/lists",
         name="add_list",
-        summary="Make an empty list, or one that fills itself.",
+        summary="Create an empty list, or a segment, which always contains all contacts.",
         run=_add_list,
         body=ListBody,
         answers=ListRow,
@@ -161,7 +163,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/lists/{sn}/contacts",
         name="list_contacts",
-        summary="Look for contacts of one list.",
+        summary="Search the contacts of one list.",
         run=_contacts,
         query=ContactsQuery,
         answers=ContactsFound,
@@ -170,7 +172,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/contacts",
         name="contacts",
-        summary="Look for contacts.",
+        summary="Search the contacts of the account.",
         run=_contacts,
         query=ContactsQuery,
         answers=ContactsFound,
@@ -180,7 +182,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/contacts/{email}",
         name="contact",
-        summary="Show one contact, and the lists that it is in.",
+        summary="Show one contact with the codes of its lists.",
         run=_contact,
         answers=ContactView,
     ),
@@ -220,7 +222,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/exclusions",
         name="exclude",
-        summary="Exclude an address from now on.",
+        summary="Exclude an address: it gets no further mail.",
         run=_exclude,
         body=ExclusionBody,
         status=204,

@@ -45,7 +45,7 @@ __all__ = ["ENDPOINTS"]
 
 
 async def _health(context: ControlContext, request: ControlRequest) -> HealthView:
-    """Answer at once, also while there is much to do."""
+    """Answer without processing the work that is due, which can take long."""
     del request
     emulator = context.emulator
     return HealthView(
@@ -73,13 +73,14 @@ async def _snapshots(context: ControlContext, request: ControlRequest) -> tuple[
 
 
 MOST_SNAPSHOTS: Final = 100
-"""Chosen: a loop that never forgets one must not fill the memory; no team names so many."""
+"""Chosen: 100, more than a team needs. Without a limit, a loop that deletes no snapshot would fill
+the memory."""
 
 
 async def _snapshot(context: ControlContext, request: ControlRequest) -> tuple[str, ...]:
-    there = context.emulator.snapshots
-    if request.body.name not in there and len(there) >= MOST_SNAPSHOTS:
-        raise Conflict(f"There are {MOST_SNAPSHOTS} snapshots; forget one, or replace one.")
+    existing = context.emulator.snapshots
+    if request.body.name not in existing and len(existing) >= MOST_SNAPSHOTS:
+        raise Conflict(f"{MOST_SNAPSHOTS} snapshots exist already; delete one, or replace one.")
     await context.catch_up()
     context.emulator.snapshot(request.body.name)
     return context.emulator.snapshots
@@ -100,12 +101,12 @@ async def _clock(context: ControlContext, request: ControlRequest) -> ClockView:
 
 
 async def _moved(context: ControlContext, move: Callable[[EmulatorClock], None]) -> ClockView:
-    """Do something with the clock, and let happen what is due then."""
+    """Change the clock, and process all that is due after that."""
     clock = context.emulator.clock
     if not isinstance(clock, EmulatorClock):
         raise Conflict(
-            "The emulator was given a clock of another kind, which only the program that made it "
-            "can hold or move."
+            "This emulator has another clock than EmulatorClock, which the control API cannot "
+            "change; use the program that created the clock."
         )
     with context.account.changing():
         move(clock)
@@ -125,7 +126,7 @@ async def _run(context: ControlContext, request: ControlRequest) -> ClockView:
 async def _advance(context: ControlContext, request: ControlRequest) -> ClockView:
     body: AdvanceBody = request.body
     if (body.seconds is None) is (body.until is None):
-        raise BadInput((FieldProblem("seconds", "say either seconds or until"),))
+        raise BadInput((FieldProblem("seconds", "send either seconds or until, not both"),))
 
     def advance(clock: EmulatorClock) -> None:
         if body.until is None:
@@ -133,7 +134,7 @@ async def _advance(context: ControlContext, request: ControlRequest) -> ClockVie
             return
         seconds = (body.until - clock.now()).total_seconds()
         if seconds < 0:
-            raise BadInput((FieldProblem("until", "is past, and time never goes back"),))
+            raise BadInput((FieldProblem("until", "is in the past; send a later time"),))
         try:
             clock.advance(seconds)
         except ValueError as wrong:
@@ -200,7 +201,7 @@ async def _request(context: ControlContext, request: ControlRequest) -> RequestV
 
 
 async def _events(context: ControlContext, request: ControlRequest) -> Response:
-    if request.http.method == "HEAD":  # whose answer would never end
+    if request.http.method == "HEAD":  # its answer would not end
         return Response(media_type="text/event-stream")
     return event_stream(context.notifier)
 
@@ -210,7 +211,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/",
         name="account",
-        summary="Show the account at a glance.",
+        summary="Show a summary of the account.",
         run=_account,
         answers=AccountView,
     ),
@@ -218,7 +219,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/health",
         name="health",
-        summary="Say that the emulator answers.",
+        summary="Show that the emulator answers, with its version, profile and time.",
         run=_health,
         answers=HealthView,
     ),
@@ -234,7 +235,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/reset",
         name="reset",
-        summary="Let the emulator be as it was made; the clock stays.",
+        summary="Reset the emulator to its initial state; the clock does not change.",
         run=_reset,
         body=NoBody,
         answers=AccountView,
@@ -243,7 +244,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/snapshots",
         name="snapshots",
-        summary="Show the names of the states that were put aside.",
+        summary="Show the names of the snapshots.",
         run=_snapshots,
         answers=tuple[str, ...],
     ),
@@ -251,7 +252,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/snapshots",
         name="snapshot",
-        summary="Put the state aside under a name.",
+        summary="Save the state as a snapshot.",
         run=_snapshot,
         body=SnapshotBody,
         answers=tuple[str, ...],
@@ -262,7 +263,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/snapshots/{name}/restore",
         name="restore",
-        summary="Put a state back; the clock stays.",
+        summary="Restore the state of a snapshot; the clock does not change.",
         run=_restore,
         body=NoBody,
         answers=AccountView,
@@ -271,7 +272,7 @@ ENDPOINTS: Final = (
         method="DELETE",
         path="/snapshots/{name}",
         name="forget_snapshot",
-        summary="Give up a state that was put aside.",
+        summary="Delete a snapshot.",
         run=_forget_snapshot,
         status=204,
     ),
@@ -279,7 +280,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/clock",
         name="clock",
-        summary="Show the time.",
+        summary="Show the time, and the state of the clock.",
         run=_clock,
         answers=ClockView,
     ),
@@ -287,7 +288,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/clock/hold",
         name="hold",
-        summary="Let time stand still.",
+        summary="Stop the clock.",
         run=_hold,
         body=NoBody,
         answers=ClockView,
@@ -297,7 +298,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/clock/advance",
         name="advance",
-        summary="Move time forward; what is due happens.",
+        summary="Move time forward, and process all that is due.",
         run=_advance,
         body=AdvanceBody,
         answers=ClockView,
@@ -307,7 +308,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/clock/run",
         name="run",
-        summary="Let time pass.",
+        summary="Start the clock.",
         run=_run,
         body=RunBody,
         answers=ClockView,
@@ -317,7 +318,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/faults",
         name="pending_faults",
-        summary="Show the faults that have not happened yet.",
+        summary="Show the faults that have not occurred yet.",
         run=_faults,
         answers=tuple[FaultRow, ...],
     ),
@@ -325,7 +326,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/faults",
         name="add_fault",
-        summary="Let something go wrong with the next requests of an operation.",
+        summary="Set a fault of the next requests of an operation.",
         run=_add_fault,
         body=FaultBody,
         answers=tuple[FaultRow, ...],
@@ -335,7 +336,7 @@ ENDPOINTS: Final = (
         method="DELETE",
         path="/faults",
         name="clear_faults",
-        summary="Forget the faults that have not happened, and the scripts.",
+        summary="Delete the faults that have not occurred yet, and the scripts.",
         run=_clear_faults,
         status=204,
     ),
@@ -343,7 +344,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/scripts",
         name="scripts",
-        summary="Show the states that were decided beforehand.",
+        summary="Show the results that were set in advance.",
         run=_scripts,
         answers=ScriptsView,
     ),
@@ -351,7 +352,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/scripts",
         name="add_script",
-        summary="Decide beforehand what the next import or campaign comes to.",
+        summary="Set the result of the next import or campaign, or use up the daily quota.",
         run=_add_script,
         body=ScriptBody,
         answers=ScriptsView,
@@ -361,7 +362,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/switches",
         name="switches",
-        summary="Show the switches, how they stand, and what they may be.",
+        summary="Show the switches with their values and their allowed values.",
         run=_switches,
         answers=tuple[SwitchView, ...],
     ),
@@ -369,7 +370,7 @@ ENDPOINTS: Final = (
         method="PATCH",
         path="/switches",
         name="switch",
-        summary="Set the switches that are named, from the present on.",
+        summary="Set the named switches; the change applies to later requests.",
         run=_set_switches,
         body=Switches,
         answers=tuple[SwitchView, ...],
@@ -395,7 +396,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/requests",
         name="requests",
-        summary="Look for requests of the platform's API and storage, the newest first.",
+        summary="Search the requests to the platform's API and storage, the newest first.",
         run=_requests,
         query=RequestsQuery,
         answers=RequestsFound,

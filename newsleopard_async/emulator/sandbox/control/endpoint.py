@@ -1,4 +1,4 @@
-"""What an endpoint of the control API is: from this the routes and the description are made."""
+"""The type of an endpoint of the control API, from which the routes and the description derive."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Conflict(Exception):
-    """What is asked for cannot be done with this emulator, or not now."""
+    """A request that this emulator cannot process, or not now."""
 
 
 @attrs.frozen(kw_only=True)
 class ControlContext:
-    """What the endpoints work on.
+    """The objects that the endpoints work on.
 
     Attributes:
         emulator: The emulator.
-        at_start: Its switches when the server began.
+        at_start: Its switches when the server started.
         version: Version of the package.
-        notifier: Who follows the changes.
+        notifier: The notifier of its changes.
     """
 
     emulator: Emulator
@@ -47,20 +47,20 @@ class ControlContext:
         return account_of(self.emulator)
 
     async def catch_up(self) -> datetime:
-        """Let everything happen that is due, in slices, and return the present."""
+        """Process all that is due, in slices, and return the emulator's time."""
         return await queries.catch_up(self.account)
 
 
 @attrs.frozen(kw_only=True)
 class ControlRequest:
-    """A request, as it was read.
+    """A decoded request.
 
     Attributes:
-        path: What stands in the path.
-        query: The query, of the endpoint's class.
-        body: The body, of the endpoint's class.
-        data: The body as it came.
-        http: The whole.
+        path: The parameters of the path.
+        query: The query, an object of the endpoint's class.
+        body: The body, an object of the endpoint's class.
+        data: The body as decoded JSON.
+        http: The HTTP request.
     """
 
     path: Mapping[str, str]
@@ -72,20 +72,21 @@ class ControlRequest:
 
 @attrs.frozen(kw_only=True)
 class Endpoint:
-    """An endpoint.
+    """An endpoint of the control API.
 
     Attributes:
         method: The HTTP method.
-        path: The path below ``/_emulator``, with names in braces.
-        name: Its name, which ``EmulatorControl`` has, too, where it can.
-        summary: What it does, in one sentence.
-        run: What does it; returns a view, a tuple of views, None for nothing, or a whole answer.
-        answers: The class of the answer, or a type of content.
-        body: The class of the body, if it takes one.
+        path: The path below ``/_emulator``, with parameter names in braces.
+        name: Name of the endpoint; the method of ``EmulatorControl`` has the same name if possible.
+        summary: The effect of the endpoint, in one sentence.
+        run: The function of the endpoint. It returns a view, a tuple of views, None for an empty
+            answer, or an HTTP answer.
+        answers: The class of the answer, or its media type as text.
+        body: The class of the body; None without a body.
         query: The class of the query.
-        status: Of the answer, if all is well.
-        may_conflict: It may be answered with 409.
-        may_be_missing: It may be answered with 404, also without a name in its path.
+        status: HTTP status of a successful answer.
+        may_conflict: The answer can be 409.
+        may_be_missing: The answer can be 404, even without a parameter in the path.
     """
 
     method: Method

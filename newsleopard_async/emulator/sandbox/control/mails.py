@@ -1,11 +1,10 @@
-"""Endpoints for the mails that went out, and for campaigns.
+"""Endpoints for the sent mails, and for campaigns.
 
-A mail's HTML as it may be shown in a browser: it runs nothing, loads nothing, and stays put.
-
-The headers do most of it: the ``sandbox`` takes scripts, forms, pop-ups and the way out of the
-frame, and nothing but what the mail itself contains may be loaded. What no header stops (a
-preconnect, a refresh, a base for links, a frame that begins to go elsewhere) is taken out of the
-HTML.
+The HTML of a mail runs no script, loads nothing and cannot leave its frame, because it can contain
+tracking pixels and links to real servers. The headers do most of it: the ``sandbox`` forbids
+scripts, forms, pop-ups and navigation of the page, and the browser loads only the content of the
+mail itself. Headers cannot stop a preconnect, a refresh, a base for links, or a frame that loads
+another page. So these are removed from the HTML.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ __all__ = ["ENDPOINTS", "FRAME_HEADERS", "framed"]
 
 async def _outbox(context: ControlContext, request: ControlRequest) -> MailsFound:
     now = await context.catch_up()
-    wanted = MailFilter(**attrs.asdict(request.query))
-    return await queries.in_slices(context.account, find_mails(context.account, wanted, now))
+    search = MailFilter(**attrs.asdict(request.query))
+    return await queries.in_slices(context.account, find_mails(context.account, search, now))
 
 
 async def _mail(context: ControlContext, request: ControlRequest) -> MailView:
@@ -56,13 +55,16 @@ async def _mail_html(context: ControlContext, request: ControlRequest) -> Respon
 
 
 def _framed(looks: Sequence[LookView], variant: str | None) -> Response:
-    """Show one variant, or by default the one that was sent."""
+    """Show one variant, by default the variant that was sent."""
     if variant is None:
         found = next((each for each in looks if each.is_sent), looks[0])
     else:
         named = {each.variant: each for each in looks}
         if variant not in named:
-            raise LookupError(f"there is no variant {variant}: this is not one of a test")
+            raise LookupError(
+                f"variant {variant} does not exist, because the campaign is not an A/B test; "
+                "leave it out"
+            )
         found = named[variant]
     content = framed(found.html).encode("utf-8", "replace")
     return Response(content, headers=FRAME_HEADERS, media_type="text/html")
@@ -75,7 +77,7 @@ FRAME_HEADERS: Final[Mapping[str, str]] = {
     ),
     "X-DNS-Prefetch-Control": "off",
 }
-"""What the answer that shows a mail has beside what every answer has."""
+"""The additional headers of an answer with a mail's HTML."""
 
 _TAG: Final = re.compile(
     r"<(?:link|base|meta|i?frame|fencedframe|portal|object|embed)(?=[\s/>])", re.IGNORECASE
@@ -84,20 +86,20 @@ _HARMLESS_META: Final = re.compile(
     r"""<meta(?:\s+[a-z-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=`]+))*\s*/?>""", re.IGNORECASE
 )
 _WAY_OUT: Final = re.compile(r"""\bhref(?=\s*=)(?!\s*=\s*["']?\s*(?:#|data:))""", re.IGNORECASE)
-"""Where a link leads. Chromium connects to that place when the pointer is above the link, which no
-policy forbids; what leads to the mail itself, or is data of its own, stays."""
+"""The target of a link. Chromium connects to it when the pointer is above the link, and no policy
+forbids that. Targets in the mail itself and ``data:`` URLs are harmless."""
 
 _VOID: Final = "<basefont"
-"""An element that no browser does anything with any longer, and that may stand in a head."""
+"""An element that is allowed in a head and that browsers ignore."""
 
 
 def framed(html: str) -> str:
-    """Return HTML without ``<link>``, ``<base>``, ``<meta http-equiv>`` and frames of its own.
+    """Return HTML without ``<link>``, ``<base>``, ``<meta http-equiv>`` and frames.
 
-    A link looks as it does, and leads nowhere; where it would lead is in ``data-href``.
+    A link keeps its design but has no target. The target is in ``data-href``.
 
-    It is done to the text and not to the elements that some parser finds. No browser can then
-    read the beginning of such a tag anywhere, however the HTML around it is broken.
+    The function replaces text, not the elements that a parser finds. So a browser cannot find the
+    beginning of such a tag, even if the HTML around it is broken.
     """
     return _WAY_OUT.sub('href="#" data-href', _TAG.sub(_replaced, html))
 
@@ -156,7 +158,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/outbox",
         name="outbox",
-        summary="Look for mails that have gone out, the newest first.",
+        summary="Search the sent mails, the newest first.",
         run=_outbox,
         query=OutboxQuery,
         answers=MailsFound,
@@ -166,7 +168,7 @@ ENDPOINTS: Final = (
         method="GET",
         path="/outbox/{id}",
         name="mail",
-        summary="Show one mail, whole.",
+        summary="Show one mail with its content.",
         run=_mail,
         answers=MailView,
     ),
@@ -224,7 +226,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/readers",
         name="react",
-        summary="Let a reader do something with the latest mail to an address, or let it bounce.",
+        summary="Record a reader's action on the latest mail to an address, or a bounce.",
         run=_react,
         body=ReaderBody,
         status=204,
@@ -242,7 +244,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/webhooks/deliver",
         name="deliver_webhooks",
-        summary="Deliver the webhooks that are due, at once.",
+        summary="Deliver the webhooks that are due now.",
         run=_deliver,
         body=NoBody,
         answers=tuple[WebhookRow, ...],

@@ -1,4 +1,4 @@
-"""The routes of the control API, made of its table, and its errors."""
+"""The routes of the control API, derived from its table, and its errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ JSON_TYPE: Final = "application/json"
 
 
 def control_routes(context: ControlContext) -> list[Route]:
-    """Make the routes; one of each path, so that a 405 names all its methods."""
+    """Return the routes, one per path, so that a 405 lists all methods of the path."""
     paths: dict[str, dict[str, Endpoint]] = {}
     for each in ENDPOINTS:
         paths.setdefault(each.path, {})[each.method] = each
@@ -58,7 +58,7 @@ def _route(path: str, methods: Mapping[str, Endpoint], context: ControlContext) 
         method = "GET" if request.method == "HEAD" else request.method
         return await _answered(methods[method], context, request)
 
-    # An address may hold a slash.
+    # An address can contain a slash.
     pattern = PREFIX + path.replace("{email}", "{email:path}")
     return Route(pattern, answer, methods=list(methods))
 
@@ -66,7 +66,7 @@ def _route(path: str, methods: Mapping[str, Endpoint], context: ControlContext) 
 def _description_route(context: ControlContext) -> Route:
     async def answer(request: Request) -> Response:
         del request
-        # Not before somebody asks: a server that starts has no time for it.
+        # The first request encodes it, because it would delay the start of each server.
         return Response(_description(context.version), media_type=JSON_TYPE)
 
     return Route(PREFIX + DESCRIPTION_PATH, answer)
@@ -78,7 +78,7 @@ def _description(version: str) -> bytes:
 
 
 async def _answered(endpoint: Endpoint, context: ControlContext, request: Request) -> Response:
-    """Answer a request, or say what is wrong with it."""
+    """Answer a request, or refuse it with its problems."""
     try:
         found = await endpoint.run(context, await _decoded(endpoint, request))
     except (BadInput, Conflict, TooManyListeners, LookupError, ValueError) as error:
@@ -93,7 +93,7 @@ async def _answered(endpoint: Endpoint, context: ControlContext, request: Reques
 
 
 def _refused(error: Exception) -> Response | None:
-    """Answer an error that somebody else can put right; None for a mistake of ours."""
+    """Return the answer for an error of the caller; None for an error of this package."""
     if isinstance(error, BadInput):
         return error_response(400, _sentence(error), error.problems)
     if type(error) is ValueError:
@@ -103,7 +103,7 @@ def _refused(error: Exception) -> Response | None:
         )
         return error_response(400, _sentence(error), (problem,))
     statuses: Mapping[type, int] = {LookupError: 404, Conflict: 409, TooManyListeners: 429}
-    status = statuses.get(type(error))  # and none for a KeyError
+    status = statuses.get(type(error))  # None for a KeyError, which is a subclass of LookupError
     return None if status is None else error_response(status, _sentence(error))
 
 
@@ -118,7 +118,7 @@ async def _decoded(endpoint: Endpoint, request: Request) -> ControlRequest:
     if endpoint.body is not None:
         raw = await request.body()
         data = {} if not raw and endpoint.body is NoBody else parse_json(raw)
-        # Of the switches, only those that are named count; `set_switches` reads them.
+        # `set_switches` decodes the switches itself: it changes only those in the body.
         body = None if endpoint.body is Switches else decode_object(endpoint.body, data)
     return ControlRequest(
         path=request.path_params,
@@ -135,7 +135,7 @@ def error_response(
     problems: Iterable[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Write an error as the control API's errors are."""
+    """Return an error in the format of the control API."""
     error = {
         "message": message,
         "problems": [{"field": each.field, "message": each.message} for each in problems],
@@ -151,8 +151,8 @@ async def _on_refusal(request: Request, refused: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     messages = {
-        404: f"Nothing is there; GET {PREFIX}{DESCRIPTION_PATH} says what there is.",
-        405: f"{request.method} cannot be done there; the header Allow says what can.",
+        404: f"This path does not exist; GET {PREFIX}{DESCRIPTION_PATH} lists all paths.",
+        405: f"This path does not accept {request.method}; use a method of the header Allow.",
     }
     message = messages.get(error.status_code, error.detail)
     return error_response(error.status_code, message, headers=error.headers)
@@ -162,4 +162,4 @@ EXCEPTION_HANDLERS: Final[Mapping[Any, Any]] = {
     AccessRefused: _on_refusal,
     HTTPException: _on_http_error,
 }
-"""What answers when no endpoint did."""
+"""The handlers of errors that are raised outside an endpoint."""

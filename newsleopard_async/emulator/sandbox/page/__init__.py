@@ -6,9 +6,9 @@ except ModuleNotFoundError as _missing:
     if (_missing.name or "").partition(".")[0] not in {"jinja2", "markupsafe"}:
         raise
     raise ModuleNotFoundError(
-        "the emulator's page needs jinja2, which an extra brings: "
-        'pip install "newsleopard-async[emulator]"; '
-        "a server without page and control API needs none",
+        "the emulator's page needs jinja2, which is not installed; run "
+        'pip install "newsleopard-async[emulator]", '
+        "or start the server without the page and the control API",
         name=_missing.name,
     ) from None
 

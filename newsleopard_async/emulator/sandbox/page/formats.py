@@ -1,4 +1,4 @@
-"""How values are shown: times in Taipei, numbers, JSON, and unfilled placeholders."""
+"""The formats of values on the page: times, numbers, JSON, and unfilled placeholders."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from markupsafe import Markup, escape
 __all__ = ["TAIPEI", "UNITS", "duration", "marked", "number", "pretty", "share", "taipei", "utc"]
 
 TAIPEI: Final = timezone(timedelta(hours=8), "Asia/Taipei")
-"""Without summer time since 1979; so no database of zones is needed."""
+"""Taipei has had no daylight saving time since 1979, so a fixed offset is enough."""
 
 LONGEST_JSON_CHARS: Final = 200_000
-"""Chosen: what is longer is shown as it came, for a browser that should stay quick."""
+"""Chosen: 200,000 characters. Longer JSON is not indented, because it would slow the browser."""
 
 _STEPS: Final = (("days", 86_400), ("h", 3_600), ("min", 60))
 UNITS: Final = ("s", "min", "h", "day", "days")
@@ -24,36 +24,36 @@ _ESCAPED: Final = re.compile(r"\$\{([^{}]*)\}")
 
 
 def taipei(instant: datetime) -> str:
-    """Write a time as it is in Taipei, to the second."""
+    """Return a time in the time zone of Taipei, to the second."""
     return instant.astimezone(TAIPEI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def utc(instant: datetime) -> str:
-    """Write a time in UTC."""
+    """Return a time in UTC, to the second."""
     return instant.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def number(value: float) -> str:
-    """Write a number with commas between the thousands."""
+    """Return a number with commas between the thousands, and at most one decimal."""
     return f"{value:,.1f}".removesuffix(".0")
 
 
 def share(part: int, whole: int) -> str:
-    """Write a share as percent; nothing of nothing is a dash."""
+    """Return a share in percent, or a dash if the whole is zero."""
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
 def duration(seconds: float) -> tuple[str, str]:
-    """Write a duration by its largest unit: the number, and the unit's name in English."""
+    """Return a duration in its largest unit: the number, and the unit's name in English."""
     for unit, length in _STEPS:
         if abs(seconds) >= length:
-            said = number(seconds / length)
-            return said, "day" if (said, unit) == ("1", "days") else unit
+            text = number(seconds / length)
+            return text, "day" if (text, unit) == ("1", "days") else unit
     return number(seconds), "s"
 
 
 def pretty(text: str) -> str:
-    """Indent a text that is JSON; any other stays as it is."""
+    """Return an indented text if it is a JSON object or array, else the same text."""
     if len(text) > LONGEST_JSON_CHARS:
         return text
     try:
@@ -77,4 +77,4 @@ def marked(text: str, unfilled: Collection[str]) -> Markup:
     for found in _ESCAPED.finditer(text):
         pieces += [str(escape(text[end : found.start()])), mark(found)]
         end = found.end()
-    return Markup("".join([*pieces, str(escape(text[end:]))]))  # noqa: S704  # all was escaped
+    return Markup("".join([*pieces, str(escape(text[end:]))]))  # noqa: S704  # each piece is escaped above

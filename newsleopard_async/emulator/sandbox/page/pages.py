@@ -1,4 +1,4 @@
-"""The routes of the page, and how a page is rendered."""
+"""The routes of the page, and the rendering of its templates."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         *("base-uri 'none'", "frame-ancestors 'none'"),
     )
 )
-"""Everything comes from the server itself; nothing is inline; no other page frames it."""
+"""A page loads only files of its own server, has no inline scripts or styles, and no other page can
+frame it. So the content of a mail or a contact cannot run a script."""
 
 HEADERS: Final = {"content-security-policy": CONTENT_SECURITY_POLICY}
-"""What the page has beside what the gate gives every answer."""
+"""The headers of the page, in addition to those of ``AccessMiddleware``."""
 
 STATIC: Final[Mapping[str, str]] = {
     "page.css": "text/css",
@@ -56,7 +57,7 @@ STATIC: Final[Mapping[str, str]] = {
 STATIC_PATH: Final = "/_emulator/ui/static/"
 
 A_YEAR_S: Final = 31_536_000
-"""Chosen: how long a browser remembers the language that somebody chose."""
+"""Chosen: a browser stores the user's language for 365 days."""
 
 PACKAGE: Final = "newsleopard_async.emulator.sandbox.page"
 
@@ -65,9 +66,9 @@ def page_routes(emulator: Emulator, *, at_start: Switches, version: str) -> list
     """Return the routes of the page, ``/`` and ``/_emulator/ui/…``, for GET and HEAD.
 
     Args:
-        emulator: What is shown; each request settles it first, in slices.
-        at_start: How its switches stood when the server began.
-        version: The package's version, which the page shows.
+        emulator: The emulator to show. Each request first processes all that is due, in slices.
+        at_start: Its switches when the server started.
+        version: Version of the package, which the page shows.
     """
     pages = _Pages(emulator, version)
     screens = {**SCREENS, **settings_screens(emulator, at_start)}
@@ -79,7 +80,7 @@ def page_routes(emulator: Emulator, *, at_start: Switches, version: str) -> list
 
 
 def _static_endpoint(name: str, media_type: str) -> Endpoint:
-    """Answer with a file, which is read once."""
+    """Return an endpoint that answers with a file, which is read at the start."""
     content = resources.files(PACKAGE).joinpath("static", name).read_bytes()
 
     async def endpoint(request: Request) -> Response:
@@ -91,12 +92,12 @@ def _static_endpoint(name: str, media_type: str) -> Endpoint:
 
 async def _missing_page(account: Account, request: Request) -> ScreenContent:
     del account
-    raise LookupError(f"there is no page {request.url.path!r}")
+    raise LookupError(f"page {request.url.path!r} does not exist; begin at /")
 
 
 @cache
 def environment() -> Environment:
-    """Return the templates: everything is escaped, and a name that is missing is an error."""
+    """Return the templates. They escape all values, and an undefined name is an error."""
     templates = Environment(
         loader=PackageLoader(PACKAGE),
         autoescape=True,
@@ -113,7 +114,7 @@ def environment() -> Environment:
 
 
 class _Pages:
-    """Renders what a screen shows."""
+    """Renders the screens."""
 
     def __init__(self, emulator: Emulator, version: str) -> None:
         self._account = account_of(emulator)
@@ -121,7 +122,7 @@ class _Pages:
         self._templates = environment()
 
     def endpoint_of(self, screen: Screen) -> Endpoint:
-        """Answer with a page; what is not there is a page that says so."""
+        """Return an endpoint that answers with the page of a screen, or with a 404 page."""
 
         async def endpoint(request: Request) -> Response:
             now = await queries.catch_up(self._account)
@@ -155,11 +156,11 @@ class _Pages:
 
 
 def _shared(request: Request, language: Language) -> dict[str, Any]:
-    """Return what every template has."""
+    """Return the values that all templates have."""
     query = dict(request.query_params)
 
     def with_query(**changes: str | None) -> str:
-        """Return this page's address with its query changed; None takes a name away."""
+        """Return the URL of this page with a changed query; None removes a name."""
         changed = {name: value for name, value in (query | changes).items() if value}
         return f"{request.url.path}?{urlencode(changed)}" if changed else request.url.path
 

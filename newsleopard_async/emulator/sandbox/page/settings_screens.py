@@ -1,4 +1,4 @@
-"""What the pages of controls and switches show."""
+"""The screens of the controls and the switches."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from newsleopard_async.emulator.switches import Switches
 __all__ = ["next_due", "settings_screens"]
 
 SHOWN_EXCLUSIONS: Final = 50
-"""Chosen: the latest ones; contacts can be searched for the others."""
+"""Chosen: the latest 50, about one screen; the search for contacts shows the others."""
 
 
 def settings_screens(emulator: Emulator, at_start: Switches) -> Mapping[str, Screen]:
-    """Return what is shown at the paths of controls and switches."""
+    """Return the screens by their paths."""
     return {
         "/_emulator/ui/controls": partial(_controls, emulator),
         "/_emulator/ui/switches": partial(_switches, emulator, at_start),
@@ -34,7 +34,7 @@ def settings_screens(emulator: Emulator, at_start: Switches) -> Mapping[str, Scr
 
 
 async def _controls(emulator: Emulator, account: Account, request: Request) -> ScreenContent:
-    """Show what can be moved and set, and what is waiting."""
+    """Show the controls, with the waiting faults, scripts and events."""
     del request
     now = account.present()
     values = {
@@ -49,7 +49,7 @@ async def _controls(emulator: Emulator, account: Account, request: Request) -> S
 
 
 def next_due(account: Account, now: datetime) -> datetime | None:
-    """Return when something happens next that was planned: to an import or to a campaign."""
+    """Return the time of the next planned event of an import or a campaign; None without one."""
     instants = [each.due for each in queries.imports(account) if each.due is not None]
     for row in campaigns.campaigns(account, now):
         if row.ended is None and not row.is_deleted:
@@ -81,7 +81,7 @@ async def _switches(
 
 
 def written(value: object) -> str:
-    """Write a switch's value as a person would."""
+    """Return the value of a switch as text for users."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):

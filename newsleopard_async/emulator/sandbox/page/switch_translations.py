@@ -1,4 +1,4 @@
-"""What each switch does, in 中文; in English it is the switch's own description."""
+"""The descriptions of the switches in 中文. The English ones are in the docstring of `Switches`."""
 
 from __future__ import annotations
 
@@ -89,4 +89,4 @@ CHINESE: Final[Mapping[str, str]] = {
     "complain_share": "開信後檢舉的比例。",
     "open_delay_s": "從送達到第一次開信的平均秒數。",
 }
-"""By the switch's name; numbers in brackets are those of the documentation's page."""
+"""The description by the name of the switch. T numbers are those of docs/platform.md."""
