@@ -18,11 +18,11 @@ __all__ = [
     "AdvanceBody",
     "BalanceBody",
     "ContactsQuery",
+    "EmptyBody",
+    "EmptyQuery",
     "ExclusionBody",
     "FaultBody",
     "ListBody",
-    "NoBody",
-    "NoQuery",
     "OutboxQuery",
     "ReaderBody",
     "RequestsQuery",
@@ -52,12 +52,12 @@ PRINTABLE: Final = "^[ -~]*$"
 
 
 @attrs.frozen(kw_only=True)
-class NoQuery:
+class EmptyQuery:
     """A query without parameters."""
 
 
 @attrs.frozen(kw_only=True)
-class NoBody:
+class EmptyBody:
     """A body without fields; it can be empty."""
 
 

@@ -123,7 +123,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.body is not None:
         schema = schema_of(endpoint.body, schemas, is_input=True)
         operation["requestBody"] = {
-            "required": endpoint.body.__name__ != "NoBody",
+            "required": endpoint.body.__name__ != "EmptyBody",
             "content": {"application/json": {"schema": schema}},
         }
     return operation

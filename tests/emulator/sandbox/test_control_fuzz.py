@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.types import Receive, Scope, Send
 
 from newsleopard_async.emulator import Emulator, EmulatorClock, Switches
-from newsleopard_async.emulator.sandbox.bodies import NoBody, NoQuery
+from newsleopard_async.emulator.sandbox.bodies import EmptyBody, EmptyQuery
 from newsleopard_async.emulator.sandbox.control.endpoint import Endpoint
 from newsleopard_async.emulator.sandbox.control.routes import ENDPOINTS
 from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
@@ -78,7 +78,9 @@ def _cases() -> list[Any]:
     """Return which endpoints are fuzzed, in which mode, and by how many requests."""
     good, bad = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
     takes_any = [
-        each for each in FUZZED if each.body not in {None, NoBody} or each.query is not NoQuery
+        each
+        for each in FUZZED
+        if each.body not in {None, EmptyBody} or each.query is not EmptyQuery
     ]
     return [
         *(pytest.param(each, good, 15, id=each.name) for each in FUZZED),

@@ -13,8 +13,8 @@ from newsleopard_async.emulator.sandbox import behaviour, queries
 from newsleopard_async.emulator.sandbox.bodies import (
     AdvanceBody,
     BalanceBody,
+    EmptyBody,
     FaultBody,
-    NoBody,
     RequestsQuery,
     RunBody,
     ScriptBody,
@@ -237,7 +237,7 @@ ENDPOINTS: Final = (
         name="reset",
         summary="Reset the emulator to its initial state; the clock does not change.",
         run=_reset,
-        body=NoBody,
+        body=EmptyBody,
         answers=AccountView,
     ),
     Endpoint(
@@ -265,7 +265,7 @@ ENDPOINTS: Final = (
         name="restore",
         summary="Restore the state of a snapshot; the clock does not change.",
         run=_restore,
-        body=NoBody,
+        body=EmptyBody,
         answers=AccountView,
     ),
     Endpoint(
@@ -290,7 +290,7 @@ ENDPOINTS: Final = (
         name="hold",
         summary="Stop the clock.",
         run=_hold,
-        body=NoBody,
+        body=EmptyBody,
         answers=ClockView,
         may_conflict=True,
     ),

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.sandbox import queries
-from newsleopard_async.emulator.sandbox.bodies import NoQuery
+from newsleopard_async.emulator.sandbox.bodies import EmptyQuery
 from newsleopard_async.emulator.sandbox.events import ChangeNotifier
 from newsleopard_async.emulator.switches import Switches
 
@@ -96,7 +96,7 @@ class Endpoint:
     run: Callable[[ControlContext, ControlRequest], Awaitable[object]]
     answers: Any = None
     body: type | None = None
-    query: type = NoQuery
+    query: type = EmptyQuery
     status: int = 200
     may_conflict: bool = False
     may_be_missing: bool = False

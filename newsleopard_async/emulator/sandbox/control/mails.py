@@ -17,7 +17,12 @@ import attrs
 from starlette.responses import Response
 
 from newsleopard_async.emulator.sandbox import campaigns, queries
-from newsleopard_async.emulator.sandbox.bodies import NoBody, OutboxQuery, ReaderBody, VariantQuery
+from newsleopard_async.emulator.sandbox.bodies import (
+    EmptyBody,
+    OutboxQuery,
+    ReaderBody,
+    VariantQuery,
+)
 from newsleopard_async.emulator.sandbox.control.endpoint import (
     ControlContext,
     ControlRequest,
@@ -246,7 +251,7 @@ ENDPOINTS: Final = (
         name="deliver_webhooks",
         summary="Deliver the webhooks that are due now.",
         run=_deliver,
-        body=NoBody,
+        body=EmptyBody,
         answers=tuple[WebhookRow, ...],
     ),
 )

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from newsleopard_async.emulator.sandbox.access import PREFIX, AccessRefused, refusal_response
-from newsleopard_async.emulator.sandbox.bodies import NoBody
+from newsleopard_async.emulator.sandbox.bodies import EmptyBody
 from newsleopard_async.emulator.sandbox.control import contacts, emulator, mails
 from newsleopard_async.emulator.sandbox.control.endpoint import (
     Conflict,
@@ -117,7 +117,7 @@ async def _decoded(endpoint: Endpoint, request: Request) -> ControlRequest:
     body: Any = None
     if endpoint.body is not None:
         raw = await request.body()
-        data = {} if not raw and endpoint.body is NoBody else parse_json(raw)
+        data = {} if not raw and endpoint.body is EmptyBody else parse_json(raw)
         # `set_switches` decodes the switches itself: it changes only those in the body.
         body = None if endpoint.body is Switches else decode_object(endpoint.body, data)
     return ControlRequest(
