@@ -23,15 +23,15 @@ ARGUMENTS = (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium: ``CHROMIUM``, or the one on the path."""
+    """The Chromium of ``CHROMIUM``, else the one on the path."""
     playwright = pytest.importorskip(
-        "playwright.sync_api", reason="there is no playwright: pip install --group browser"
+        "playwright.sync_api", reason="playwright is not installed: pip install --group browser"
     )
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
-        # Where somebody waits for the whole, .ci/run has installed it; to skip would hide that.
+        # In CI, .ci/run has installed it. A skip would hide a failed installation.
         give_up = pytest.fail if "CI" in os.environ else pytest.skip
-        give_up("there is no Chromium: install it, or name it in CHROMIUM")
+        give_up("Chromium is not installed: install it, or set CHROMIUM to its path")
     with playwright.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield found
@@ -40,14 +40,14 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def axe() -> str | None:
-    """The source of axe-core, which finds what keeps people out; None if it is not there."""
+    """The source of axe-core, which finds barriers for users; None if it is not installed."""
     path = Path(os.environ.get("AXE_CORE", ""), "node_modules", "axe-core", "axe.min.js")
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[Any]:
-    """A place of somebody else, on another port; it keeps whatever arrives."""
+    """Another server on another port, which records all connections."""
     from tests.emulator.browser.elsewhere import Elsewhere
 
     with Elsewhere() as place:
@@ -56,9 +56,9 @@ def elsewhere() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def account(elsewhere: Any) -> tuple[Emulator, dict[str, str]]:
-    """An account with one of everything, and a hostile mail; the tests of a file share it."""
+    """An account with one example of everything, and a hostile mail, shared by a test file."""
     emulator = make()
-    # In a thread: playwright has an event loop of its own in this one.
+    # In another thread, because playwright runs its own event loop in this one.
     with start_blocking_portal() as portal:
         return emulator, portal.call(_filled, emulator, elsewhere.url)
 
@@ -69,14 +69,14 @@ async def _filled(emulator: Emulator, hostile: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def url(account: tuple[Emulator, dict[str, str]]) -> Iterator[str]:
-    """Where the page is served."""
+    """The base URL of the page."""
     with running(account[0]) as base_url:
         yield base_url
 
 
 @pytest.fixture
 def page(browser: Any, url: str) -> Iterator[Any]:
-    """A page of its own, in English, at a laptop's width."""
+    """A separate page, in English, with the width of a laptop."""
     context = browser.new_context(
         base_url=url, locale="en-US", viewport={"width": 1280, "height": 900}
     )

@@ -1,4 +1,4 @@
-"""A listener that only notes that somebody came."""
+"""A server that only records connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Elsewhere"]
 
 
 class Elsewhere:
-    """Listens on a port of the loopback, and keeps the first bytes of whoever connects."""
+    """Listens on a port of the loopback, and records the first bytes of each connection."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -36,10 +36,10 @@ class Elsewhere:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:  # closed: the test is over
+            except OSError:  # the socket is closed, because the test has ended
                 return
             self.arrived.append(b"(a connection)")
             with connection:
                 connection.settimeout(0.2)
-                with contextlib.suppress(OSError):  # it was opened, and nothing was said
+                with contextlib.suppress(OSError):  # the client sent nothing
                     self.arrived[-1] += connection.recv(200)

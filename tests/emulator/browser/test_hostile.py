@@ -1,4 +1,4 @@
-"""Nothing that a mail contains can run, load or leave."""
+"""The content of a mail cannot run scripts, load files or leave its frame."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from newsleopard_async.emulator import Emulator
 from tests.emulator.browser.elsewhere import Elsewhere
 
 expect = pytest.importorskip(
-    "playwright.sync_api", reason="there is no playwright: pip install --group browser"
+    "playwright.sync_api", reason="playwright is not installed: pip install --group browser"
 ).expect
 pytestmark = pytest.mark.slow
 
 LINKS = ("#leave", "#top", "#new", "#submit")
 SETTLED_MS = 300
-"""Chosen: a browser on this machine has begun to load whatever it will load."""
+"""Chosen: after 300 ms, a browser on this machine has begun all its requests."""
 
 
 def hostile_mail(account: tuple[Emulator, dict[str, str]]) -> str:
@@ -27,7 +27,7 @@ def hostile_mail(account: tuple[Emulator, dict[str, str]]) -> str:
 def test_mail_in_its_frame_is_text(
     page: Any, account: tuple[Emulator, dict[str, str]], elsewhere: Elsewhere
 ) -> None:
-    """It is shown, and nobody is asked, whatever is clicked in it."""
+    """The mail is shown, and no click in it causes a request or a navigation."""
     page.goto(f"/_emulator/ui/mails/{hostile_mail(account)}")
     title, address = page.title(), page.url
     frame = page.frame_locator("figure.wide iframe")
@@ -51,7 +51,7 @@ def test_mail_in_its_frame_is_text(
 def test_mail_on_its_own_is_text(
     page: Any, account: tuple[Emulator, dict[str, str]], elsewhere: Elsewhere, path: str
 ) -> None:
-    """Also where its HTML is opened without the page around it."""
+    """This is also true if its HTML is opened without the page."""
     names = {"mail": hostile_mail(account), "campaign": account[1]["hostile"]}
     page.goto("/_emulator/" + path.format(**names))
     address = page.url
@@ -72,7 +72,7 @@ def test_mail_on_its_own_is_text(
 def test_mail_as_text_is_text(
     page: Any, account: tuple[Emulator, dict[str, str]], elsewhere: Elsewhere, show: str
 ) -> None:
-    """Its source stands there escaped."""
+    """Its source is escaped."""
     page.goto(f"/_emulator/ui/mails/{hostile_mail(account)}?show={show}")
     page.wait_for_timeout(SETTLED_MS)
 

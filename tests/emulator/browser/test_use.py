@@ -1,4 +1,4 @@
-"""The page as people use it: buttons, live updates, keys, and without JavaScript."""
+"""The page in use: buttons, live updates, keys, and without JavaScript."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.emulator.api import BODY, changed
 from tests.emulator.page.account import KEY, make
 
 expect = pytest.importorskip(
-    "playwright.sync_api", reason="there is no playwright: pip install --group browser"
+    "playwright.sync_api", reason="playwright is not installed: pip install --group browser"
 ).expect
 pytestmark = pytest.mark.slow
 UI = "/_emulator/ui/"
@@ -23,15 +23,15 @@ Account = tuple[Emulator, dict[str, str]]
 
 
 def submit(url: str, list_sn: str, name: str) -> httpx.Response:
-    """Submit a campaign over the wire, as another process would."""
+    """Submit a campaign over HTTP, as another process would."""
     body = changed(BODY, {"form.name": name, "form.selectedLists": [list_sn]})
     return httpx.post(
         f"{url}/v1/campaign/normal/submit", json=body, headers={"x-api-key": KEY}, trust_env=False
     )
 
 
-def test_fault_of_a_button_is_seen_by_a_client(page: Any, url: str, account: Account) -> None:
-    """A newcomer's two minutes: the answer to a submit is lost, and the page shows it."""
+def test_fault_of_a_button_reaches_a_client(page: Any, url: str, account: Account) -> None:
+    """The answer to a submit is lost, and the page shows the fault."""
     page.goto(UI + "controls")
     page.get_by_label("Kind of fault").select_option("lose_reply")
     page.get_by_role("button", name="Set the fault").click()
@@ -46,7 +46,7 @@ def test_fault_of_a_button_is_seen_by_a_client(page: Any, url: str, account: Acc
 
 
 def test_form_shows_what_a_fault_needs(page: Any) -> None:
-    """Seconds of a delay, a status of an answer; any operation for a throttle only."""
+    """A delay has seconds, an answer has a status, and only a throttle has any operation."""
     page.goto(UI + "controls")
     kinds, seconds = page.get_by_label("Kind of fault"), page.locator("input[name=seconds]")
     delay, status = seconds.last, page.get_by_label("Status", exact=True)
@@ -65,7 +65,7 @@ def test_form_shows_what_a_fault_needs(page: Any) -> None:
 
 
 def test_clock_is_moved_and_run_by_buttons(page: Any, account: Account) -> None:
-    """In the header of every page; the time goes on in the page while it runs."""
+    """The buttons are in the header, and the time on the page advances while the clock runs."""
     clock = account[0].clock
     assert isinstance(clock, EmulatorClock)
     page.goto(UI + "lists")
@@ -85,7 +85,7 @@ def test_clock_is_moved_and_run_by_buttons(page: Any, account: Account) -> None:
 
 
 def test_reader_is_made_to_bounce(page: Any, account: Account) -> None:
-    """The mail shows it, the contact is excluded, and the button is used up."""
+    """The mail shows the bounce, the contact is excluded, and the button is disabled."""
     emulator, codes = account
     page.goto(UI + f"mails?campaign={codes['sent']}&q=member12@")
     page.locator("a.mail-row").click()
@@ -97,7 +97,7 @@ def test_reader_is_made_to_bounce(page: Any, account: Account) -> None:
 
 
 def test_switch_is_set_and_set_back(page: Any, account: Account) -> None:
-    """A changed one is marked."""
+    """A changed switch is marked."""
     emulator = account[0]
     page.goto(UI + "switches?q=first_page")
     page.get_by_label("first_page").fill("1")
@@ -111,7 +111,7 @@ def test_switch_is_set_and_set_back(page: Any, account: Account) -> None:
 
 
 def test_refusal_is_shown(page: Any) -> None:
-    """With the API's own words, for screen readers too, until something else is done."""
+    """The API's message is shown, also to screen readers, until the next action."""
     page.goto(UI + "switches?q=limit_status")
     page.get_by_label("limit_status").fill("9999")
     page.get_by_role("button", name="Set", exact=True).click()
@@ -120,7 +120,7 @@ def test_refusal_is_shown(page: Any) -> None:
 
 
 def test_reset_asks_first(browser: Any) -> None:
-    """Nothing happens to whom says no."""
+    """Nothing happens if the user cancels."""
     emulator = make()
     emulator.add_segment("VIP會員名單")
     with running(emulator) as url:
@@ -137,8 +137,8 @@ def test_reset_asks_first(browser: Any) -> None:
         page.context.close()
 
 
-def test_page_is_live_and_takes_nothing_away(page: Any, url: str, account: Account) -> None:
-    """A new campaign appears; focus, a half-typed search and the place on the page stay."""
+def test_page_is_live_and_keeps_the_user_s_input(page: Any, url: str, account: Account) -> None:
+    """A new campaign appears; focus, half-typed search and scroll position do not change."""
     page.goto(UI + "campaigns")
     expect(page.locator("#connection")).to_have_text("live")
     first = page.locator("a.campaign-row").first
@@ -167,7 +167,7 @@ def test_page_is_live_and_takes_nothing_away(page: Any, url: str, account: Accou
 
 
 def test_open_details_stay_open(page: Any, account: Account) -> None:
-    """Whoever reads the list of exclusions can go on."""
+    """A live update does not close the list of exclusions."""
     page.goto(UI + "controls")
     page.locator("summary").click()
     account[0].exclude("member30@example.com")
@@ -176,8 +176,8 @@ def test_open_details_stay_open(page: Any, account: Account) -> None:
     assert page.locator("#excluded details").get_attribute("open") is not None
 
 
-def test_lost_connection_is_said_and_comes_back(browser: Any) -> None:
-    """Whoever starts the emulator again finds the page live."""
+def test_lost_connection_is_shown_and_restored(browser: Any) -> None:
+    """After a restart of the emulator, the page is live again."""
     emulator = make()
     with running(emulator) as url:
         page = browser.new_context(base_url=url, locale="en-US").new_page()
@@ -195,7 +195,7 @@ def test_lost_connection_is_said_and_comes_back(browser: Any) -> None:
 
 
 def test_keys_move_and_search(page: Any, account: Account) -> None:
-    """Keys j and k between rows and mails, / to search, ? for help; none while somebody types."""
+    """Keys j and k move between rows and mails, / searches, ? helps; not in a text field."""
     page.goto(UI + f"mails?campaign={account[1]['sent']}")
     rows = page.locator("a.mail-row")
     page.keyboard.press("j")
@@ -233,9 +233,9 @@ def plain(browser: Any, url: str) -> Iterator[Any]:
 
 
 def test_everything_is_read_without_javascript(plain: Any, account: Account) -> None:
-    """Search, filters, pages and tabs are links and forms; no button stands there in vain."""
+    """Search, filters, pages and tabs are links and forms; no button needs JavaScript."""
     plain.goto(UI + "mails")
-    # Playwright's way to switch it off leaves what stands here unrendered.
+    # If Playwright disables JavaScript, it does not render <noscript>.
     assert "need JavaScript" in plain.locator("noscript").text_content()
     plain.get_by_role("link", name="More").click()
     expect(plain.get_by_role("link", name="Back to the first")).to_be_visible()
@@ -253,7 +253,7 @@ def test_everything_is_read_without_javascript(plain: Any, account: Account) -> 
 
 
 def test_mail_is_downloaded(page: Any, account: Account) -> None:
-    """As a file that mail programs open."""
+    """The download is a file that mail programs open."""
     page.goto(UI + f"mails/{account[1]['sent']}-0-4")
     with page.expect_download() as started:
         page.get_by_role("link", name=re.compile("eml")).click()

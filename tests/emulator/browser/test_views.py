@@ -1,4 +1,4 @@
-"""Every view in a real browser: narrow and wide, dark and light, English and 中文."""
+"""All views in a real browser: narrow and wide, dark and light, English and 中文."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VIEWS: dict[str, Callable[[Codes], str]] = {
     "text": lambda codes: f"{UI}mails/{codes['sent']}-0-4?show=text",
     "source": lambda codes: f"{UI}mails/{codes['sent']}-0-4?show=source",
     "headers": lambda codes: f"{UI}mails/{codes['sent']}-0-4?show=headers",
-    "no mails": lambda _: f"{UI}mails?q=nobody",
+    "no mails": lambda _: f"{UI}mails?q=absent",
     "campaign": lambda codes: f"{UI}campaigns/{codes['sent']}",
     "test": lambda codes: f"{UI}campaigns/{codes['test']}",
     "planned": lambda codes: f"{UI}campaigns/{codes['planned']}",
@@ -37,7 +37,7 @@ VIEWS: dict[str, Callable[[Codes], str]] = {
 
 @pytest.fixture(scope="module")
 def codes(account: tuple[Emulator, Codes]) -> Codes:
-    """Codes by which the views are found, and a fault and a script to be shown."""
+    """The codes of the views, of an account with a fault and a script."""
     emulator, codes = account
     emulator.delay("submit_campaign", seconds=90, times=3)
     emulator.script_import("ERROR")
@@ -48,7 +48,7 @@ def codes(account: tuple[Emulator, Codes]) -> Codes:
 
 
 class View:
-    """A page that one view after the other is opened in, and what it says and asks for."""
+    """A page that opens the views, with its console messages and requests."""
 
     def __init__(self, browser: Any, url: str, language: str) -> None:
         context = browser.new_context(base_url=url, locale=language)
@@ -62,7 +62,7 @@ class View:
         self.page.on("request", lambda request: self.asked.append(request.url))
 
     def open(self, path: str) -> None:
-        """Open a view, and forget what was said before."""
+        """Open a view, and clear the records of the previous one."""
         self.said.clear()
         self.asked.clear()
         self.page.goto(path)
@@ -79,10 +79,10 @@ def views(browser: Any, url: str) -> Iterator[dict[str, View]]:
 
 @pytest.mark.parametrize("language", ["en-US", "zh-TW"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_view_is_for_everybody(
+def test_view_is_accessible(
     views: dict[str, View], codes: Codes, axe: str | None, view: str, language: str
 ) -> None:
-    """No sideways scrolling, no complaint of the browser or of axe-core, nobody else is asked."""
+    """No sideways scrolling, no problem in the browser or axe-core, and no foreign request."""
     shown, page = views[language], views[language].page
 
     shown.open(VIEWS[view](codes))
@@ -99,7 +99,7 @@ def test_view_is_for_everybody(
 def _looked_at(
     page: Any, axe: str | None, *, is_dark_first: bool
 ) -> tuple[dict[int, int], list[tuple[str, str]]]:
-    """Look at a page at each width; in one language in one colour scheme, else in the other."""
+    """Check a page at each width, in colour schemes that alternate with width and language."""
     too_wide = {}
     for place, width in enumerate(WIDTHS):
         scheme = ("dark", "light")[(place + (not is_dark_first)) % 2]
@@ -110,10 +110,10 @@ def _looked_at(
             too_wide[width] = wide
     if axe is None:
         return too_wide, []
-    page.evaluate(axe)  # not a script of the page, so that its policy need not allow it
+    page.evaluate(axe)  # not a script of the page, so its policy does not apply
     options: dict[str, Any] = {"iframes": False, "resultTypes": ["violations"]}
     if not is_dark_first:
-        # The other language has the same elements; what differs in the dark are the colours.
+        # The other language has the same elements. Only the colours differ in the dark scheme.
         options["runOnly"] = ["color-contrast"]
     found = page.evaluate("(options) => axe.run(document, options)", options)
     return too_wide, [
@@ -123,10 +123,10 @@ def _looked_at(
     ]
 
 
-def test_axe_core_is_there(axe: str | None) -> None:
-    """It finds faults of contrast, names and roles; without it those are not looked for."""
+def test_axe_core_is_installed(axe: str | None) -> None:
+    """axe-core finds problems of contrast, names and roles; without it they are not checked."""
     if axe is None:
-        pytest.skip("there is no axe-core: npm install --prefix FOLDER axe-core; AXE_CORE=FOLDER")
+        pytest.skip("axe-core is not installed: npm install --prefix DIR axe-core; AXE_CORE=DIR")
 
     assert "axe" in axe
 
@@ -136,7 +136,7 @@ def _where(violation: dict[str, Any]) -> str:
 
 
 def test_buttons_are_large_enough_for_a_finger(browser: Any, url: str) -> None:
-    """44 pixels high and wide on a touch screen."""
+    """Buttons are at least 44 pixels high and wide on a touch screen."""
     context = browser.new_context(
         base_url=url, has_touch=True, is_mobile=True, viewport={"width": 375, "height": 800}
     )

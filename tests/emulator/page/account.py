@@ -1,4 +1,4 @@
-"""An account with one of everything that the page shows, on a clock that stands still."""
+"""An account with one example of all that the page shows, with a held clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAIL: Final = """<!doctype html><html><head><style>a { color: #b45309 }</style><
 <p style="line-height:1.7">${NAME} 您好，您有 <b>${點數}</b> 點，優惠碼 ${優惠碼}。</p>
 <p><a href="https://shop.example.com/sale" style="padding:12px 24px;background:#c2410c;
 color:#fff;text-decoration:none">立即選購</a></p></td></tr></table></td></tr></table></body></html>"""
-"""As shops send it; nobody fills 優惠碼."""
+"""A mail as shops send it; 優惠碼 has no value."""
 
 HOSTILE: Final = """<html><head><base href="ELSEWHERE/base/">
 <meta http-equiv="refresh" content="0;url=ELSEWHERE/refresh">
@@ -49,11 +49,11 @@ onerror="parent.location='ELSEWHERE/error'">
 <a id="new" target="_blank" href="ELSEWHERE/new">new</a>
 <svg><image href="ELSEWHERE/svg" /><use href="ELSEWHERE/use#a" /></svg>
 <div style="background-image:url('ELSEWHERE/div')">Hello from a hostile mail</div></body></html>"""
-"""A mail that tries to run, to load, to submit and to leave."""
+"""A mail that tries to run scripts, load files, submit a form and leave its frame."""
 
 
 def make(*, is_held: bool = True, **options: Any) -> Emulator:
-    """Make an emulator on a held clock, without limits for requests."""
+    """Create an emulator with a held clock, without rate limits."""
     switches = Switches(requests_per_s=None, requests_per_day=None, bounce_share=0.05)
     clock = EmulatorClock(START, is_held=is_held)
     return Emulator(api_keys=(KEY,), clock=clock, switches=switches, **options)
@@ -66,7 +66,7 @@ def _rows() -> str:
         f"{shops[number % 3]}\n"
         for number in range(60)
     )
-    long = f"{'very-long-address-' * 2}of-somebody@department.subdomain.example.com"
+    long = f"{'very-long-address-' * 2}of-customer@department.subdomain.example.com"
     return (
         f"EMAIL,NAME,會員等級,點數,門市\n{good}{long},歐陽美玲,白金,99999,台北\n"
         "not-an-address,王小明,銀卡,1,台中\n,沒有信箱,銀卡,2,台中\nmember01@example.com,重複,銀卡,3,台中\n"
@@ -74,7 +74,7 @@ def _rows() -> str:
 
 
 async def fill(emulator: Emulator, *, hostile: str | None = None) -> dict[str, str]:
-    """Fill an account over its own wire; return the codes by which tests find what they look at."""
+    """Fill an account over its own API, and return the codes of its objects."""
     clock = emulator.clock
     assert isinstance(clock, EmulatorClock)
     headers = {"x-api-key": KEY}

@@ -1,4 +1,4 @@
-"""The page without a browser: what it shows, in which language, and what it lets in."""
+"""The page without a browser: its content, its language, and its escaping."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.emulator.page.account import KEY, LONG_NAME, fill, make
 pytestmark = pytest.mark.anyio
 
 Filled: TypeAlias = tuple[httpx.AsyncClient, dict[str, str]]
-"""The page of an account, and the codes of what is in it."""
+"""The page of an account, and the codes of its objects."""
 
 UI = "/_emulator/ui/"
 
@@ -38,7 +38,7 @@ def opened(emulator: Emulator, **headers: str) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def filled() -> Filled:
-    """An account with one of everything, opened."""
+    """The page of an account with one example of everything."""
     emulator = make()
     codes = await fill(emulator)
     return opened(emulator), codes
@@ -65,7 +65,7 @@ class _Inline(HTMLParser):
 @pytest.mark.parametrize("path", [path for _, path, _ in SECTIONS])
 @pytest.mark.parametrize("language", ["en", "zh"])
 async def test_every_part_is_shown_empty(path: str, language: str) -> None:
-    """Of an empty account, in both languages, without anything inline."""
+    """All sections of an empty account, in both languages, without inline scripts and styles."""
     async with opened(make()) as page:
         answer = await page.get(path, params={"lang": language})
 
@@ -79,7 +79,7 @@ async def test_every_part_is_shown_empty(path: str, language: str) -> None:
 
 
 async def test_empty_account_says_what_to_do_first() -> None:
-    """In three lines of code, with the base URL and the key that are good here."""
+    """The example code has the base URL and an accepted key."""
     emulator = make()
     async with opened(emulator) as page:
         html = (await page.get("/")).text
@@ -87,8 +87,8 @@ async def test_empty_account_says_what_to_do_first() -> None:
     assert f'NewsLeopard("{KEY}", base_url="{emulator.base_url}")' in html
 
 
-async def test_key_is_not_named_if_any_is_good() -> None:
-    """The first thing that a newcomer asks."""
+async def test_key_is_not_named_if_any_is_accepted() -> None:
+    """The page states that any key is accepted."""
     async with opened(Emulator(api_keys=None)) as page:
         html = (await page.get("/")).text
 
@@ -110,7 +110,7 @@ async def test_key_is_not_named_if_any_is_good() -> None:
     ],
 )
 async def test_language_is_the_browser_s(accepted: str, lang: str) -> None:
-    """Of the two that there are, the one that is wanted most; else English."""
+    """The supported language with the largest weight; else English."""
     async with opened(make(), **{"accept-language": accepted}) as page:
         html = (await page.get("/")).text
 
@@ -118,7 +118,7 @@ async def test_language_is_the_browser_s(accepted: str, lang: str) -> None:
 
 
 async def test_chosen_language_is_kept() -> None:
-    """The link at the foot of the page outlasts the browser's wish."""
+    """The choice in the footer has priority over the browser's language."""
     async with opened(make(), **{"accept-language": "zh-TW"}) as page:
         await page.get("/", params={"lang": "en"})
         html = (await page.get(UI + "mails")).text
@@ -128,12 +128,12 @@ async def test_chosen_language_is_kept() -> None:
 
 
 async def test_mails_are_searched_filtered_and_paged(filled: Filled) -> None:
-    """By plain links and a form that needs no JavaScript."""
+    """Links and a form do this without JavaScript."""
     page, codes = filled
     all_of_them = (await page.get(UI + "mails")).text
     found = (await page.get(UI + "mails", params={"q": "member07"})).text
     bounced = (await page.get(UI + "mails", params={"event": "bounce"})).text
-    nothing = (await page.get(UI + "mails", params={"q": "nobody at all"})).text
+    nothing = (await page.get(UI + "mails", params={"q": "absent at all"})).text
     variant = (
         await page.get(UI + "mails", params={"campaign": codes["test"], "variant": "B"})
     ).text
@@ -154,7 +154,7 @@ async def test_mails_are_searched_filtered_and_paged(filled: Filled) -> None:
 
 
 async def test_mail_leads_to_its_neighbours(filled: Filled) -> None:
-    """Within the search that found it: the newest has no newer one, the oldest no older one."""
+    """The neighbours are those in the search; the newest mail has no newer one."""
     page, codes = filled
     query = f"?q=member1&campaign={codes['sent']}"
     found = (await page.get(UI + "mails" + query)).text
@@ -173,7 +173,7 @@ async def test_mail_leads_to_its_neighbours(filled: Filled) -> None:
 
 
 async def test_mail_is_framed_and_not_inlined(filled: Filled) -> None:
-    """Its HTML stands in sandboxed frames only; its source is text."""
+    """The HTML of a mail is only in sandboxed frames, and its source is text."""
     page, codes = filled
     name = f"{codes['sent']}-0-4"
     html = (await page.get(UI + f"mails/{name}")).text
@@ -187,8 +187,8 @@ async def test_mail_is_framed_and_not_inlined(filled: Filled) -> None:
     assert "<mark>${優惠碼}</mark>" in source
 
 
-async def test_both_variants_stand_side_by_side(filled: Filled) -> None:
-    """Also the one that this recipient did not get."""
+async def test_both_variants_are_side_by_side(filled: Filled) -> None:
+    """The page shows the variant that this recipient did not get, too."""
     page, codes = filled
     html = (await page.get(UI + f"mails/{codes['test']}-0-3")).text
 
@@ -197,7 +197,7 @@ async def test_both_variants_stand_side_by_side(filled: Filled) -> None:
 
 
 async def test_campaign_shows_what_is_planned(filled: Filled) -> None:
-    """A scheduled one has a button that moves the clock to its instant."""
+    """A scheduled campaign has a button that moves the clock to its time."""
     page, codes = filled
     html = (await page.get(UI + f"campaigns/{codes['planned']}")).text
 
@@ -208,7 +208,7 @@ async def test_campaign_shows_what_is_planned(filled: Filled) -> None:
 
 
 async def test_import_shows_its_rejected_rows_with_reasons(filled: Filled) -> None:
-    """The reason is the platform's token, and words beside it."""
+    """The reason is the platform's token, with words next to it."""
     page, codes = filled
     html = (await page.get(UI + f"imports/{codes['import']}")).text
 
@@ -218,7 +218,7 @@ async def test_import_shows_its_rejected_rows_with_reasons(filled: Filled) -> No
 
 
 async def test_request_shows_body_fault_and_status(filled: Filled) -> None:
-    """The body is indented JSON; the key is not kept."""
+    """The body is indented JSON, and the key is not stored."""
     page, _ = filled
     faulty = (await page.get(UI + "requests", params={"fault": "1"})).text
     submits = (await page.get(UI + "requests", params={"operation": "submit_campaign"})).text
@@ -233,7 +233,7 @@ async def test_request_shows_body_fault_and_status(filled: Filled) -> None:
 
 
 async def test_every_page_has_the_clock() -> None:
-    """In Taipei's time, with UTC in the title; with buttons only if it can be moved."""
+    """The time is that of Taipei, with UTC in the title; buttons appear only if it can move."""
     held, given = make(), Emulator(clock=_OtherClock())
     async with opened(held) as page:
         html = (await page.get(UI + "lists")).text
@@ -247,10 +247,10 @@ async def test_every_page_has_the_clock() -> None:
 
 
 class _OtherClock(EmulatorClock):
-    """A clock of another kind, as far as the page can tell."""
+    """A clock that the page treats as another type."""
 
     def __new__(cls) -> EmulatorClock:  # type: ignore[misc]
-        """Make an object that has the methods, and another type."""
+        """Return an object with the same methods and another type."""
         clock = EmulatorClock()
 
         class Plain:
@@ -260,7 +260,7 @@ class _OtherClock(EmulatorClock):
 
 
 async def test_controls_show_what_is_set() -> None:
-    """Faults that wait, scripts, snapshots, and switches that were changed."""
+    """Waiting faults, scripts, snapshots and changed switches."""
     emulator = make()
     async with opened(emulator) as page:
         emulator.hang("submit_campaign", seconds=90, times=2)
@@ -278,8 +278,8 @@ async def test_controls_show_what_is_set() -> None:
     assert 'value="a@example.com, @example.org"' in changed
 
 
-async def test_clock_is_moved_to_what_comes_next() -> None:
-    """Once the time is there, the next thing is another one."""
+async def test_clock_is_moved_to_the_next_event() -> None:
+    """After the move, the next event is another one."""
     emulator = make()
     await fill(emulator)
     until = {"until": "2026-01-09T04:01:00+00:00"}
@@ -294,7 +294,7 @@ async def test_clock_is_moved_to_what_comes_next() -> None:
 
 
 async def test_day_that_is_used_up_is_given_back_by_a_button() -> None:
-    """Clearing the faults and scripts would leave it."""
+    """Clearing the faults and scripts does not restore the daily quota."""
     emulator = make()
     async with opened(emulator) as page:
         emulator.exhaust_day(resets_in_s=90)
@@ -314,8 +314,8 @@ async def test_day_that_is_used_up_is_given_back_by_a_button() -> None:
         ("snapshots", SnapshotBody, "name"),
     ],
 )
-async def test_form_takes_what_the_control_api_takes(path: str, body: type, name: str) -> None:
-    """The limits of a field are those of the body that it becomes."""
+async def test_limits_of_a_form_are_those_of_its_body(path: str, body: type, name: str) -> None:
+    """The limits of a field are those of the body."""
     limits = attrs.fields_dict(body)[name].metadata["limits"]
     async with opened(make()) as page:
         controls = (await page.get(UI + "controls")).text
@@ -327,7 +327,7 @@ async def test_form_takes_what_the_control_api_takes(path: str, body: type, name
 
 
 async def test_switches_are_searched_in_the_reader_s_language() -> None:
-    """By what they do in 中文, too."""
+    """The search also finds words of the description in 中文."""
     async with opened(make(), **{"accept-language": "zh-TW"}) as page:
         html = (await page.get(UI + "switches", params={"q": "退信"})).text
 
@@ -341,8 +341,8 @@ async def test_switches_are_searched_in_the_reader_s_language() -> None:
         *("imports/none", "requests/none", "mails?after=none", "contacts?after=x", "nothing"),
     ],
 )
-async def test_what_is_not_there_is_a_page_that_says_so(path: str) -> None:
-    """With 404, and what was looked for, escaped."""
+async def test_missing_object_is_a_404_page(path: str) -> None:
+    """The page has the status 404 and the escaped code."""
     async with opened(make()) as page:
         answer = await page.get(UI + path.replace("none", "<b>"))
 
@@ -352,7 +352,7 @@ async def test_what_is_not_there_is_a_page_that_says_so(path: str) -> None:
 
 
 async def test_odd_states_are_shown() -> None:
-    """Nothing uploaded, stuck, deleted, without lists, dropped, refused: each is a page."""
+    """Not uploaded, stuck, deleted, without lists, dropped, refused: each has a page."""
     emulator = make()
     codes = await fill(emulator)
     emulator.switch(later_endpoints=True)
@@ -385,7 +385,7 @@ async def test_odd_states_are_shown() -> None:
 
 
 async def test_names_cannot_inject() -> None:
-    """A name that is HTML is text wherever it is shown."""
+    """A name that is HTML appears as text on all pages."""
     evil = "<img src=x onerror=alert(1)>'\"{{7*7}}"
     emulator = make()
     codes = await fill(emulator)
@@ -417,8 +417,8 @@ async def test_names_cannot_inject() -> None:
         *((86_400, ("1", "day")), (864_000_000, ("10,000", "days"))),
     ],
 )
-async def test_duration_is_said_by_its_largest_unit(seconds: float, said: tuple[str, str]) -> None:
-    """Without a decimal that says nothing."""
+async def test_duration_has_its_largest_unit(seconds: float, said: tuple[str, str]) -> None:
+    """A decimal of zero is left out."""
     assert formats.duration(seconds) == said
 
 
@@ -433,17 +433,17 @@ async def test_duration_is_said_by_its_largest_unit(seconds: float, said: tuple[
     ],
 )
 async def test_only_json_is_indented(text: str, pretty: str) -> None:
-    """Anything else is shown as it came."""
+    """Any other text does not change."""
     assert formats.pretty(text) == pretty
 
 
 async def test_only_unfilled_placeholders_are_marked() -> None:
-    """And everything is escaped."""
+    """The whole text is escaped."""
     assert formats.marked("<i>${A} ${B} $C", {"A"}) == "&lt;i&gt;<mark>${A}</mark> ${B} $C"
 
 
-async def test_keys_that_were_given_are_not_shown() -> None:
-    """One of them may be real, and a page is soon in a screenshot."""
+async def test_keys_of_the_emulator_are_not_shown() -> None:
+    """A key can be real, and a screenshot of the page would show it."""
     async with opened(Emulator(api_keys=("a-live-key",))) as page:
         html = (await page.get("/")).text
 
@@ -452,7 +452,7 @@ async def test_keys_that_were_given_are_not_shown() -> None:
 
 
 async def test_status_of_many_digits_is_ignored() -> None:
-    """Python reads no number of so many digits."""
+    """Python does not parse a number with so many digits."""
     async with opened(make()) as page:
         answer = await page.get(f"{UI}requests?status={'9' * 5_000}")
 

@@ -1,4 +1,4 @@
-"""The page is whole in 中文: no text, word or switch is left in English."""
+"""The page is complete in 中文: no text, word or switch is in English only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = {
     "Retry",
     "After",
 }
-"""The same in both languages."""
+"""Words that are the same in both languages."""
 TEMPLATES = sorted(Path(pages.__file__).with_name("templates").glob("*.html"))
 
 
@@ -48,35 +48,35 @@ def _words() -> Iterator[str]:
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
 def test_every_text_of_a_template_has_its_chinese(template: Path) -> None:
-    """A text that is added to a template is added to the table, too."""
+    """The table contains all texts of the templates."""
     assert _texts_of(template) - set(CHINESE) == set()
 
 
 def test_every_word_has_its_chinese() -> None:
-    """The words beside tokens, and the parts of the page."""
+    """The table contains the labels of tokens, and the sections of the page."""
     assert set(_words()) - set(CHINESE) == set()
 
 
 def test_no_chinese_is_left_over() -> None:
-    """A text that is taken out of the templates is taken out of the table."""
+    """The table contains only texts of the templates and labels."""
     used = set[str](_words()).union(*map(_texts_of, TEMPLATES))
 
     assert set(CHINESE) - used == set()
 
 
-def test_gaps_are_the_same_in_both_languages() -> None:
-    """A value that is named in English is named in 中文."""
+def test_values_are_the_same_in_both_languages() -> None:
+    """Both texts contain the same values."""
     for english, chinese in CHINESE.items():
         assert re.findall(r"\{\w+\}", english) == re.findall(r"\{\w+\}", chinese)
 
 
 def test_every_switch_is_described_in_chinese() -> None:
-    """No more and no fewer than there are."""
+    """The table contains exactly the existing switches, in order."""
     assert list(switch_translations.CHINESE) == [field.name for field in attrs.fields(Switches)]
 
 
-def test_words_of_a_template_are_not_plain_text() -> None:
-    """Between tags there is no English that nobody translates."""
+def test_template_has_no_untranslated_text() -> None:
+    """Templates contain no English text between tags."""
     for template in TEMPLATES:
         bare = re.sub(
             r"<(script|style|svg|title|pre)\b.*?</\1>|\{[{%#].*?[}%#]\}|<[^>]*>|&\w+;",

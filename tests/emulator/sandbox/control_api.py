@@ -1,4 +1,4 @@
-"""What the tests of the control API share: an emulator that is asked over it, in process."""
+"""Helpers of the tests of the control API: an emulator in this process, and its control API."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["ControlApi", "transport_to"]
 
 
 def transport_to(emulator: Emulator) -> httpx.ASGITransport:
-    """Return what reaches the sandbox of an emulator without a server."""
+    """Return a client of the sandbox of an emulator, without a server."""
     return httpx.ASGITransport(app=build_sandbox(emulator))
 
 
 class ControlApi:
-    """An emulator whose control API is asked."""
+    """An emulator with a client of its control API."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
@@ -30,25 +30,25 @@ class ControlApi:
         )
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """Send a request; a change as JSON."""
+        """Send a request; the body of a change is JSON."""
         headers = {} if method in {"GET", "HEAD"} else {"content-type": "application/json"}
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body)
         return await self._http.request(method, path, headers=headers, content=content)
 
     async def get(self, path: str) -> Any:
-        """Return the JSON of a good answer."""
+        """Return the JSON of a successful answer."""
         answer = await self.ask("GET", path)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def do(self, method: str, path: str, body: Any = None) -> Any:
-        """Make a change, and return the JSON of a good answer, if it has any."""
+        """Make a change, and return the JSON of the successful answer, if it has any."""
         answer = await self.ask(method, path, body)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
     async def fill(self, count: int) -> str:
-        """Make a list of so many contacts, and let the time pass that this takes."""
+        """Create a list with so many contacts, and wait for the end of the import."""
         async with Api(self.emulator) as api:
             list_sn = await api.create_list()
             await api.import_text(rows(count), list_sn)
@@ -56,7 +56,7 @@ class ControlApi:
         return list_sn
 
     async def send(self, body: Mapping[str, Any], list_sn: str) -> str:
-        """Submit a campaign, and let its mails go out."""
+        """Submit a campaign, and wait until its mails are sent."""
         async with Api(self.emulator) as api:
             sn = (await api.submit(body, list_sn)).json()["sn"]
         await self.do("POST", "/clock/advance", {"seconds": 86_400})

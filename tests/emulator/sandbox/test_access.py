@@ -1,4 +1,4 @@
-"""Who may use the page and the control API: this machine, and nobody whom a web page sends."""
+"""Access to the page and the control API: this machine has it, and no other web page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CROSS = {"sec-fetch-site": "cross-site"}
 TOP = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 FRAMED = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
 ABSENT = "/_emulator/absent"
-"""What nobody answers: a request that passes is 404."""
+"""A path without an endpoint: a request that passes the checks gets 404."""
 
 
 async def ask(
@@ -36,7 +36,7 @@ async def ask(
     public_url: str | None = None,
     **more: Any,
 ) -> httpx.Response:
-    """Send one request to an emulator that stands behind the gate."""
+    """Send one request to an emulator behind the access middleware."""
     app = build_sandbox(Emulator(), options=options, public_url=public_url)
     transport = httpx.ASGITransport(app=app, client=(peer, 50_000))
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
@@ -48,7 +48,7 @@ async def ask(
     ["localhost", "LOCALHOST:1", "a.localhost:8025", "127.0.0.1", "127.8.0.1:80", "[::1]:8025"],
 )
 async def test_name_of_this_machine_is_answered(host: str) -> None:
-    """Loopback is answered by any of its names, at any port."""
+    """Any name of the loopback is accepted, with any port."""
     assert (await ask(host=host)).status_code == 404
 
 
@@ -58,7 +58,7 @@ async def test_name_of_this_machine_is_answered(host: str) -> None:
 )
 @pytest.mark.parametrize("path", ["/", "/_emulator", "/_emulator/outbox", "/%5femulator/"])
 async def test_name_that_may_be_rebound_is_misdirected(host: str, path: str) -> None:
-    """A name that somebody else's name server lets be this machine gets nothing to read."""
+    """A name that another name server resolves to this machine gets no data."""
     answer = await ask(path=path, host=host)
 
     assert answer.status_code == 421
@@ -66,7 +66,7 @@ async def test_name_that_may_be_rebound_is_misdirected(host: str, path: str) -> 
 
 
 async def test_public_url_is_answered() -> None:
-    """The host of the public URL is one more name; another one still is none."""
+    """The host of the public URL is accepted; other names are still refused."""
     public = "https://emulator.example.com"
 
     known = await ask(host="emulator.example.com", public_url=public)
@@ -95,7 +95,7 @@ async def test_token_opens_another_name() -> None:
     ],
 )
 async def test_what_is_not_the_token_opens_no_other_name(case: dict[str, Any]) -> None:
-    """Nor does the token in another address than the page's own: addresses are logged."""
+    """The token in the URL of another path is not accepted, because URLs are logged."""
     answer = await ask(host="192.0.2.1:8025", options=NETWORK, **case)
 
     assert answer.status_code == 421
@@ -127,7 +127,7 @@ async def test_what_is_not_the_token_opens_no_other_name(case: dict[str, Any]) -
     ],
 )
 async def test_peer_from_elsewhere_needs_the_token(case: dict[str, Any], status: int) -> None:
-    """This machine needs none, unless a proxy hides who asks."""
+    """This machine needs no token, unless a proxy hides the sender of a request."""
     answer = await ask(**case)
 
     assert answer.status_code == status
@@ -162,7 +162,7 @@ async def test_peer_from_elsewhere_needs_the_token(case: dict[str, Any], status:
     ],
 )
 async def test_other_page_is_refused(method: str, headers: dict[str, str], status: int) -> None:
-    """What a form, an image or a script of another page can send is refused; a link is not."""
+    """Requests of a form, an image or a script of another page are refused; links are not."""
     answer = await ask(method, headers=headers)
 
     assert answer.status_code == status
@@ -170,7 +170,7 @@ async def test_other_page_is_refused(method: str, headers: dict[str, str], statu
 
 
 async def test_origin_that_is_named_may_read_and_change() -> None:
-    """Its browser asks first, is told so, and lets its page read the answer."""
+    """The browser's preflight request succeeds, and the page can read the answer."""
     options = ControlOptions(origins=("https://app.example",))
     origin = {"origin": "https://app.example"}
 
@@ -188,7 +188,7 @@ async def test_origin_that_is_named_may_read_and_change() -> None:
 
 
 async def test_token_in_the_address_becomes_a_cookie() -> None:
-    """The address that a server prints opens the page, and leaves no token in the history."""
+    """The URL that a server prints opens the page, and no token stays in the history."""
     enter = await ask(path=f"/?token={TOKEN}", peer=ELSEWHERE, options=NETWORK)
     cookie = enter.headers["set-cookie"]
     shown = {"cookie": f"a=b; {cookie.partition(';')[0]}"}
@@ -208,7 +208,7 @@ async def test_token_in_the_address_becomes_a_cookie() -> None:
 async def test_cookie_of_an_https_address_stays_on_https(
     public_url: str, *, is_secure: bool
 ) -> None:
-    """A browser sends it over plain http only if the emulator is reached by that."""
+    """A browser sends it over plain http only if the public URL is a plain http URL."""
     host = public_url.partition("://")[2]
     enter = await ask(
         path=f"/?token={TOKEN}", host=host, peer=ELSEWHERE, options=NETWORK, public_url=public_url
@@ -218,8 +218,8 @@ async def test_cookie_of_an_https_address_stays_on_https(
 
 
 @pytest.mark.parametrize("status", [200, 303, 404, 415, 421])
-async def test_answer_is_for_nobody_else(status: int) -> None:
-    """Every answer is kept from caches, from other pages, and from guesses at its type."""
+async def test_answer_is_for_its_page_alone(status: int) -> None:
+    """No cache stores an answer, no other page reads it, and no browser guesses its type."""
     cases: dict[int, dict[str, Any]] = {
         200: {"path": "/"},
         303: {"path": "/?token=x"},
@@ -238,7 +238,7 @@ async def test_answer_is_for_nobody_else(status: int) -> None:
 
 
 async def test_long_body_is_refused() -> None:
-    """One that says how long it is is not read at all."""
+    """A body with a content length above the limit is not read."""
     answer = await ask("POST", headers=JSON, content=b" " * 1_000_001)
 
     assert answer.status_code == 413
@@ -262,7 +262,7 @@ async def test_long_body_is_refused() -> None:
 async def test_platform_answers_as_without_the_sandbox(
     method: str, path: str, headers: dict[str, str]
 ) -> None:
-    """What is not the sandbox's own reaches the platform as it came, and is answered by it."""
+    """Requests to other paths reach the platform unchanged, and the platform answers them."""
     off = ControlOptions(access="off")
 
     plain = await ask(method, path, headers=headers, options=off, peer=ELSEWHERE)
@@ -275,7 +275,7 @@ async def test_platform_answers_as_without_the_sandbox(
 
 @pytest.mark.parametrize("path", ["/", "/_emulator/", "/_emulator/health"])
 async def test_sandbox_that_is_off_is_not_there(path: str) -> None:
-    """The platform answers then, which has no such place."""
+    """The platform answers instead, and it does not have this path."""
     answer = await ask(path=path, options=ControlOptions(access="off"))
 
     assert answer.status_code == 403
@@ -285,7 +285,7 @@ async def test_sandbox_that_is_off_is_not_there(path: str) -> None:
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"access": "nobody"}, "access"),
+        ({"access": "absent"}, "access"),
         ({"access": "network"}, "token"),
         ({"token": "short"}, "token"),
         ({"token": "with blanks in between it"}, "token"),

@@ -1,4 +1,4 @@
-"""The control API: what it shows, what it changes, and how it says no."""
+"""The control API: its views, its changes and its refusals."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.anyio
 
 
 def held(**switches: Any) -> ControlApi:
-    """Open an emulator whose time stands still, and which sends at once."""
+    """Open an emulator with a held clock, which sends mails without a delay."""
     quick = Switches(requests_per_s=None, send_base_s=0.0, **switches)
     return ControlApi(Emulator(clock=EmulatorClock(START, is_held=True), switches=quick))
 
 
 @pytest.mark.slow
 async def test_description_is_of_openapi_and_whole() -> None:
-    """It is valid, names every endpoint, and describes each field."""
+    """It is valid, contains all endpoints, and describes each field."""
     described = await held().get("/openapi.json")
 
     jsonschema.validate(described, OPENAPI_31)
@@ -45,7 +45,7 @@ async def test_description_is_of_openapi_and_whole() -> None:
 
 
 async def test_health_says_what_answers() -> None:
-    """A container's check needs no more."""
+    """The health check of a container needs only this answer."""
     health = await held().get("/health")
 
     assert health["status"] == "ok"
@@ -76,7 +76,7 @@ async def test_health_says_what_answers() -> None:
     ],
 )
 async def test_empty_account_is_shown(path: str) -> None:
-    """Nothing is there yet, which is no error; and looking is no request of the platform's."""
+    """An empty account is not an error, and the log of requests stays empty."""
     opened = held()
 
     await opened.get(path)
@@ -85,7 +85,7 @@ async def test_empty_account_is_shown(path: str) -> None:
 
 
 async def test_everything_of_a_used_account_is_shown() -> None:
-    """Lists, contacts, imports, campaigns, mails and requests, each in short and whole."""
+    """Lists, contacts, imports, campaigns, mails and requests, as rows and as full views."""
     world = await filled()
     opened = ControlApi(world.api.emulator)
 
@@ -118,7 +118,7 @@ async def test_everything_of_a_used_account_is_shown() -> None:
 
 
 async def test_mail_is_shown_in_each_form() -> None:
-    """As HTML that nothing gets out of, as text, and as a file."""
+    """A mail is shown as sandboxed HTML, as text, and as a file."""
     opened = held(open_share=0.0, bounce_share=0.0)
     html = '<link rel="preconnect" href="//t.example"><p>Hello 王小明</p>'
     sn = await opened.send(changed(BODY, {"content.htmlContent": html}), await opened.fill(1))
@@ -144,7 +144,7 @@ async def test_mail_is_shown_in_each_form() -> None:
 
 
 async def test_variant_of_a_mail_that_has_none_is_missing() -> None:
-    """A regular mail has one look, and no letter."""
+    """A regular mail has one variant, without a letter."""
     world = await filled()
     opened = ControlApi(world.api.emulator)
     [mail] = (await opened.get(f"/outbox?limit=1&campaign_sn={world.campaigns[0]}"))["mails"]
@@ -153,18 +153,18 @@ async def test_variant_of_a_mail_that_has_none_is_missing() -> None:
 
 
 async def test_rejected_rows_are_downloaded() -> None:
-    """The file is the one that the platform's own link leads to."""
+    """The file is the same as behind the platform's own link."""
     opened = held(import_base_s=0.0)
     async with Api(opened.emulator) as api:
-        sn = await api.import_text("EMAIL,NAME\nnobody,x\na@example.com,y\n")
+        sn = await api.import_text("EMAIL,NAME\nabsent,x\na@example.com,y\n")
     await opened.do("POST", "/clock/advance", {"seconds": 60})
 
     file = await opened.ask("GET", f"/imports/{sn}/rejected.csv")
     shown = await opened.get(f"/imports/{sn}")
 
     assert file.headers["content-type"].startswith("text/csv")
-    assert "nobody" in file.text
-    assert shown["rejected_rows"][0][0] == "nobody"
+    assert "absent" in file.text
+    assert shown["rejected_rows"][0][0] == "absent"
     assert (await opened.refused("GET", "/imports/none/rejected.csv"))[0] == 404
 
 
@@ -186,7 +186,7 @@ async def test_rejected_rows_are_downloaded() -> None:
     ],
 )
 async def test_fault_is_set_and_cleared(body: dict[str, Any], row: dict[str, Any]) -> None:
-    """Each kind that the emulator has can be set, is shown, and can be taken back."""
+    """Each kind of fault can be set, is shown, and can be cleared."""
     opened = held()
     body = {"operation": "create_list", **body}
 
@@ -200,7 +200,7 @@ async def test_fault_is_set_and_cleared(body: dict[str, Any], row: dict[str, Any
 
 
 async def test_fault_happens_to_the_platform_as_it_was_set() -> None:
-    """The header of a refusal is written as a client reads it."""
+    """The header of a refusal has the form that a client expects."""
     opened = held()
     await opened.do("POST", "/faults", {"kind": "throttle", "retry_after": 3, "message": "slow"})
     async with Api(opened.emulator) as api:
@@ -226,7 +226,7 @@ async def test_fault_happens_to_the_platform_as_it_was_set() -> None:
     ],
 )  # fmt: skip
 async def test_wrong_fault_is_refused(body: dict[str, Any], fields: set[str]) -> None:
-    """Nothing is set, and every field that is wrong is named."""
+    """No fault is set, and all wrong fields are reported."""
     opened = held()
 
     status, problems = await opened.refused("POST", "/faults", body)
@@ -236,7 +236,7 @@ async def test_wrong_fault_is_refused(body: dict[str, Any], fields: set[str]) ->
 
 
 async def test_script_is_set_shown_and_cleared() -> None:
-    """Imports that stick, states that are decided, and a day that is used up."""
+    """Stuck imports, final states, and a used-up daily quota."""
     opened = held()
     await opened.do("POST", "/scripts", {"kind": "stick_import", "times": 2})
     await opened.do("POST", "/scripts", {"kind": "script_import", "state": "ERROR"})
@@ -260,14 +260,14 @@ async def test_script_is_set_shown_and_cleared() -> None:
     ],
 )
 async def test_wrong_script_is_refused(body: dict[str, Any], field: str) -> None:
-    """The field that is missing, or that the kind has not, is named."""
+    """The missing field, or the field that the kind does not have, is reported."""
     status, problems = await held().refused("POST", "/scripts", body)
 
     assert (status, [*problems]) == (400, [field])
 
 
 async def test_switches_are_shown_and_set() -> None:
-    """Each says what it is, what it may be, and how it stood at the start."""
+    """Each switch has its value, its allowed values and its value at the start."""
     opened = held(open_share=0.1)
 
     after = await opened.do("PATCH", "/switches", {"open_share": 1, "code_field": "errorCode"})
@@ -314,7 +314,7 @@ async def test_switches_are_shown_and_set() -> None:
     ],
 )
 async def test_wrong_switch_is_refused(body: dict[str, Any], message: str) -> None:
-    """None of what would break the emulator later is taken, and a wrong name is put right."""
+    """A value that would break the emulator later is refused, and so is an unknown name."""
     opened = held()
 
     status, problems = await opened.refused("PATCH", "/switches", body | {"later_endpoints": True})
@@ -327,7 +327,7 @@ async def test_wrong_switch_is_refused(body: dict[str, Any], message: str) -> No
 
 
 async def test_clock_is_held_moved_and_run() -> None:
-    """What is due happens before the answer."""
+    """All that is due is processed before the answer."""
     opened = held()
     await opened.send(BODY, await opened.fill(2))
 
@@ -356,7 +356,7 @@ async def test_clock_is_held_moved_and_run() -> None:
     ],
 )
 async def test_wrong_move_is_refused(path: str, body: dict[str, Any], field: str) -> None:
-    """Time never goes back, and one of two ways to say how far is enough."""
+    """A move into the past is refused, and so are two arguments at the same time."""
     status, problems = await held().refused("POST", f"/clock/{path}", body)
 
     assert (status, [*problems]) == (400, [field])
@@ -364,7 +364,7 @@ async def test_wrong_move_is_refused(path: str, body: dict[str, Any], field: str
 
 @pytest.mark.parametrize("path", ["hold", "advance", "run"])
 async def test_clock_of_another_kind_is_left_alone(path: str) -> None:
-    """A program that gave its own clock moves it itself."""
+    """Only the program that created another clock can move it."""
     world = await filled()
     opened = ControlApi(world.api.emulator)
     body = {"seconds": 1} if path == "advance" else {}
@@ -393,7 +393,7 @@ async def test_account_is_filled_and_changed() -> None:
     clicked = await opened.get("/outbox?event=click&to=u2@example.com")
     assert [each["to"] for each in clicked["mails"]] == ["u2@example.com"]
     assert await opened.refused(
-        "POST", "/readers", {"email": "nobody@example.com", "action": "open"}
+        "POST", "/readers", {"email": "absent@example.com", "action": "open"}
     ) == (404, {})
 
 
@@ -421,19 +421,19 @@ async def test_account_is_filled_and_changed() -> None:
     ],
 )
 async def test_what_is_missing_or_wrong_is_said(method: str, path: str, status: int) -> None:
-    """Every error has the same shape, with one sentence."""
+    """All errors have the same format, with one sentence."""
     assert (await held().refused(method, path))[0] == status
 
 
 async def test_method_that_is_not_allowed_names_those_that_are() -> None:
-    """One header names all methods of a path."""
+    """The header Allow lists all methods of a path."""
     answer = await held().ask("PATCH", "/faults")
 
     assert set(answer.headers["allow"].split(", ")) == {"DELETE", "GET", "HEAD", "POST"}
 
 
 async def test_endless_body_is_refused() -> None:
-    """One that does not say how long it is is read up to the limit."""
+    """A body without a content length is read only up to the limit."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -457,7 +457,7 @@ async def test_endless_body_is_refused() -> None:
 
 
 async def test_state_is_put_aside_put_back_and_reset() -> None:
-    """The clock stays, and a snapshot that is not there is missing."""
+    """The clock does not change, and an unknown snapshot is 404."""
     opened = held()
     await opened.do("POST", "/lists", {"name": "one"})
 
@@ -475,7 +475,7 @@ async def test_state_is_put_aside_put_back_and_reset() -> None:
 
 
 async def test_webhooks_are_delivered_at_once() -> None:
-    """What is due goes out, and is shown."""
+    """The due webhooks are sent and shown."""
     seen: list[httpx.Request] = []
 
     def receive(request: httpx.Request) -> httpx.Response:
@@ -511,16 +511,16 @@ async def test_webhooks_are_delivered_at_once() -> None:
 async def test_wrong_text_is_refused_in_words(
     path: str, body: dict[str, str], message: str
 ) -> None:
-    """The page shows it to people who need not read regular expressions."""
+    """The page shows the message to users, so it is not a regular expression."""
     assert (await held().refused("POST", path, body))[1] == {next(iter(body)): message}
 
 
 async def test_empty_outbox_says_why() -> None:
-    """It does in another process as in the same, and says nothing once a mail is out."""
+    """The reason is in the answer as long as no mail was sent."""
     empty = await held().get("/outbox")
     opened = held()
     await opened.send(BODY, await opened.fill(1))
-    full = await opened.get("/outbox?to=nobody@example.com")
+    full = await opened.get("/outbox?to=absent@example.com")
 
     assert (empty["mails"], empty["why_none"]) == ([], "no campaign was submitted")
     assert (full["mails"], full["why_none"]) == ([], None)
@@ -528,7 +528,7 @@ async def test_empty_outbox_says_why() -> None:
 
 @pytest.mark.parametrize("name", [".", "..", "a/b", ""])
 async def test_snapshot_has_a_name_by_which_it_can_be_restored(name: str) -> None:
-    """A path has no part that is one or two dots: clients take them out."""
+    """A name cannot be one or two dots, because clients remove them from a path."""
     opened = ControlApi(make()[0])
 
     status, problems = await opened.refused("POST", "/snapshots", {"name": name})
@@ -539,7 +539,7 @@ async def test_snapshot_has_a_name_by_which_it_can_be_restored(name: str) -> Non
 
 
 async def test_snapshots_do_not_fill_the_memory() -> None:
-    """A loop that forgets none is stopped; one of the same name is replaced all the same."""
+    """The number of snapshots is limited; a snapshot with the same name can still be replaced."""
     opened = held()
     for number in range(100):
         await opened.do("POST", "/snapshots", {"name": str(number)})

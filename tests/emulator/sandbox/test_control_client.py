@@ -1,4 +1,4 @@
-"""`EmulatorControl`: an emulator in another process, driven by a test."""
+"""`EmulatorControl`, the client of an emulator in another process."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ TOKEN = "a-token-of-24-characters"
 
 
 def make(**switches: Any) -> Emulator:
-    """Make an emulator whose time stands still."""
+    """Create an emulator with a held clock."""
     quick = Switches(requests_per_s=None, send_base_s=0.0, bounce_share=0.0, **switches)
     return Emulator(clock=EmulatorClock(START, is_held=True), switches=quick)
 
 
 @asynccontextmanager
 async def control(emulator: Emulator | None = None) -> AsyncIterator[EmulatorControl]:
-    """Drive an emulator in this process."""
+    """Return a client of an emulator in this process."""
     transport = transport_to(emulator or make())
     async with EmulatorControl(URL, transport=transport) as found:
         yield found
 
 
 def answering(status: int = 200, **content: Any) -> httpx.MockTransport:
-    """Return what answers everything in one way."""
+    """Return a transport that gives one answer to all requests."""
     return httpx.MockTransport(lambda _: httpx.Response(status, **content))
 
 
@@ -57,7 +57,7 @@ def answering(status: int = 200, **content: Any) -> httpx.MockTransport:
     "name", [name for name in vars(Controls) if not name.startswith("_")]
 )  # fmt: skip
 async def test_what_goes_wrong_has_the_same_names_and_arguments(name: str) -> None:
-    """A test that moves to another process awaits what it called before."""
+    """The methods of `EmulatorControl` have the arguments of those of `Emulator`."""
     here, there = vars(Controls)[name], vars(EmulatorControl)[name]
 
     assert inspect.iscoroutinefunction(there)
@@ -66,7 +66,7 @@ async def test_what_goes_wrong_has_the_same_names_and_arguments(name: str) -> No
 
 
 async def test_each_fault_is_set() -> None:
-    """They wait in the order in which they were set."""
+    """They are shown in the order in which they were set."""
     async with control() as there:
         for name in ("not_sent", "drop_request", "lose_reply_to", "cut_body", "garbage"):
             await getattr(there, name)("upload", times=2)
@@ -93,7 +93,7 @@ async def test_each_fault_is_set() -> None:
 
 
 async def test_scripts_and_switches_are_set() -> None:
-    """What is decided beforehand is shown, and a switch is known by its name."""
+    """The scripts are shown, and switches are set by name."""
     async with control() as there:
         await there.stick_import(2)
         await there.script_import("ERROR")
@@ -111,7 +111,7 @@ async def test_scripts_and_switches_are_set() -> None:
 
 
 async def test_day_that_is_used_up_is_not_cleared_but_given_back() -> None:
-    """It has happened; the faults and scripts that are cleared have not."""
+    """`clear_faults` clears only faults and scripts that have not occurred yet."""
     async with control() as there:
         await there.exhaust_day()
         await there.clear_faults()
@@ -124,7 +124,7 @@ async def test_day_that_is_used_up_is_not_cleared_but_given_back() -> None:
 
 
 async def test_newest_comes_first() -> None:
-    """Where the emulator itself has the oldest first."""
+    """The emulator itself returns the oldest first."""
     emulator = make()
     async with control(emulator) as there:
         await there.add_list("old")
@@ -136,7 +136,7 @@ async def test_newest_comes_first() -> None:
 
 
 async def test_mails_are_found_read_and_reacted_to() -> None:
-    """All pages are read, and each mail is whole."""
+    """All pages are read, and each mail has its content."""
     emulator = make(open_share=0.0)
     opened = ControlApi(emulator)
     list_sn = await opened.fill(1_100)
@@ -161,7 +161,7 @@ async def test_mails_are_found_read_and_reacted_to() -> None:
 
 
 async def test_time_is_held_moved_and_run() -> None:
-    """Seconds or an instant."""
+    """The time is moved by seconds or to an instant."""
     async with control() as there:
         first = await there.advance(60)
         second = await there.advance(until=START + timedelta(days=1))
@@ -174,7 +174,7 @@ async def test_time_is_held_moved_and_run() -> None:
 
 
 async def test_account_is_filled_shown_and_reset() -> None:
-    """Every view comes back as a value of its class."""
+    """All views are returned as objects of their classes."""
     emulator = make(import_base_s=0.0)
     async with control(emulator) as there:
         made = await there.add_list("名單")
@@ -182,7 +182,7 @@ async def test_account_is_filled_shown_and_reset() -> None:
         await there.set_balance(5)
         await there.snapshot("filled")
         async with Api(emulator) as api:
-            await api.import_text(rows(2) + "nobody,x\n", made.sn)
+            await api.import_text(rows(2) + "absent,x\n", made.sn)
         await there.advance(60)
         await there.exclude("u1@example.com")
         [job] = await there.imports()
@@ -193,11 +193,11 @@ async def test_account_is_filled_shown_and_reset() -> None:
         assert (await there.lists())[0].excluded == 1
         assert await there.templates() == (template,)
         assert await there.balance() == 5
-        assert (await there.import_job(job.sn)).rejected_rows[0][0] == "nobody"
-        assert b"nobody" in await there.rejected_rows(job.sn)
+        assert (await there.import_job(job.sn)).rejected_rows[0][0] == "absent"
+        assert b"absent" in await there.rejected_rows(job.sn)
         assert contact.lists == (made.sn,)
         assert [each.email for each in await there.exclusions()] == ["u1@example.com"]
-        assert "nobody" in (await there.request(request.id)).body
+        assert "absent" in (await there.request(request.id)).body
         assert await there.webhooks() == await there.deliver_webhooks() == ()
         assert (account.lists, account.contacts, account.balance) == (1, 2, 5)
 
@@ -210,7 +210,7 @@ async def test_account_is_filled_shown_and_reset() -> None:
 
 
 async def test_wrong_value_names_its_field() -> None:
-    """The error has what the emulator said."""
+    """The error has the problems and the status of the answer."""
     async with control() as there:
         with pytest.raises(EmulatorControlError, match="did you mean open_share") as caught:
             await there.switch(open_shar=1)
@@ -225,14 +225,14 @@ async def test_wrong_value_names_its_field() -> None:
 
 
 async def test_mail_that_does_not_come_is_explained() -> None:
-    """The emulator's time is what most often is in the way."""
+    """The message has the reason and the emulator's time."""
     async with control() as there:
         with pytest.raises(TimeoutError, match=r"no campaign was submitted; .* is held"):
-            await there.wait_for_mail(to="nobody@", timeout_s=0)
+            await there.wait_for_mail(to="absent@", timeout_s=0)
 
 
 async def test_mail_that_comes_later_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is looked for until it is there."""
+    """The search is repeated until the mail is sent."""
     monkeypatch.setattr("newsleopard_async.emulator.sandbox.control_client.POLL_S", 0.001)
     opened = ControlApi(make())
     list_sn = await opened.fill(1)
@@ -253,15 +253,15 @@ async def test_mail_that_comes_later_is_awaited(monkeypatch: pytest.MonkeyPatch)
         answering(302, headers={"location": "/login"}),
     ],
 )
-async def test_server_of_another_kind_is_told(transport: httpx.MockTransport) -> None:
-    """The address is looked at when the context is entered, and the option is named."""
+async def test_other_server_is_reported(transport: httpx.MockTransport) -> None:
+    """The check is made when the context is entered, and the message names the option."""
     with pytest.raises(EmulatorControlError, match=r"is not an emulator with a control API.*--con"):
         async with EmulatorControl(URL, transport=transport):
             pass
 
 
-async def test_other_version_is_told_where_it_matters() -> None:
-    """An endpoint that is missing there, or an answer in another shape, says so."""
+async def test_other_version_is_reported_in_errors() -> None:
+    """The versions are in the message if an endpoint is missing or an answer has another format."""
     health = {"status": "ok", "version": "0.0.9", "profile": "documented", "now": "2026-01-01T00Z"}
     missing = {"error": {"message": "Nothing is there.", "problems": []}}
 
@@ -279,8 +279,8 @@ async def test_other_version_is_told_where_it_matters() -> None:
             await there.clock()
 
 
-async def test_nobody_who_answers_is_told_with_the_way_out() -> None:
-    """The sentence has the address and the command."""
+async def test_missing_server_is_reported_with_the_way_out() -> None:
+    """The message has the URL and the command."""
 
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
@@ -298,8 +298,8 @@ async def test_nobody_who_answers_is_told_with_the_way_out() -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:8025", "127.0.0.1", "ftp://x", "http://", ""])
-async def test_url_that_is_none_is_refused(url: str) -> None:
-    """What would be right is said."""
+async def test_invalid_url_is_refused(url: str) -> None:
+    """The message contains a correct URL."""
     with pytest.raises(ValueError, match=r"^url: .*http://127\.0\.0\.1:8025"):
         EmulatorControl(url)
 
@@ -308,7 +308,7 @@ async def test_url_that_is_none_is_refused(url: str) -> None:
     ("url", "token"), [(URL, TOKEN), (f"{URL}/?token={TOKEN}", None), (f"{URL}/", TOKEN)]
 )
 async def test_token_goes_along_and_nowhere_else(url: str, token: str | None) -> None:
-    """The address that a server prints is enough; no error shows the token."""
+    """The URL that a server prints is enough, and no error contains the token."""
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -336,7 +336,7 @@ def served() -> Iterator[str]:
 async def test_emulator_behind_a_socket_is_driven(
     served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beside the platform's own wire, and without the proxy that the machine may have."""
+    """The client works next to the platform's API, and ignores a proxy of the environment."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     async with (
@@ -356,10 +356,10 @@ async def test_emulator_behind_a_socket_is_driven(
     assert [each.name for each in made] == ["x"]
 
 
-async def test_package_that_nobody_installed_has_a_version(
+async def test_package_that_is_not_installed_has_a_version(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is called unknown, and no error comes of it."""
+    """The version is "unknown", without an error."""
     from importlib import metadata
 
     def missing(name: str) -> str:

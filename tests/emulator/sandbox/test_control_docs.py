@@ -1,4 +1,4 @@
-"""The documentation of the control API names all of it, and its examples run."""
+"""The documentation of the control API is complete, and its examples run."""
 
 from __future__ import annotations
 
@@ -23,42 +23,43 @@ ADDRESS = "http://127.0.0.1:8025"
 
 
 def _block(language: str) -> str:
-    """Return the one example in a language."""
+    """Return the only example in a language."""
     [code] = re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     assert ADDRESS in code
     return str(code)
 
 
-def test_every_endpoint_stands_in_the_table() -> None:
-    """Each path with its methods, and no other."""
+def test_every_endpoint_is_in_the_table() -> None:
+    """The table has each path with its methods, and no other path."""
     rows = [
         [re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[1:3]]
         for line in TEXT.splitlines()
         if re.match(r"\| `[A-Z]", line)
     ]
-    told = {(method, path) for methods, paths in rows for method in methods for path in paths}
 
-    assert told == {(each.method, each.path) for each in ENDPOINTS}
+    listed = {(method, path) for methods, paths in rows for method in methods for path in paths}
+
+    assert listed == {(each.method, each.path) for each in ENDPOINTS}
 
 
 @pytest.mark.parametrize(
     "name", [name for name in vars(EmulatorControl) if not name.startswith("_")]
 )
 def test_everything_that_the_client_can_is_named(name: str) -> None:
-    """A reader finds it without looking at the source."""
+    """The page names all methods of the client."""
     assert re.search(rf"`{name}\b", TEXT)
 
 
 @pytest.mark.parametrize("name", [*FaultKind.__args__, *ScriptName.__args__])  # type: ignore[attr-defined]  # of a Literal
 def test_every_kind_is_named(name: str) -> None:
-    """The kinds are the words that a body has."""
+    """The page names all values of `kind`."""
     assert f"`{name}`" in TEXT
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_example_for_a_shell_runs(tmp_path: Path) -> None:
-    """Each command succeeds, and the last one hears of a change."""
+    """Each command succeeds, and the last one receives a change."""
     with running(Emulator()) as url:
         done = subprocess.run(
             ["sh", "-eu", "-c", _block("sh").replace(ADDRESS, url)],
@@ -77,9 +78,9 @@ def test_example_for_a_shell_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js")
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
 def test_example_in_javascript_runs(tmp_path: Path) -> None:
-    """Both of its tests pass, under Node's own runner."""
+    """Both tests of the example pass with Node's own runner."""
     file = tmp_path / "control.test.mjs"
     with running(Emulator()) as url:
         file.write_text(_block("js").replace(ADDRESS, url), "utf-8")

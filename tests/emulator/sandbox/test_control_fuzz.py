@@ -1,4 +1,4 @@
-"""Whatever is sent to the control API, it answers as its description says, and never 5xx."""
+"""Any request to the control API gets an answer of its description, and never 5xx."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ CHECKS: list[Any] = [
     content_type_conformance,
     response_schema_conformance,
 ]
-FUZZED = [each for each in ENDPOINTS if each.path != "/events"]  # which never ends
+FUZZED = [each for each in ENDPOINTS if each.path != "/events"]  # its answer never ends
 
 
 class FromHere:
-    """Lets every request come from this machine, and ask for it."""
+    """Sets the peer and the host of each request to this machine."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._app = build_sandbox(emulator)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on as if it came from here."""
+        """Pass a request on with this machine as its peer."""
         if scope["type"] == "http":
             headers = [each for each in scope["headers"] if each[0] != b"host"]
             headers.append((b"host", b"localhost"))
@@ -55,11 +55,11 @@ class FromHere:
 
 
 async def _live_in(emulator: Emulator) -> dict[str, str]:
-    """Use an account, and return the codes that there are, by the paths that name them."""
+    """Fill an account, and return the existing codes by the parameters of the paths."""
     opened = ControlApi(emulator)
     list_sn = await opened.fill(40)
     async with Api(emulator) as api:
-        import_sn = await api.import_text("EMAIL,NAME\nnobody,x\n", list_sn)
+        import_sn = await api.import_text("EMAIL,NAME\nabsent,x\n", list_sn)
     campaign_sn = await opened.send(AB_BODY, list_sn)
     await opened.do("POST", "/snapshots", {"name": "kept"})
     [mail, *_] = (await opened.get("/outbox"))["mails"]
@@ -75,7 +75,7 @@ async def _live_in(emulator: Emulator) -> dict[str, str]:
 
 
 def _cases() -> list[Any]:
-    """Return which endpoints are fuzzed, in which mode, and by how many requests."""
+    """Return the fuzzed endpoints with their mode and number of requests."""
     good, bad = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
     takes_any = [
         each
@@ -95,7 +95,7 @@ def _cases() -> list[Any]:
 def test_fuzzed_request_gets_a_described_answer(
     endpoint: Endpoint, mode: GenerationMode, examples: int
 ) -> None:
-    """Half of the requests name what is there, so that the answers have something to say."""
+    """Half of the requests use existing codes, so that the answers are not all 404."""
     emulator = Emulator(
         clock=EmulatorClock(START, is_held=True), switches=Switches(requests_per_s=None)
     )
@@ -150,8 +150,8 @@ def test_fuzzed_request_gets_a_described_answer(
         ),
     ),
 )
-def test_bytes_that_are_no_body_get_a_described_answer(endpoint: Endpoint, body: bytes) -> None:
-    """Malformed JSON, other encodings, depth and size never make a server error."""
+def test_malformed_body_gets_a_described_answer(endpoint: Endpoint, body: bytes) -> None:
+    """Malformed JSON, other encodings, depth and size never cause a server error."""
 
     async def send() -> int:
         opened = ControlApi(Emulator(clock=EmulatorClock(START, is_held=True)))

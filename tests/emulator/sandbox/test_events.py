@@ -1,4 +1,4 @@
-"""Server-sent events: a page hears of every change, whoever made it, and of time that passes."""
+"""Server-sent events: a page is notified of all changes, including those by time alone."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ pytestmark = pytest.mark.anyio
 
 
 def make() -> Emulator:
-    """Make an emulator whose time stands still."""
+    """Create an emulator with a held clock."""
     switches = Switches(requests_per_s=None, mails_per_s=1.0, open_delay_s=60.0, open_share=1.0)
     return Emulator(clock=EmulatorClock(START, is_held=True), switches=switches)
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at each turn, and wait for nothing."""
+    """Compare the state at each poll, without pauses."""
     monkeypatch.setattr(events, "PAUSE_S", 0.0)
     monkeypatch.setattr(events, "POLL_S", 0.0)
 
 
 @asynccontextmanager
 async def heard(notifier: ChangeNotifier) -> AsyncIterator[Any]:
-    """Listen, and return what returns the next text that is sent."""
+    """Listen, and return a function that returns the next text of the stream."""
     answer: Any = event_stream(notifier)
     pieces = answer.body_iterator
     try:
@@ -54,8 +54,8 @@ def counter_in(text: str) -> int:
     return int(json.loads(data.removeprefix("data: "))["counter"])
 
 
-async def test_change_of_each_kind_is_heard(at_once: None) -> None:
-    """By a test, by the control API, by the platform's, and of the clock; each counts on."""
+async def test_change_of_each_kind_is_sent(at_once: None) -> None:
+    """Changes by a test, by the control API, by the platform's API and of the clock."""
     emulator = make()
     opened = ControlApi(emulator)
     async with heard(ChangeNotifier(emulator)) as next_text, Api(emulator) as api:
@@ -79,13 +79,13 @@ async def test_change_of_each_kind_is_heard(at_once: None) -> None:
             last = counter
 
 
-async def test_end_of_a_request_that_only_reads_is_heard(at_once: None) -> None:
-    """It changes no state, and the page shows how long it took."""
+async def test_end_of_a_request_that_only_reads_is_sent(at_once: None) -> None:
+    """The request changes no state, but the page shows its duration."""
     emulator = make()
     async with Api(emulator) as api:
         await api.get("/v1/contacts/lists")
     [record] = emulator.requests
-    took, record.duration_ms = record.duration_ms, None  # as while it is under way
+    took, record.duration_ms = record.duration_ms, None  # as before the end of the request
     notifier = ChangeNotifier(emulator)
     before = await notifier.counter()
 
@@ -94,8 +94,8 @@ async def test_end_of_a_request_that_only_reads_is_heard(at_once: None) -> None:
     assert await notifier.counter() == before + 1
 
 
-async def test_time_alone_is_heard(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mails go out and are opened while nobody asks for anything; then it is quiet."""
+async def test_change_by_time_alone_is_sent(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails are sent and opened without a request; after that, no event is sent."""
     monkeypatch.setattr(events, "COMMENT_S", 0.0)
     emulator = make()
     opened = ControlApi(emulator)
@@ -114,8 +114,8 @@ async def test_time_alone_is_heard(at_once: None, monkeypatch: pytest.MonkeyPatc
     assert len(emulator.outbox) == 3
 
 
-async def test_listeners_share_their_looks() -> None:
-    """However many listen, the state is looked at five times a second at most."""
+async def test_listeners_share_the_comparison() -> None:
+    """The state is compared at most five times per second, for any number of listeners."""
     emulator = make()
     notifier = ChangeNotifier(emulator)
     first = await notifier.counter()
@@ -128,7 +128,7 @@ async def test_listeners_share_their_looks() -> None:
 
 
 async def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A place is free again when its listener has gone, however that ended."""
+    """A place is free again as soon as its listener has ended, for any reason."""
     monkeypatch.setattr(events, "MOST_LISTENERS", 1)
     emulator = make()
     notifier = ChangeNotifier(emulator)
@@ -160,7 +160,7 @@ async def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_head_of_the_stream_ends() -> None:
-    """Whoever asks what there is does not listen."""
+    """A HEAD request does not listen."""
     with anyio.fail_after(10):
         answer = await ControlApi(make()).ask("HEAD", "/events")
 
@@ -177,8 +177,8 @@ def served() -> Iterator[tuple[Emulator, str]]:
 
 
 @pytest.mark.slow
-def test_changes_are_heard_over_a_socket(served: tuple[Emulator, str]) -> None:
-    """As a browser hears them, from another thread too."""
+def test_changes_are_sent_over_a_socket(served: tuple[Emulator, str]) -> None:
+    """A client on a socket receives them, including those of another thread."""
     emulator, url = served
     counters = []
     with (
@@ -201,7 +201,7 @@ def test_changes_are_heard_over_a_socket(served: tuple[Emulator, str]) -> None:
 
 @pytest.mark.slow
 def test_stream_ends_when_the_server_stops() -> None:
-    """Within a second, whoever still listens."""
+    """The stream ends within a second, even with open listeners."""
     with httpx.Client(trust_env=False, timeout=10) as http:
         with running(make()) as url:
             answer = http.send(http.build_request("GET", f"{url}/_emulator/events"), stream=True)

@@ -1,4 +1,4 @@
-"""What a mail's HTML keeps of itself when it is shown in a browser."""
+"""The HTML of a mail in the frame of the page."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TAKEN = ("link", "base", "iframe", "frame", "object", "embed")
 
 
 def _dangerous(html: str) -> list[str]:
-    """Return what a browser would find."""
+    """Return the elements that a browser would find."""
     found = justhtml.JustHTML(html, sanitize=False).query(", ".join([*TAKEN, "meta"]))
     return [
         node.name for node in found if node.name in TAKEN or {"http-equiv"} & set(node.attrs or {})
@@ -52,13 +52,13 @@ def _dangerous(html: str) -> list[str]:
 
 
 @pytest.mark.parametrize("html", HOSTILE)
-def test_what_loads_or_leaves_is_taken_out(html: str) -> None:
-    """However it is written or hidden, a browser finds no such element."""
+def test_element_that_loads_or_leaves_is_removed(html: str) -> None:
+    """A browser finds no such element, in any spelling and at any place."""
     assert _dangerous(framed(html)) == []
 
 
 def test_browser_finds_what_is_not_framed() -> None:
-    """The test above would see it."""
+    """The test above finds these elements without `framed`."""
     assert _dangerous(LINK + REFRESH) == ["link", "meta"]
 
 
@@ -75,8 +75,8 @@ def test_browser_finds_what_is_not_framed() -> None:
         "<blink>srcdoc</blink>",
     ],
 )
-def test_other_html_stays_as_it_is(html: str) -> None:
-    """What a mail looks like does not change, to the letter."""
+def test_other_html_does_not_change(html: str) -> None:
+    """HTML without such elements is unchanged to the letter."""
     assert framed(html) == html
 
 
@@ -92,8 +92,8 @@ def test_other_html_stays_as_it_is(html: str) -> None:
         """<a title="href='#" href="https://shop.example">""",
     ],
 )
-def test_links_lead_nowhere(link: str) -> None:
-    """A browser would connect when the pointer is above one; it still looks as a link does."""
+def test_links_have_no_target(link: str) -> None:
+    """A browser would connect when the pointer is above a link; the link keeps its design."""
     shown = framed(f"{link}Shop</a>")
 
     [node] = justhtml.JustHTML(shown, sanitize=False).query("a, area")
@@ -102,8 +102,8 @@ def test_links_lead_nowhere(link: str) -> None:
     assert "shop.example" in (names.get("data-href") or names.get("xlink:data-href") or shown)
 
 
-def test_headers_let_a_frame_of_our_own_show_it_and_nothing_run() -> None:
-    """The sandbox has no exception, and data of its own is all that it loads."""
+def test_headers_allow_our_own_frame_and_forbid_scripts() -> None:
+    """The sandbox has no exception, and only ``data:`` URLs are loaded."""
     policy = FRAME_HEADERS["Content-Security-Policy"].split("; ")
 
     assert policy[0] == "sandbox"

@@ -1,4 +1,4 @@
-"""Bodies are read strictly, views are written whole, and the client reads them back."""
+"""Bodies are decoded strictly, views are encoded completely, and the client decodes them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AT = datetime(2026, 1, 5, 2, tzinfo=UTC)
 
 @attrs.frozen(kw_only=True)
 class Body:
-    """What is asked.
+    """A body of each type of field.
 
     Attributes:
         name: What it is
@@ -47,7 +47,7 @@ class Body:
 
 
 def problems(data: Any) -> dict[str, str]:
-    """Return what is wrong, by field."""
+    """Return the problems by field."""
     with pytest.raises(BadInput) as caught:
         decode_object(Body, data)
     return {each.field: each.message for each in caught.value.problems}
@@ -82,39 +82,39 @@ def problems(data: Any) -> dict[str, str]:
     ],
 )
 def test_wrong_value_is_refused(name: str, value: Any, message: str) -> None:
-    """Nothing is made into something else, and each problem says what would be right."""
+    """No value is converted, and each problem has its way out."""
     assert problems({"name": "a", name: value}) == {name: message}
 
 
-def test_every_problem_is_named_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     """A missing field, a wrong one and an unknown one are three problems."""
     assert problems({"times": "3", "zzz": 1}).keys() == {"name", "times", "zzz"}
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 3])
-def test_body_that_is_no_object_is_refused(data: Any) -> None:
-    """The problem is that of the whole."""
+def test_body_that_is_not_an_object_is_refused(data: Any) -> None:
+    """The problem has no field."""
     assert problems(data) == {"": "the body must be a JSON object"}
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff", b'{"a": NaN}', b"[" * 100_000, b"9" * 5_000, b"\xef\xbb\xbf{}"]
 )
-def test_bytes_that_are_no_json_are_refused(body: bytes) -> None:
-    """Neither depth nor size nor an encoding makes an error of another kind."""
+def test_bytes_that_are_not_json_are_refused(body: bytes) -> None:
+    """Depth, size and encoding cause no other error."""
     with pytest.raises(BadInput, match="must be JSON"):
         parse_json(body)
 
 
-def test_good_body_is_read() -> None:
-    """Numbers without a point are numbers, and arrays become tuples."""
+def test_correct_body_is_decoded() -> None:
+    """An integer is also a number, and arrays become tuples."""
     data = {"name": "a", "seconds": 1, "at": "2026-01-05T10:00:00+08:00", "many": ["x"]}
 
     assert decode_object(Body, data) == Body(name="a", seconds=1.0, at=AT, many=("x",))
 
 
-def test_query_is_text_that_is_read_as_strictly() -> None:
-    """Flags and numbers are written as JSON writes them; a name counts once."""
+def test_query_is_decoded_strictly() -> None:
+    """Flags and numbers have their form in JSON; a name can occur one time."""
     pairs = [("name", "a"), ("times", "3"), ("is_on", "true")]
 
     assert decode_query(Body, pairs) == Body(name="a", times=3, is_on=True)
@@ -123,8 +123,8 @@ def test_query_is_text_that_is_read_as_strictly() -> None:
             decode_query(Body, [*pairs[:1], *wrong])
 
 
-def test_view_is_written_and_read_back() -> None:
-    """A time is in UTC, and what a newer server says beyond is left out."""
+def test_view_is_encoded_and_decoded() -> None:
+    """A time is in UTC, and unknown fields of a newer server are ignored."""
     clock = ClockView(now=AT, is_held=True, speed=1.0, is_movable=True)
 
     written = json.loads(encode(clock))
@@ -137,7 +137,7 @@ def test_view_is_written_and_read_back() -> None:
 
 @pytest.mark.parametrize("value", [True, 3, 0.5, "word", ("a", "b"), None])
 def test_value_of_a_switch_keeps_its_type(value: Any) -> None:
-    """A flag does not become a number on the way, nor a tuple a list."""
+    """A flag does not become a number, and a tuple does not become a list."""
     switch = SwitchView(
         name="n", value=value, default=value, kind="word", words=(), may_be_none=True, says=""
     )
@@ -149,14 +149,14 @@ def test_value_of_a_switch_keeps_its_type(value: Any) -> None:
 
 
 def test_half_a_surrogate_pair_is_escaped() -> None:
-    """A mail may hold one, and the answer is JSON in UTF-8 all the same."""
+    """A mail can contain one, and the answer is still JSON in UTF-8."""
     row = views.Moment(what="\ud800", at=AT, is_past=True)
 
     assert json.loads(encode(row))["what"] == "\ud800"
 
 
-def test_schema_is_made_of_the_class() -> None:
-    """Limits, words and descriptions stand in it; a field with a default may be left out."""
+def test_schema_is_derived_from_the_class() -> None:
+    """The schema has limits, words and descriptions; a field with a default is not required."""
     found: dict[str, Any] = {}
 
     reference = schema_of(Body, found, is_input=True)
@@ -172,7 +172,7 @@ def test_schema_is_made_of_the_class() -> None:
 
 @pytest.mark.parametrize("name", views.__all__)
 def test_schema_of_each_view_is_valid_and_described(name: str) -> None:
-    """Every attribute of every view is described by its docstring."""
+    """The docstrings describe all attributes of all views."""
     found: dict[str, Any] = {}
     schema_of(getattr(views, name), found)
 

@@ -1,4 +1,4 @@
-"""Mails are found by what they say and by what became of them, newest first, and page by page."""
+"""Mails are found by their content and events, with the newest first, in pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FILTERS: list[tuple[dict[str, Any], Wanted]] = [
 
 
 async def every_page(world: World, **wanted: Any) -> list[MailRow]:
-    """Look for mails until there is no more."""
+    """Search mails to the last page."""
     found = await world.mails(**wanted)
     mails = [*found.mails]
     while found.next is not None:
@@ -45,10 +45,10 @@ async def every_page(world: World, **wanted: Any) -> list[MailRow]:
 
 @pytest.mark.parametrize(("wanted", "is_wanted"), FILTERS, ids=[str(each[0]) for each in FILTERS])
 @pytest.mark.parametrize("is_oldest_first", [False, True])
-async def test_pages_hold_each_mail_that_is_wanted_once(
+async def test_pages_contain_each_matching_mail_one_time(
     wanted: dict[str, Any], is_wanted: Wanted, is_oldest_first: bool
 ) -> None:
-    """Whichever the order, no mail is missing or comes twice."""
+    """In both orders, no mail is missing or occurs twice."""
     world = await filled()
     every = (await world.mails(limit=500)).mails
 
@@ -59,7 +59,7 @@ async def test_pages_hold_each_mail_that_is_wanted_once(
 
 
 async def test_newest_mail_comes_first() -> None:
-    """The mails of campaigns that go out side by side are mixed."""
+    """The mails of campaigns that are sent at the same time are mixed."""
     world = await filled()
 
     found = await world.mails(limit=500)
@@ -71,7 +71,7 @@ async def test_newest_mail_comes_first() -> None:
 
 
 async def test_campaign_filter_keeps_to_one_campaign() -> None:
-    """It is named by its code."""
+    """The campaign is selected by its code."""
     world = await filled()
 
     found = await world.mails(campaign_sn=world.campaigns[0], limit=500)
@@ -80,8 +80,8 @@ async def test_campaign_filter_keeps_to_one_campaign() -> None:
     assert len(found.mails) == 40
 
 
-async def test_mail_that_has_not_gone_out_is_not_found() -> None:
-    """The clock decides."""
+async def test_mail_that_is_not_sent_is_not_found() -> None:
+    """The emulator's clock decides whether a mail is sent."""
     world = await filled()
     submitted = await world.api.submit(BODY, world.list_sn)
     world.clock.advance(5)
@@ -91,10 +91,10 @@ async def test_mail_that_has_not_gone_out_is_not_found() -> None:
     assert 0 < len(found.mails) < 40
 
 
-async def test_search_that_is_long_goes_on_from_where_it_stopped(
+async def test_long_search_continues_where_it_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A page may hold nothing and still lead on, so that no request takes for ever."""
+    """A page can be empty and still have a next page, so that each request ends soon."""
     monkeypatch.setattr(mails, "MOST_TESTED", 10)
     world = await filled()
     every = (await world.mails(limit=10)).mails
@@ -106,7 +106,7 @@ async def test_search_that_is_long_goes_on_from_where_it_stopped(
 
 
 async def test_events_agree_with_the_counts() -> None:
-    """What the rows say of readers is what the reports count."""
+    """The events of the rows agree with the counts of the reports."""
     world = await filled()
     now = await world.now()
 
@@ -118,12 +118,12 @@ async def test_events_agree_with_the_counts() -> None:
 
 
 async def view(world: World, name: str) -> MailView:
-    """Look at one mail."""
+    """Return the view of one mail."""
     return await queries.in_slices(world.account, mail_view(world.account, name, await world.now()))
 
 
-async def test_mail_shows_both_looks_of_a_test() -> None:
-    """Beside what its recipient got stands what others got."""
+async def test_mail_of_a_test_shows_both_variants() -> None:
+    """The view also contains the variant of the other recipients."""
     world = await filled()
     row = (await world.mails(variant="B", limit=1)).mails[0]
 
@@ -136,8 +136,8 @@ async def test_mail_shows_both_looks_of_a_test() -> None:
     assert (seen.subject, seen.variant, seen.headers["Subject"]) == ("信件主旨B", "B", "信件主旨B")
 
 
-async def test_mail_names_the_placeholders_that_nobody_fills() -> None:
-    """They stand in the mail as they were written."""
+async def test_mail_names_its_placeholders_without_a_value() -> None:
+    """They are unchanged in the mail."""
     world = await filled()
     row = (await world.mails(campaign_sn=world.campaigns[1], limit=1)).mails[0]
 
@@ -151,7 +151,7 @@ async def test_mail_names_the_placeholders_that_nobody_fills() -> None:
     "name", ["", "x", "x-0-0", "{sn}", "{sn}-0", "{sn}-9-0", "{sn}-0-99", "{sn}-0-²"]
 )
 async def test_unknown_mail_is_a_lookup_error(name: str) -> None:
-    """It names what was looked for."""
+    """The message contains the id."""
     world = await filled()
 
     with pytest.raises(LookupError, match="does not exist"):
@@ -161,7 +161,7 @@ async def test_unknown_mail_is_a_lookup_error(name: str) -> None:
 
 
 async def test_mail_can_be_saved_as_a_file() -> None:
-    """It is what mail programs read: Chinese headers, text and HTML."""
+    """The file has Chinese headers, text and HTML, which mail programs can read."""
     world = await filled()
     row = (await world.mails(campaign_sn=world.campaigns[0], to="u7@", limit=1)).mails[0]
 
@@ -174,8 +174,8 @@ async def test_mail_can_be_saved_as_a_file() -> None:
     assert [part.get_content_type() for part in saved.iter_parts()] == ["text/plain", "text/html"]
 
 
-async def test_header_is_one_line_whatever_a_mail_says() -> None:
-    """A subject or a name cannot begin a header of its own."""
+async def test_header_with_line_breaks_is_one_line() -> None:
+    """A subject or a name cannot add another header."""
     world = await filled()
     row = (await world.mails(limit=1)).mails[0]
 

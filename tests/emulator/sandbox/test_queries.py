@@ -1,4 +1,4 @@
-"""Imports and contacts as they are shown."""
+"""The views of imports and contacts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.emulator.sandbox.world import filled
 pytestmark = pytest.mark.anyio
 
 
-async def test_reason_of_a_rejected_row_stands_in_its_column() -> None:
-    """A row that has too few cells, or too many, has them all and its reason at the end."""
+async def test_reason_of_a_rejected_row_is_in_its_column() -> None:
+    """A row with too few or too many cells has one cell per column, the last one the reason."""
     emulator, clock = make()
     account = account_of(emulator)
     api = Api(emulator)
-    csv = "EMAIL,NAME,CITY\nnobody,A,Taipei\nshort@example.com,B\nlong@example.com,C,Taipei,1,2\n"
+    csv = "EMAIL,NAME,CITY\nabsent,A,Taipei\nshort@example.com,B\nlong@example.com,C,Taipei,1,2\n"
     import_sn = await api.import_text(csv)
     clock.advance(60)
     await queries.catch_up(account)
@@ -33,14 +33,14 @@ async def test_reason_of_a_rejected_row_stands_in_its_column() -> None:
 
     assert seen.rejected_columns == ("EMAIL", "NAME", "CITY", "REASON")
     assert seen.rejected_rows == (
-        ("nobody", "A", "Taipei", "INVALID_EMAIL"),
+        ("absent", "A", "Taipei", "INVALID_EMAIL"),
         ("short@example.com", "B", "", "WRONG_COLUMN_COUNT"),
         ("long@example.com", "C", "Taipei,1,2", "WRONG_COLUMN_COUNT"),
     )
 
 
-async def test_pages_of_contacts_hold_each_once() -> None:
-    """In the order in which they came, in a list or in the account."""
+async def test_pages_contain_each_contact_one_time() -> None:
+    """The contacts of a list or of the account are in the order in which they were added."""
     world = await filled()
     await world.api.import_text("EMAIL,NAME\nother@example.com,O\n")
     world.clock.advance(60)
@@ -65,7 +65,7 @@ async def test_pages_of_contacts_hold_each_once() -> None:
 
 
 async def test_contact_is_found_by_a_part_of_its_address() -> None:
-    """In any case."""
+    """Upper and lower case are the same."""
     world = await filled()
 
     found = await queries.in_slices(world.account, queries.find_contacts(world.account, text="U3"))
@@ -76,8 +76,8 @@ async def test_contact_is_found_by_a_part_of_its_address() -> None:
     assert (found.total, found.next) == (40, None)
 
 
-async def test_many_who_search_leave_others_their_turn() -> None:
-    """However many are at it: whoever wants little does not wait for a slice of each, each time."""
+async def test_many_searches_do_not_block_other_requests() -> None:
+    """A short request does not wait for a slice of each of many searches."""
     account = account_of(make()[0])
     slices = [0] * 20
 
@@ -102,8 +102,8 @@ async def test_many_who_search_leave_others_their_turn() -> None:
     assert sum(slices) - before < 10 * len(slices)
 
 
-async def test_search_that_is_alone_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes on as soon as the others had their turn."""
+async def test_single_search_does_not_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next slice follows as soon as other tasks have run."""
     account = account_of(make()[0])
 
     def search() -> Generator[None, None, str]:
@@ -115,8 +115,8 @@ async def test_search_that_is_alone_does_not_rest(monkeypatch: pytest.MonkeyPatc
         assert await queries.in_slices(account, search()) == "found"
 
 
-async def test_contact_whose_address_has_a_slash_has_a_path() -> None:
-    """It is allowed in an address, and a proxy may take it out of its escape."""
+async def test_contact_with_a_slash_in_its_address_has_a_path() -> None:
+    """An address can contain a slash, and a proxy can decode an escaped slash."""
     emulator, clock = make()
     async with Api(emulator) as api:
         await api.import_text("EMAIL,NAME\na/b@example.com,A\n")
@@ -127,8 +127,8 @@ async def test_contact_whose_address_has_a_slash_has_a_path() -> None:
     assert found["email"] == "a/b@example.com"
 
 
-async def test_timeline_tells_a_test_and_a_deletion() -> None:
-    """In the order of their instants."""
+async def test_timeline_contains_a_test_and_a_deletion() -> None:
+    """The entries are in the order of their times."""
     world = await filled()
     world.api.emulator.switch(later_endpoints=True)
     sn = world.campaigns[2]
@@ -142,7 +142,7 @@ async def test_timeline_tells_a_test_and_a_deletion() -> None:
 
 
 async def test_key_that_was_sent_to_the_storage_is_counted() -> None:
-    """The page warns of it; the key itself is not shown."""
+    """The page warns of the leak, and does not show the key."""
     emulator, _ = make()
     async with Api(emulator) as api:
         ticket = (await api.post("/v1/contacts/imports/file", {})).json()

@@ -1,4 +1,4 @@
-"""What the tests of the sandbox look at: an account with mails of three campaigns."""
+"""An account with mails of three campaigns, for the tests of the sandbox."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["World", "filled"]
 
 
 class World:
-    """An account, as it is looked at."""
+    """An account, with shortcuts for the searches of tests."""
 
     def __init__(self, api: Api, clock: HandClock, sns: tuple[str, ...]) -> None:
         self.api = api
@@ -24,17 +24,17 @@ class World:
         self.list_sn, *self.campaigns = sns
 
     async def now(self) -> datetime:
-        """Settle, and return the present."""
+        """Process all that is due, and return the emulator's time."""
         return await queries.catch_up(self.account)
 
     async def mails(self, **wanted: object) -> MailsFound:
-        """Look for mails."""
+        """Search mails."""
         found = find_mails(self.account, MailFilter(**wanted), await self.now())  # type: ignore[arg-type]  # as the test says
         return await queries.in_slices(self.account, found)
 
 
 async def filled() -> World:
-    """Make an account: 40 contacts, two regular campaigns at one instant, and an A/B test."""
+    """Create an account: 40 contacts, two regular campaigns at the same time, and an A/B test."""
     emulator, clock = make(mails_per_s=4.0, open_share=0.5, bounce_share=0.1)
     api = Api(emulator)
     list_sn = await api.filled_list(40)
