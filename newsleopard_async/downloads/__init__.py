@@ -1,1 +1,1 @@
-"""What the platform gives back in files: read, whatever their form, and counted."""
+"""The files that the platform provides, read in any format and counted."""

@@ -1,13 +1,11 @@
-"""Finds the rows of one table in another: rejected rows in the contacts that they came from.
+"""Finds the rows of one table in another: the rejected rows in the imported contacts.
 
-The rules:
-
-- A row is found again by its address and all cells in columns that both have. Of rows that
-  are alike, the first is the first.
-- One that is not there as it was (the platform may write a number its own way) is found by its
-  address alone, if that is in both tables once.
-- What is kept are digests, a few hundred bytes a row that is looked for, however large the other
-  table is.
+- A row is found by its address and all cells in the columns of both tables. The first of several
+  equal rows is the first in the other table.
+- If no row is equal (the platform can write a number differently), a row is found by its address
+  alone, if both tables have this address once.
+- Only digests are stored, because the other table can be large: a few hundred bytes for each
+  rejected row.
 """
 
 from __future__ import annotations
@@ -27,17 +25,17 @@ from newsleopard_async.downloads.table_headers import cell_at, email_column
 __all__ = ["LineFinder", "address_key"]
 
 _UNKNOWN: Final = 0
-"""Lines are counted from 1."""
+"""The line of a row that was not found; lines are counted from 1."""
 
 _SEVERAL: Final = -1
-"""Instead of the number of the one row of an address."""
+"""The mark of an address that several rows have."""
 
 
 def address_key(email: str) -> bytes:
-    """Return what an address in a file of the platform is told from others by.
+    """Return the key by which addresses in a file of the platform are compared.
 
-    What an import takes off makes no difference: blanks, invisible characters, an apostrophe. Nor
-    does a name before it, as in ``Wang <wang@example.com>``.
+    The key does not contain anything that an import removes: blanks, invisible characters, an
+    apostrophe, or a name before the address, as in ``Wang <wang@example.com>``.
     """
     bare = trim_address(email)
     return key_of(bare[bare.find("<") + 1 : -1] if bare.endswith(">") else bare)
@@ -45,11 +43,11 @@ def address_key(email: str) -> bytes:
 
 @attrs.frozen
 class _Side:
-    """How one of the two tables is read.
+    """The columns of one of the two tables.
 
     Attributes:
-        email: The place of the address.
-        others: The places of the columns that both have, in one order for both.
+        email: The index of the address.
+        others: The indexes of the columns that both tables have, in the same order for both.
     """
 
     email: int
@@ -73,14 +71,14 @@ class _Side:
 
 @attrs.define
 class LineFinder:
-    """Is given all rows to look for, then all rows that there are.
+    """Finds rows: `expect` takes the rows to find, then `compare` takes the rows to search.
 
     Attributes:
-        lines: The line of each row that was looked for, in their order, or 0.
+        lines: The line of each row to find, in their order, or 0.
     """
 
-    _wanted: _Side
-    _given: _Side
+    _rejected: _Side
+    _contacts: _Side
     lines: array[int] = attrs.field(factory=lambda: array("Q"), init=False)
     _by_cells: dict[bytes, list[int]] = attrs.field(factory=dict, init=False)
     _by_address: dict[bytes, int] = attrs.field(factory=dict, init=False)
@@ -88,47 +86,47 @@ class LineFinder:
     _left: int = attrs.field(default=0, init=False)
 
     @classmethod
-    def between(cls, wanted: Sequence[str], given: Sequence[str]) -> LineFinder:
-        """Compare two tables by the columns that both have.
+    def between(cls, rejected: Sequence[str], contacts: Sequence[str]) -> LineFinder:
+        """Return a finder that compares the columns that both tables have.
 
         Args:
-            wanted: The columns of the rows to look for.
-            given: The columns of the rows that there are.
+            rejected: The columns of the rows to find.
+            contacts: The columns of the rows to search.
         """
-        both = {folded(name) for name in wanted} & {folded(name) for name in given}
-        return cls(_Side.of(wanted, sorted(both)), _Side.of(given, sorted(both)))
+        both = {folded(name) for name in rejected} & {folded(name) for name in contacts}
+        return cls(_Side.of(rejected, sorted(both)), _Side.of(contacts, sorted(both)))
 
     def expect(self, cells: Sequence[str]) -> None:
-        """Take a row to look for."""
+        """Add a row to find."""
         number = len(self.lines)
         self.lines.append(_UNKNOWN)
         self._left += 1
-        self._by_cells.setdefault(self._wanted.key(cells), []).append(number)
-        address = self._wanted.address(cells)
+        self._by_cells.setdefault(self._rejected.key(cells), []).append(number)
+        address = self._rejected.address(cells)
         if address:
             self._by_address[address] = _SEVERAL if address in self._by_address else number
 
     def compare(self, line: int, cells: Sequence[str]) -> None:
-        """Take a row that there is."""
-        address = self._given.address(cells)
+        """Compare a row with the rows to find."""
+        address = self._contacts.address(cells)
         if address:
             number = self._by_address.get(address)
             if number is None:
                 return
             self._seen[number] = _UNKNOWN if number in self._seen else line
-        alike = self._by_cells.get(self._given.key(cells))
+        alike = self._by_cells.get(self._contacts.key(cells))
         if alike:
-            # If all of 100,000 rows are alike, this adds some two seconds, in a thread.
+            # If all of 100,000 rows are equal, this takes about two seconds, in a thread.
             self.lines[alike.pop(0)] = line
             self._left -= 1
 
     def finish(self) -> None:
-        """Look by the address alone for those that are left."""
+        """Find the remaining rows by their address alone."""
         for number, line in self._seen.items():
             if number != _SEVERAL and self.lines[number] == _UNKNOWN:
                 self.lines[number] = line
 
     @property
     def is_done(self) -> bool:
-        """Whether every row was found."""
+        """Whether all rows were found."""
         return self._left == 0

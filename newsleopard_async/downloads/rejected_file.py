@@ -1,4 +1,4 @@
-"""The platform's file of rejected rows, read, and its rows found again in the contacts."""
+"""Reads the platform's file of rejected rows, and finds its rows in the contacts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from newsleopard_async.models.reports import RejectedRow
 __all__ = ["MOST_ROWS_WITH_LINES", "read_rejected"]
 
 MOST_ROWS_WITH_LINES: Final = 100_000
-"""Of more rejected rows than this the lines are not looked for: each takes some 400 bytes."""
+"""With more rejected rows, their lines are not searched. Chosen: 40 MB at 400 bytes per row."""
 
 
 def read_rejected(
@@ -46,28 +46,28 @@ def read_rejected(
     errors: int,
     encoding: str | None = None,
 ) -> Generator[RejectedRow | None, None, None]:
-    """Go through the platform's file of rejected rows.
+    """Yield the rows of the platform's file of rejected rows.
 
     Args:
         path: The file.
         contacts: The rows that were imported, from `contact_rows`.
-        errors: How many rows the platform counts in the file.
-        encoding: The file's, where it cannot be found out.
-    Returns: The rows; before the first, None wherever the work may be interrupted.
+        errors: The number of rows that the platform counts in the file.
+        encoding: The encoding of the file, if it cannot be detected.
+    Returns: The rows; before the first row, None at each point where the work can be interrupted.
 
     Raises:
-        InvalidRequest: the file is not a CSV file, or is in no known encoding.
+        InvalidRequest: the file is not a CSV file, or its encoding is unknown.
     """
-    has_header = yield from _look_for_header(path, encoding, errors)
+    has_header = yield from _has_header(path, encoding, errors)
     table = partial(_opened_table, path, encoding, has_header)
-    given, lines = yield from _find_lines(table, contacts)
-    with table(given) as rejected:
+    columns, lines = yield from _find_lines(table, contacts)
+    with table(columns) as rejected:
         for number, cells in enumerate(rejected.rows):
             yield rejected.row(cells, line=lines[number] if lines else None)
 
 
-def _look_for_header(path: Path, encoding: str | None, errors: int) -> Generator[None, None, bool]:
-    """Tell a header from a row without an address, of which there are no more than errors."""
+def _has_header(path: Path, encoding: str | None, errors: int) -> Generator[None, None, bool]:
+    """Return whether the first row is a header; without one, there are at most `errors` rows."""
     with closing(rows_of_file(path, encoding, is_of_platform=True)) as rejected:
         count, is_prose = 0, True
         for _, cells in not_blank(rejected):
@@ -80,15 +80,15 @@ def _look_for_header(path: Path, encoding: str | None, errors: int) -> Generator
         raise InvalidRequest.of(
             "file",
             "not-text",
-            "is not a CSV file of rows but a message; look at the import in the console",
+            "contains a message instead of CSV rows; check the import in the console",
         )
     return count > errors
 
 
 def _is_prose(cells: Sequence[str]) -> bool:
-    """Whether a line is a sentence, such as an error that was saved as the file.
+    """Return whether a line is a sentence, for example an error that was saved as the file.
 
-    A row has an address and a reason at least, and no space behind each comma.
+    A row has at least an address and a reason, and no space after each comma.
     """
     if len(cells) == 1:
         return " " in cells[0].strip()
@@ -99,9 +99,9 @@ def _find_lines(
     table: Callable[[Sequence[str] | None], AbstractContextManager[_RejectedTable]],
     contacts: Rows | None,
 ) -> Generator[None, None, tuple[tuple[str, ...] | None, Sequence[int]]]:
-    """Return the columns of the contacts and the line of each rejected row, as far as known.
+    """Return the columns of the contacts and the line of each rejected row, or no lines.
 
-    The contacts may be gone since, or be other ones: then nothing is found.
+    No row is found if the contacts were deleted or replaced after the import.
     """
     names: tuple[str, ...] | None = None
     if contacts is None:
@@ -130,21 +130,22 @@ def _find_lines(
 
 @contextmanager
 def _opened_table(
-    path: Path, encoding: str | None, has_header: bool, given: Sequence[str] | None
+    path: Path, encoding: str | None, has_header: bool, contact_columns: Sequence[str] | None
 ) -> Iterator[_RejectedTable]:
-    """Open the file for as long as the context lasts."""
+    """Open the file; it is closed at the end of the context."""
     with closing(rows_of_file(path, encoding, is_of_platform=True)) as rejected:
-        yield _RejectedTable.of(rejected, given, has_header=has_header)
+        yield _RejectedTable.of(rejected, contact_columns, has_header=has_header)
 
 
 @attrs.frozen
 class _RejectedTable:
-    """The rejected rows, and what their columns are.
+    """The rejected rows and their columns.
 
     Attributes:
-        names: The columns, but for the reason.
-        reason: The place of the reason among all columns, or None.
-        is_last: Whether it is the last one: then it ends a row of too many or too few cells too.
+        names: The columns without the reason.
+        reason: The index of the reason in all columns, or None.
+        is_last: Whether the reason is the last column. Then it is the last cell even of a row with
+            too many or too few cells.
         rows: The cells of each row.
     """
 
@@ -156,10 +157,14 @@ class _RejectedTable:
 
     @classmethod
     def of(
-        cls, rejected: Iterator[NumberedRow], given: Sequence[str] | None, *, has_header: bool
+        cls,
+        rejected: Iterator[NumberedRow],
+        contact_columns: Sequence[str] | None,
+        *,
+        has_header: bool,
     ) -> _RejectedTable:
         names, rows = read_header(rejected, has_header=has_header)
-        reason = _reason_column(names, given)
+        reason = _reason_column(names, contact_columns)
         rest = tuple(name for place, name in enumerate(names) if place != reason)
         return cls(
             names=rest,
@@ -170,14 +175,14 @@ class _RejectedTable:
         )
 
     def split(self, cells: list[str]) -> tuple[list[str], str | None]:
-        """Take the reason out of a row."""
+        """Return the cells of a row without the reason, and the reason."""
         place = len(cells) - 1 if self.is_last and len(cells) > 1 else self.reason
         if place is None or place >= len(cells):
             return cells, None
         return cells[:place] + cells[place + 1 :], cells[place].strip() or None
 
     def row(self, cells: list[str], *, line: int | None) -> RejectedRow:
-        """Build what the caller gets."""
+        """Return the row for the caller."""
         rest, reason = self.split(cells)
         return RejectedRow(
             line=line or None,
@@ -187,18 +192,18 @@ class _RejectedTable:
         )
 
 
-def _reason_column(names: Sequence[str], given: Sequence[str] | None) -> int | None:
-    """Return the place of the column that says why.
+def _reason_column(names: Sequence[str], contact_columns: Sequence[str] | None) -> int | None:
+    """Return the index of the column with the reason.
 
-    It is one that the contacts did not have, and no address; of several, the one that is called
-    so, or the last. Where the contacts are not known, it is any but the name and the addresses.
-    Cells without any name in a single column are addresses.
+    It is a column that the contacts do not have, and not an address. If there are several, it is
+    the column with a name of reasons, or the last. If the contacts are unknown, it can be any
+    column except the name and the addresses. A single column without a name has addresses.
     """
     if list(names) == [place_name(0)]:
         return None
-    if given is None:
-        given = [names[place] for place in places(names, NAME)[:1]]
-    known, addresses = Counter(map(folded, given)), places(names, EMAIL)
+    if contact_columns is None:
+        contact_columns = [names[place] for place in places(names, NAME)[:1]]
+    known, addresses = Counter(map(folded, contact_columns)), places(names, EMAIL)
     others = []
     for place, name in enumerate(names):
         if known[folded(name)]:

@@ -1,4 +1,4 @@
-"""Report files on this disk, read and counted, whatever their encoding and columns (T119)."""
+"""Reads and counts downloaded report files with any encoding and columns (T119)."""
 
 from __future__ import annotations
 
@@ -38,12 +38,11 @@ from newsleopard_async.models.reports import ReportRow
 
 __all__ = ["ReportCounts", "count_report", "report_rows"]
 
-_REMEDY: Final = re.compile("; |, which ")
-"""Where a message of a file goes on to what its owner can do."""
+_WAY_OUT: Final = re.compile("; |, which ")
+"""The signs in a message before the way out."""
 
 _NOT_A_REPORT: Final = (
-    "and no column or address in it is known, so that it may be an error message that was saved as "
-    "a report"
+    "and no known column or address, so it is possibly an error message that was saved as a report"
 )
 
 
@@ -51,15 +50,15 @@ _NOT_A_REPORT: Final = (
 async def report_rows(
     path: Path, *, kind: str, zone: tzinfo, encoding: str | None
 ) -> AsyncGenerator[ReportRow, None]:
-    """Go through a report file, off the event loop.
+    """Yield the rows of a report file, which threads read.
 
     Args:
         kind: The type of the file, which decides which time is the event's.
-        zone: The zone of times that name none.
-        encoding: The file's, where it cannot be found out.
+        zone: The zone of times without a zone.
+        encoding: The encoding of the file, if it cannot be detected.
 
     Raises:
-        InvalidRequest: the file is gone, is not a report, or is in no known encoding.
+        InvalidRequest: the file is missing, is not a report, or its encoding is unknown.
     """
     with closing(_rows(path, kind, zone, encoding)) as rows:
         while some := await next_slice(rows):
@@ -69,11 +68,11 @@ async def report_rows(
 
 @attrs.define
 class ReportCounts:
-    """What a report file comes to; an address is held as 15 to 31 bytes, or fewer if it is short.
+    """The counts of a report file.
 
     Attributes:
-        rows: How many there are.
-        addresses: What stands for each address in them, once.
+        rows: The number of rows.
+        addresses: The keys of the different addresses, of at most 31 bytes each.
     """
 
     rows: int = 0
@@ -81,16 +80,16 @@ class ReportCounts:
 
     @property
     def people(self) -> int | None:
-        """How many addresses there are; None where there are rows, and no address was found."""
+        """The number of addresses; None if the file has rows, but no address was found."""
         return len(self.addresses) or (None if self.rows else 0)
 
 
 @hides_variables
 async def count_report(path: Path, *, encoding: str | None) -> ReportCounts:
-    """Count a report file, off the event loop.
+    """Count the rows and addresses of a report file, which threads read.
 
     Raises:
-        InvalidRequest: the file is gone, is not a report, or is in no known encoding.
+        InvalidRequest: the file is missing, is not a report, or its encoding is unknown.
     """
     counts = ReportCounts()
     with closing(_count(path, encoding, counts)) as work:
@@ -101,7 +100,7 @@ async def count_report(path: Path, *, encoding: str | None) -> ReportCounts:
 
 @attrs.frozen
 class _ReportColumns:
-    """The columns that have a meaning; of several, the best comes first."""
+    """The columns with a known meaning; if several have one meaning, the best comes first."""
 
     names: tuple[str, ...]
     emails: tuple[int, ...] | None
@@ -133,7 +132,7 @@ class _ReportColumns:
 
 
 def _email_columns(names: Sequence[str]) -> tuple[int, ...] | None:
-    """Return the columns of addresses, or None without a header: any may then be one."""
+    """Return the columns of addresses; None without a header, when any column can be one."""
     return None if is_numbered(names) else places(names, EMAIL)
 
 
@@ -143,11 +142,9 @@ def _email_of(cells: Sequence[str], emails: Sequence[int] | None) -> str | None:
     return _first(cells, emails, may_be_address)
 
 
-def _first(
-    cells: Sequence[str], columns: Sequence[int], is_meant: Callable[[str], bool]
-) -> str | None:
-    """Return the first cell of these columns that is what is meant."""
-    return next(filter(is_meant, (cell_at(cells, place) for place in columns)), None)
+def _first(cells: Sequence[str], columns: Sequence[int], fits: Callable[[str], bool]) -> str | None:
+    """Return the first cell of these columns that fits."""
+    return next(filter(fits, (cell_at(cells, place) for place in columns)), None)
 
 
 def _rows(
@@ -178,14 +175,14 @@ def _count(path: Path, encoding: str | None, counts: ReportCounts) -> Generator[
 def _table(
     path: Path, encoding: str | None
 ) -> Generator[tuple[tuple[str, ...], Iterator[Sequence[str]]], None, None]:
-    """Open a file for as long as the context lasts."""
+    """Open a file; it is closed at the end of the context."""
     try:
         with closing(rows_of_file(path, encoding, is_of_platform=True)) as file:
             names, numbered = read_header(file)
             rows = (cells for _, cells in not_blank(numbered))
             first = list(islice(rows, 1))
             if names and not first and not is_known_header(names):
-                raise InvalidRequest.of("file", "not-text", "has one line only, " + _NOT_A_REPORT)
+                raise InvalidRequest.of("file", "not-text", "has only one line, " + _NOT_A_REPORT)
             yield names, chain(first, rows)
     except InvalidRequest as error:
         raise InvalidRequest(_problem_of(path, each) for each in error.problems) from None
@@ -198,11 +195,11 @@ def _table(
 
 
 def _problem_of(path: Path, problem: Problem) -> Problem:
-    """Say of a report what is said of a file of contacts, which its owner could mend."""
+    """Change the way out of a file of contacts to the way out of a report."""
     if problem.field != "file":
         return problem
     message = problem.message
     if problem.rule != "encoding":
-        what = _REMEDY.split(message, maxsplit=1)[0]
-        message = f"{what}; download the report again, or make a CSV in UTF-8 of it"
+        fault = _WAY_OUT.split(message, maxsplit=1)[0]
+        message = f"{fault}; download the report again, or convert it to a CSV file in UTF-8"
     return Problem("files", problem.rule, f"{path} {message}")

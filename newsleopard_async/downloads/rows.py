@@ -1,4 +1,4 @@
-"""Rows of a CSV that can be read again: a file, or contacts as the caller still has them."""
+"""Rows of a CSV file, or of contacts that the caller still has and that can be read again."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ _log: Final = Log()
 T = TypeVar("T")
 
 _PIECE_BYTES: Final = 256 * 1024
+"""Size of a piece of a file. Chosen: few reads, and little memory."""
 
 
 def rows_of_file(path: Path, encoding: str | None = None, *, is_of_platform: bool = False) -> Rows:
-    """Read a file; it is open until the generator ends or is closed.
+    """Read a file, which stays open until the generator ends or is closed.
 
     Args:
         path: The file.
-        encoding: As for `iterate_rows`.
-        is_of_platform: Whether a program wrote it, so that its quotes are meant.
+        encoding: See `iterate_rows`.
+        is_of_platform: Whether a program wrote the file, so that its quotes are reliable.
 
     Raises:
-        InvalidRequest: it is not text in a known encoding.
-        OSError: it cannot be read.
+        InvalidRequest: the file is not text in a known encoding.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
 
@@ -60,10 +61,10 @@ def contact_rows(contacts: object, encoding: str | None = None) -> Rows | None:
     """Read imported contacts again, header first; record n is line n + 1.
 
     Args:
-        contacts: A path, bytes, text, a data frame, or a list or another collection of records;
-            of anything else, which can be gone through once only, nothing is read.
-        encoding: The encoding of bytes, where the caller said it.
-    Returns: The rows, which raise `ContactsUnreadable`; or None.
+        contacts: A path, bytes, text, a data frame, or a list or another collection of records.
+            Anything else can be iterated only once, so it is not read.
+        encoding: The encoding of bytes, if the caller knows it.
+    Returns: The rows, which can raise `ContactsUnreadable`; or None.
     """
     is_whole = isinstance(contacts, (os.PathLike, bytes, bytearray, memoryview, str))
     if is_whole or isinstance(_records_of(contacts), (Collection, FrameRows)):
@@ -72,7 +73,7 @@ def contact_rows(contacts: object, encoding: str | None = None) -> Rows | None:
 
 
 def _records_of(contacts: object) -> Any:
-    """Return the records behind what was given, such as the rows of a frame."""
+    """Return the records of contacts, such as the rows of a data frame."""
     try:
         source = as_source(contacts)
     except InvalidRequest:
@@ -83,8 +84,8 @@ def _records_of(contacts: object) -> Any:
 def _rows_again(contacts: Any, encoding: str | None) -> Rows:
     try:
         yield from _read(contacts, encoding)
-    except Exception as error:  # noqa: BLE001 - whatever the caller's own objects raise
-        # Its text may show a contact.
+    except Exception as error:  # noqa: BLE001 - the caller's objects can raise anything
+        # The text of the error can show a contact.
         _log.info(
             "contacts cannot be read again (%s); rejected rows come without lines",
             type(error).__name__,
@@ -105,7 +106,7 @@ def _read(contacts: Any, encoding: str | None) -> Iterator[NumberedRow]:
             return in_workbook or iterate_rows(partial(_cut, content), encoding)
         case _:
             rows = iterate_rows(RecordsSource(_records_of(contacts)).again, "utf-8")
-            # By its number: a record may be of several lines as it goes out.
+            # A record is counted by its number, because it can be several lines of CSV.
             return zip(count(1), (cells for _, cells in rows), strict=False)
 
 
@@ -114,23 +115,23 @@ def _cut(content: bytes) -> Iterator[bytes]:
 
 
 def _rows_of_workbook(file: IO[bytes]) -> Iterator[NumberedRow] | None:
-    """Read the sheet of a workbook; None of any other file, and if no one can read workbooks."""
+    """Read the sheet of a workbook; None for another file, or without python-calamine."""
     with file:
         if not is_xlsx(file.read(_PIECE_BYTES)) or find_spec("python_calamine") is None:
             return None
         from newsleopard_async.contacts.workbook import open_sheet
 
-        # calamine has all of it in memory before the file is closed.
+        # calamine loads the whole sheet into memory before the file is closed.
         return open_sheet(file).rows
 
 
 _SLICE_ITEMS: Final = 2_000
-"""Some 10 ms of rows: longer than it takes to change threads, shorter than anybody notices."""
+"""Rows of one slice. Chosen: about 10 ms, longer than a change of threads, and not noticed."""
 
 
 async def next_slice(items: Iterator[T]) -> list[T]:
-    """Take so many items in a thread; none at all means the end.
+    """Return the next items, which a thread takes; an empty list means the end.
 
-    A cancellation strikes between two slices: closing the iterator is then safe.
+    A cancellation is raised between two slices, when it is safe to close the iterator.
     """
     return await in_thread(lambda: list(islice(items, _SLICE_ITEMS)))

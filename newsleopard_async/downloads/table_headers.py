@@ -1,15 +1,13 @@
-"""Headers and cells of the platform's files, whose form is not documented (T49, T119).
+"""Headers and cells of the platform's files. Their format is not documented (T49, T119).
 
-The rules:
-
-- A column is known by its name, which must be in a table here after NFKC and case folding, and
-  without anything but letters and digits: ``Opened_At`` is ``openedat``. No name is guessed at:
-  any other column is left in the row's values, also one that means the same.
-- If several columns have a meaning, the one whose name stands first in the table is tried first.
-- A first row with an address in it is not a header. The columns are then called by their place,
-  and mean nothing; an address is recognised by its look.
-- A few lines, such as a title, may stand above a header that surely is one; a row that begins with
-  a word for a total and has no address is of nobody.
+- A column has a meaning if its name is in a table of this file, after NFKC, case folding and
+  without anything except letters and digits: ``Opened_At`` is ``openedat``. Names are not guessed;
+  any other column is only in the row's values.
+- If several columns have the same meaning, the first name in the table is tried first.
+- A first row with an address is not a header. Then the columns are named by their position and have
+  no meaning, and an address is recognised by its format.
+- A few lines, such as a title, can be above a header that is certain. A row without an address that
+  begins with a word for a total belongs to no recipient.
 """
 
 from __future__ import annotations
@@ -49,7 +47,7 @@ __all__ = [
 ]
 
 NumberedRow = tuple[int, list[str]]
-"""A row's cells, and the line that it begins in."""
+"""The line in which a row begins, and its cells."""
 
 Rows = Generator[NumberedRow, None, None]
 
@@ -67,25 +65,25 @@ EMAIL: Final = _words("""
     會員信箱 會員email 聯絡人信箱 聯絡人email 訂閱者信箱 訂閱者email erroremail 錯誤email 錯誤信箱
     mail mailaddress recipient receiver to 收件人 收件者
 """)
-"""The recipient's address: what says whose comes first, and what may be a mere name last."""
+"""Names of the recipient's address: the clearest first; the last ones can also be a name."""
 
 NAME: Final = _words("""
     name fullname 姓名 名字 recipientname receivername 收件人姓名 收件者姓名 會員姓名 聯絡人姓名
 """)
-"""The recipient's name."""
+"""Names of the recipient's name."""
 
 URL: Final = _words("""
     clickurl clickedurl 點擊網址 點擊的網址 點擊url linkurl 連結網址 連結url targeturl 目標網址
     url 網址 clicklink clickedlink 點擊連結 點擊的連結 link 連結
 """)
-"""What was clicked; a link may also be the text that it stands on."""
+"""Names of the clicked URL; a column of links can also contain the text of the link."""
 
 REASON: Final = _words("""
     reason errorreason bouncereason rejectreason rejectedreason failurereason failreason
     原因 錯誤原因 退信原因 失敗原因 errormessage bouncemessage 錯誤訊息 退信訊息 錯誤說明
     error smtperror 錯誤 reasoncode errorcode bouncecode smtpcode 原因代碼 錯誤代碼 退信代碼
 """)
-"""Why a mail bounced or a row was rejected: in words first, then as a code."""
+"""Names of the reason for a bounce or rejection: first in words, then as a code."""
 
 EVENT_TIME: Final = {
     "delivery": _words("""
@@ -113,13 +111,13 @@ EVENT_TIME: Final = {
         complainttime complaintdate datecomplained 抱怨時間 抱怨日期 檢舉時間 檢舉日期
     """),
 }
-"""When the event of a type of file happened; in a file of another type it is of another event."""
+"""Names of the event's time by type of file; in another type, they name another event."""
 
 TIME: Final = _words("""
     eventtime eventdate eventtimestamp occurredat occurredon 事件時間 事件日期 發生時間 發生日期
     time date datetime timestamp 時間 日期 日期時間
 """)
-"""When the event happened, in a file of any type. When a mail was sent is no event of a report."""
+"""Names of the event's time in a file of any type."""
 
 NO_EVENT_TIME: Final = frozenset(
     _words("""
@@ -127,37 +125,37 @@ NO_EVENT_TIME: Final = frozenset(
     updatedat updatetime scheduledate 發送時間 發送日期 寄送時間 寄信時間 發信時間 建立時間 更新時間
     """)
 )
-"""When a mail was sent, or its record written, which is no event of a report."""
+"""Names of times that are not an event: when a mail was sent, or its record written."""
 
-_OF_A_REPORT: Final = frozenset(chain(NAME, *EVENT_TIME.values()))
-"""What says so beside other columns; ``error``, ``link`` and ``time`` may be words of a message."""
+_REPORT_NAMES: Final = frozenset(chain(NAME, *EVENT_TIME.values()))
+"""Names that only a report has; ``error``, ``link`` and ``time`` can be words of a message."""
 
 _HEADER_CELL: Final = frozenset(
     _words("email emailaddress name fullname 電子信箱 電子郵件 信箱 電郵 姓名 收件人信箱 會員信箱")
 )
-"""What a column is called and next to no cell is: "To" is a name, and "mail" may be a reason."""
+"""Names that are rarely a cell, unlike "To", which is a name, and "mail", a reason."""
 
 _MOST_LINES_ABOVE: Final = 5
-"""How many lines may stand above a header. Chosen: a title, a time, a remark; each is looked at."""
+"""Lines above a header that are checked. Chosen: a title, a time and a remark fit."""
 
 _TOTALS: Final = frozenset(
     _words("合計 總計 總和 總數 小計 共計 total totals grandtotal subtotal sum")
 )
 
 _ADDRESS_CELL: Final = re.compile(r"(?:[^<>]*<)?[^\s@:<>]+@[^\s@:<>]+>?")
-"""An address in a column of addresses: what bounced may be ``a@gmail``."""
+"""An address in a column of addresses; a bounced one can be ``a@gmail``."""
 
 _URL_CELL: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:|/)\S+|[^\s@]+\.[a-z]\S*", re.IGNORECASE)
 
 
 def places(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
-    """Return the places of the columns whose names are known, in the order of the table."""
+    """Return the indexes of the columns with a known name, in the order of the table."""
     plain = [_plain(name) for name in names]
     return tuple(place for each in known for place, name in enumerate(plain) if name == each)
 
 
 def may_be_event_time(name: str, kind: str) -> bool:
-    """Whether a column may say when the event of a kind of file happened, and no other's time."""
+    """Return whether a column can be the time of a file's event, under an unknown name."""
     plain, words = _plain(name), re.findall(r"[^\W_]+", name.casefold())
     others = (names for each, names in EVENT_TIME.items() if each != kind)
     known = (TIME, NO_EVENT_TIME, *others)
@@ -168,12 +166,12 @@ def may_be_event_time(name: str, kind: str) -> bool:
 
 
 def is_of_address(name: str) -> bool:
-    """Whether a column is called as one of addresses is, which are no reasons."""
+    """Return whether a column is named like addresses, so that it is not the reason."""
     return _plain(name).endswith(("email", "mail", "emailaddress", "信箱"))
 
 
 def email_column(names: Sequence[str]) -> int:
-    """Return the place of the address among a contact's columns, where it is called EMAIL."""
+    """Return the index of the address in the columns of contacts, which name it EMAIL."""
     return next(iter(places(names, ("email", *EMAIL))), 0)
 
 
@@ -182,17 +180,17 @@ def _plain(name: str) -> str:
 
 
 def may_be_address(cell: str) -> bool:
-    """Whether a cell in a column of addresses is one, and no text or link with one in it."""
+    """Return whether a cell is an address alone, not a text or link that contains one."""
     return _ADDRESS_CELL.fullmatch(cell) is not None
 
 
 def is_url(cell: str) -> bool:
-    """Whether a cell can be where a link leads."""
+    """Return whether a cell can be the target of a link."""
     return _URL_CELL.fullmatch(cell) is not None
 
 
 def is_clear_beginning(cells: Sequence[str]) -> bool:
-    """Whether a first row is beyond doubt a header, or beyond doubt none."""
+    """Return whether it is certain that a first row is a header, or that it is not."""
     return _has_address(cells) or _is_clear_header(cells)
 
 
@@ -201,7 +199,7 @@ def _is_clear_header(cells: Sequence[str]) -> bool:
 
 
 def is_total(cells: Sequence[str]) -> bool:
-    """Whether a row without an address adds up those above it."""
+    """Return whether a row without an address is a total of the rows above it."""
     return _plain(next(filter(str.strip, cells), "")).rstrip("0123456789") in _TOTALS
 
 
@@ -212,10 +210,10 @@ def _has_address(cells: Sequence[str]) -> bool:
 def read_header(
     rows: Iterator[NumberedRow], *, has_header: bool = True
 ) -> tuple[tuple[str, ...], Iterator[NumberedRow]]:
-    """Take the header off; return the columns' names, each once, and the rows below it.
+    """Return the unique names of the columns, and the rows below the header.
 
     Args:
-        has_header: Whether the first row is one, unless it has an address.
+        has_header: Whether the first row is a header if it has no address.
     """
     top = list(islice(not_blank(rows), _MOST_LINES_ABOVE + 1))
     if not top:
@@ -228,7 +226,7 @@ def read_header(
 
 
 def _place_of_header(top: Sequence[Sequence[str]]) -> int:
-    """Find a header below lines of fewer cells; the first line is one otherwise."""
+    """Return the index of a header below lines with fewer cells, or else of the first line."""
     most_filled = 0
     for place, cells in enumerate(top):
         if _has_address(cells):
@@ -249,33 +247,33 @@ def _names(header: Iterable[str]) -> tuple[str, ...]:
 
 
 def place_name(place: int) -> str:
-    """Return what a column without a name is called."""
+    """Return the name for a column without a name."""
     return f"column {place + 1}"
 
 
 def is_known_header(names: Sequence[str]) -> bool:
-    """Whether a first row has the names of a report, and is no error that was saved as one."""
-    has_known = any(_plain(name) in _OF_A_REPORT for name in names)
+    """Return whether a first row has names of a report, so it is not a saved error message."""
+    has_known = any(_plain(name) in _REPORT_NAMES for name in names)
     return bool(places(names, EMAIL)) or (has_known and len(names) > 1)
 
 
 def is_numbered(names: Sequence[str]) -> bool:
-    """Whether all columns are called by their places, as where there is no header."""
+    """Return whether all columns are named by their position, as in a file without a header."""
     return all(name == place_name(place) for place, name in enumerate(names))
 
 
 def not_blank(rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
-    """Leave out the rows that have nothing in any cell."""
+    """Return the rows without the blank ones."""
     return (row for row in rows if any(map(str.strip, row[1])))
 
 
 def cell_at(cells: Sequence[str], place: int | None) -> str:
-    """Return a cell without white space around it; empty where there is none."""
+    """Return a cell without surrounding white space; empty if the row has no such cell."""
     return cells[place].strip() if place is not None and place < len(cells) else ""
 
 
 def values_of(names: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
-    """Return the cells by column; those beyond the header are called by their place."""
+    """Return the cells by column; cells beyond the header are named by their position."""
     values = dict(zip(names, cells, strict=False))
     for place in range(len(names), len(cells)):
         values[place_name(place)] = cells[place]

@@ -1,4 +1,4 @@
-"""When something happened, read from columns and in forms that are not documented (T119)."""
+"""Reads the times of events. Their columns and formats are not documented (T119)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ZONES: Final[dict[str, tzinfo]] = {
     **dict.fromkeys(("台灣", "臺灣", "台灣時間", "臺灣時間", "taiwan"), _TAIPEI),
 }
 _MOST_HOURS: Final = 14
-"""The clocks of Kiritimati are the furthest ahead."""
+"""The largest offset of any zone, which Kiritimati has."""
 
 
 @attrs.frozen
@@ -45,8 +45,8 @@ class TimeColumn:
     """A column of times.
 
     Attributes:
-        place: Which one.
-        zone: The zone of times that name none, or None where the name does not say.
+        place: The index of the column.
+        zone: The zone in the name of the column, for times without a zone; or None.
     """
 
     place: int
@@ -54,11 +54,11 @@ class TimeColumn:
 
 
 def time_columns(names: Sequence[str], kind: str) -> tuple[TimeColumn, ...]:
-    """Return the columns that say when the event happened that a file of this kind lists.
+    """Return the columns with the time of the event of this kind of file.
 
-    Those that are named after this event come before those that are called time or date and
-    nothing else. The latter count only if no other column may be the event's under a name that
-    is not known. A zone in the name, as ``(UTC+8)``, is that of times that name none.
+    Columns that are named after the event come first. Columns with a general name, such as time or
+    date, count only if no column with an unknown name can be the event's. A zone in a name, such as
+    ``(UTC+8)``, is the zone of times without a zone.
     """
     parts = [_split(unicodedata.normalize("NFKC", name)) for name in names]
     plain = [name for name, _ in parts]
@@ -69,21 +69,22 @@ def time_columns(names: Sequence[str], kind: str) -> tuple[TimeColumn, ...]:
 
 
 def time_of(columns: Sequence[TimeColumn], cells: Sequence[str], zone: tzinfo) -> datetime | None:
-    """Read when a row's event happened.
+    """Return the time of a row's event.
 
-    Of several columns it is the first with a time of day: a date may stand in one of its own.
+    With several columns, it is the first with a time of day, because another column can have only
+    the date.
 
     Args:
-        zone: The zone where neither the cell nor the column names one.
+        zone: The zone if the cell and the column have none.
     """
-    given = [(cell_at(cells, column.place), column.zone or zone) for column in columns]
-    if len(given) > 1:
-        given = [each for each in given if ":" in each[0]]
-    return next((at for cell in given if (at := read_time(*cell)) is not None), None)
+    found = [(cell_at(cells, column.place), column.zone or zone) for column in columns]
+    if len(found) > 1:
+        found = [each for each in found if ":" in each[0]]
+    return next((at for cell in found if (at := read_time(*cell)) is not None), None)
 
 
 def _split(name: str) -> tuple[str, tzinfo | None]:
-    """Take a zone off the end of a name, if there is one that is understood."""
+    """Return a name without a known zone at its end, and the zone or None."""
     match = _SUFFIX.fullmatch(name)
     zone = None if match is None else _zone_of((match["suffix"] or match["bare"] or "").strip())
     return (name, None) if match is None or zone is None else (match["name"], zone)
@@ -114,10 +115,10 @@ _SECONDS: Final = re.compile(r"\d{10}(?:\d{3})?", re.ASCII)
 
 
 def read_time(text: str, zone: tzinfo = UTC) -> datetime | None:
-    """Read an instant, in UTC; None where the form is not known or there is no such time.
+    """Return a time in UTC; None if its format is unknown or the time does not exist.
 
-    Known are ISO 8601 and what spreadsheets make of it (``2026/1/5 下午 2:00``), mail's own
-    form, and seconds or milliseconds since 1970.
+    It reads ISO 8601, the formats of spreadsheets (``2026/1/5 下午 2:00``), the format of mail
+    headers, and seconds or milliseconds since 1970.
 
     Args:
         zone: The zone of a time that names none.
@@ -128,7 +129,7 @@ def read_time(text: str, zone: tzinfo = UTC) -> datetime | None:
             return _calendar(match, zone).astimezone(UTC)
         if _MAIL.fullmatch(text):
             found = parsedate_to_datetime(text)
-            # Of -0000 it makes a naive time, which is one in UTC.
+            # For -0000 the result is naive, and means UTC.
             return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
         if _SECONDS.fullmatch(text):
             return datetime.fromtimestamp(int(text[:10]), UTC) + timedelta(
@@ -143,7 +144,7 @@ def _calendar(match: re.Match[str], zone: tzinfo) -> datetime:
     hour, half = int(match["hour"] or 0), (match["before"] or match["after"] or "").lower()
     if half:
         if not 1 <= hour <= 12:
-            raise ValueError("an hour that no half of a day has")
+            raise ValueError("the hour of a half day must be from 1 to 12")
         hour = hour % 12 + (12 if half.startswith(("p", "下")) else 0)
     return datetime(
         int(match["year"]),

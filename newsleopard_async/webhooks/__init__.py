@@ -1,7 +1,7 @@
-"""Webhooks of the platform, received: what is in them, and the poll that they wake.
+"""Receives the platform's webhooks, reads them, and wakes the polls that wait for them.
 
 The routes for web frameworks are in `newsleopard_async.webhooks.starlette` and
-`newsleopard_async.webhooks.aiohttp`, each of which imports its framework.
+`newsleopard_async.webhooks.aiohttp`. Each of the two imports its framework.
 """
 
 from __future__ import annotations

@@ -13,16 +13,15 @@ def route(webhooks: Webhooks, *, path: str | None = None) -> web.RouteDef:
     """Return the route ``POST {path}/{token}``: ``app.add_routes([route(webhooks)])``.
 
     Args:
-        webhooks: Receives the calls.
-        path: Where the route is, if the server in front of your application changes paths; by
-            default it is the path of the URL that ``webhooks`` has. The prefix of a sub-application
-            is left out.
+        webhooks: The receiver of the calls.
+        path: The path of the route, without the prefix of a sub-application; by default the path of
+            the URL of ``webhooks``. Pass it if a proxy changes paths.
     """
-    place = (webhooks.path if path is None else path).rstrip("/")
+    base = (webhooks.path if path is None else path).rstrip("/")
 
     async def receive(request: web.Request) -> web.Response:
         token = request.match_info["token"]
         pieces = request.content.iter_any()
         return web.Response(status=await webhooks.receive_pieces(token, pieces))
 
-    return web.post(f"{place}/{{token}}", receive)
+    return web.post(f"{base}/{{token}}", receive)

@@ -1,8 +1,8 @@
-"""What is in a webhook, as far as it can be read: a reason to ask the API, and no more.
+"""Reads the content of a webhook, which is only a hint to request the state from the API.
 
-The documentation names two webhooks, the state of an import and the links of a report, but not
-the form of either (T120). They are not signed: anyone who knows the URL can send one (T121). So any
-body is accepted, and none is believed.
+The documentation mentions two webhooks, for the state of an import and for the links of a report,
+but not their format (T120). They are not signed, so anyone who knows the URL can send one (T121).
+So any body is accepted, and its content is never trusted.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from newsleopard_async.transport.wire.values import Unread, WireError
 __all__ = ["LARGEST_BODY_BYTES", "WebhookNotice", "parse_webhook"]
 
 LARGEST_BODY_BYTES: Final = 65_536
-"""How long a body is read. Chosen: six links to report files, each with a presigned query of
-2,000 characters, take a fifth of it."""
+"""Largest body that is read. Chosen: five times six links to report files, each with a presigned
+query of 2,000 characters."""
 
 _MOST_FIELDS: Final = 100
-"""How many fields of a form are read. Chosen: an import has nine."""
+"""Fields of a form that are read. Chosen: ten times the nine fields of an import."""
 
 
 @attrs.frozen(kw_only=True)
 class WebhookNotice(Plain):
-    """What is in a webhook. Do not believe it: anyone may have sent it, so ask the API.
+    """The content of a webhook. Do not trust it, because anyone can send it: request the API.
 
     ``repr`` and ``to_dict()`` hide the query of each presigned URL.
 
     Attributes:
-        kind: ``import``, ``report``, or ``unknown`` if it can be read as neither.
-        import_result: The state of an import; its code is empty if the webhook does not name it.
+        kind: ``import``, ``report``, or ``unknown`` if it cannot be read.
+        import_result: The state of an import; its code is empty if the webhook has none.
         links: The links of a report.
-    Source: POST to the ``webhookUrl`` of an import or an export; documented, its form is not (T120)
+    Source: POST to the ``webhookUrl`` of an import or an export; documented without format (T120)
     """
 
     kind: Literal["import", "report", "unknown"] = "unknown"
@@ -54,17 +54,17 @@ class WebhookNotice(Plain):
 def parse_webhook(
     body: bytes | str | Mapping[str, Any] | list[Any], *, base_url: str = DEFAULT_BASE_URL
 ) -> WebhookNotice:
-    """Read the body of a webhook; it never raises.
+    """Read the body of a webhook; it never raises an error.
 
-    It reads JSON, a form that has JSON or the fields themselves, and a URL alone. A body that is
-    longer than 64 KiB is not read.
+    It reads JSON, a form with JSON or with the fields, and a single URL. A body longer than 64 KiB
+    is not read.
 
     Args:
-        body: The body as it came, or what a JSON reader made of it.
-        base_url: Of the API. A link to this machine is taken only if the API is here too, as an
-            emulator is.
+        body: The body, or the result of a JSON reader.
+        base_url: The base URL of the API. A link to this machine is accepted only if the API is
+            also on this machine, for example an emulator.
 
-    Returns: What could be read; its kind is ``unknown`` if that is nothing.
+    Returns: The content; its kind is ``unknown`` if nothing could be read.
     """
     for data in _readings(_text(body)):
         notice = _understood(data, base_url)
@@ -74,7 +74,7 @@ def parse_webhook(
 
 
 def _text(body: object) -> str:
-    """Return a body as text, and none if it is too long, or nothing that JSON can be."""
+    """Return a body as text; empty if it is too long, or cannot be JSON."""
     if isinstance(body, (Mapping, list)):
         try:
             body = json.dumps(dict(body) if isinstance(body, Mapping) else body)
@@ -87,7 +87,7 @@ def _text(body: object) -> str:
 
 
 def _readings(text: str) -> Iterator[object]:
-    """Yield what a text may mean: itself as JSON, the JSON in a form, the form, a URL."""
+    """Yield the possible readings of a text: JSON, JSON in a form, the form, a URL."""
     with contextlib.suppress(RecursionError, ValueError):
         yield json.loads(text)
         return
@@ -101,7 +101,7 @@ def _readings(text: str) -> Iterator[object]:
 
 
 def _understood(data: object, base_url: str) -> WebhookNotice | None:
-    """Take data as a webhook; an import names itself, a report has links."""
+    """Return the content as a webhook, or None; an import has its code, a report has links."""
     result = _import_result(data, base_url)
     links = _links(data, base_url)
     if links and not (result and result.import_sn):

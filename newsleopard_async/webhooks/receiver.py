@@ -1,7 +1,7 @@
-"""Webhooks received: each job has a URL that cannot be guessed, and a call of it ends the wait.
+"""Receives webhooks: each job has a URL that cannot be guessed, and a call of it ends the wait.
 
-A webhook is a hint (T121). Its content decides nothing, it may come early, twice, late or never,
-and the waiting job asks the API in any case. So the worst that a forged one does is one request.
+A webhook is only a hint (T121). It can arrive early, twice, late or never, and its content decides
+nothing, because the waiting job always requests the API. So a forged webhook costs one request.
 """
 
 from __future__ import annotations
@@ -31,33 +31,35 @@ __all__ = ["ExpectedWebhook", "Webhooks"]
 _log: Final = Log()
 
 _TOKEN_BYTES: Final = 32
-"""Chosen: as long as an HMAC with SHA-256; 256 bits cannot be guessed."""
+"""Bytes of a token. Chosen: as long as an HMAC with SHA-256; 256 bits cannot be guessed."""
 
 _SHORTEST_SECRET_BYTES: Final = 16
-"""Chosen: 128 bits, if they are random."""
+"""Least bytes of a secret. Chosen: 128 random bits cannot be guessed."""
 
 _MOST_ENDED: Final = 1_000
-"""How many URLs stay known after their jobs have ended, so that a repeated call is answered as
-the first one was. Chosen: some days of jobs, in 100 KB."""
+"""URLs of ended jobs that are remembered, so that a repeated call gets the same answer.
 
-_PLACE: Final = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?", re.ASCII)
-"""A host with its port, so that the endpoints take each URL that is made of it."""
+Chosen: the jobs of several days, in 100 KB.
+"""
+
+_HOST: Final = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?", re.ASCII)
+"""A host with its port that the endpoints accept in a URL."""
 
 _PATH: Final = re.compile(r"(?:/[\w~-][\w.~-]*)+", re.ASCII)
 
-_ACCEPTED: Final = 204
-_BROKEN_OFF: Final = 400
-_UNKNOWN: Final = 404
-_TOO_LARGE: Final = 413
+_ACCEPTED: Final = 204  # Source: RFC 9110, as the other statuses
+_BROKEN_OFF: Final = 400  # Source: RFC 9110
+_UNKNOWN: Final = 404  # Source: RFC 9110
+_TOO_LARGE: Final = 413  # Source: RFC 9110
 
 
 @attrs.define(eq=False, kw_only=True)
 class ExpectedWebhook:
-    """A webhook that may come.
+    """A webhook that a job expects.
 
     Attributes:
-        url: What to register at the platform. Keep it secret: it is all that a call needs.
-        is_registered: Whether it was registered in this run, so that it is worth waiting for.
+        url: The URL to register at the platform. Keep it secret: a call needs nothing else.
+        is_registered: Whether the URL was registered in this run, so that a call can arrive.
     """
 
     url: str = attrs.field(repr=False)
@@ -72,29 +74,29 @@ class ExpectedWebhook:
 
     @property
     def has_come(self) -> bool:
-        """Whether it came, once or more often."""
+        """Whether the webhook has arrived, once or more often."""
         return self._came.is_set()
 
     async def wait(self) -> None:
-        """Wait until it comes, or return at once if it has come already."""
+        """Wait until the webhook arrives; return immediately if it has already arrived."""
         await self._came.wait()
 
 
 class Webhooks:
     """Receives the platform's webhooks for the jobs of this process.
 
-    Give it to the pipelines as ``webhook=``, and its route to your web framework, or call
-    `receive` in a view of your own. Only the process that gets a call is woken.
+    Pass it to the pipelines as ``webhook=``, and add its route to your web framework, or call
+    `receive` in your own view. A call wakes only jobs in the process that receives it.
 
     Args:
-        url: Where the platform reaches your route, as in ``https://shop.example/newsleopard``;
-            http is for loopback only. Each job gets a URL below it.
-        secret: At least 16 bytes that only your processes have. With it a run that goes on in
-            another process has the URL that the first one registered. Without it, each process
-            makes a new URL, and a run that goes on polls as without a webhook.
+        url: The public URL of your route, for example ``https://shop.example/newsleopard``; http
+            is for loopback only. Each job gets a URL below it.
+        secret: At least 16 bytes that only your processes have. With it, a run that resumes in
+            another process has the URL that the first process registered. Without it, the process
+            creates a new URL, and the resumed run polls as without a webhook.
 
     Raises:
-        InvalidRequest: the URL or the secret cannot be used.
+        InvalidRequest: the URL or the secret is invalid.
     """
 
     def __init__(self, url: str, *, secret: str | bytes | None = None) -> None:
@@ -109,17 +111,17 @@ class Webhooks:
 
     @property
     def path(self) -> str:
-        """The path of its URL, below which the route is."""
+        """The path of the URL; the route is below it."""
         return "/" + self._url.split("/", 3)[3]
 
     @contextlib.contextmanager
     def expect(self, key: str | None = None) -> Iterator[ExpectedWebhook]:
-        """Expect a webhook for as long as the context lasts; enter it before you register the URL.
+        """Expect a webhook until the context ends; enter it before you register the URL.
 
-        It belongs to an event loop, so enter it in a coroutine.
+        Enter it in a coroutine, because it belongs to an event loop.
 
         Args:
-            key: Names the job, if there is a secret: the same key has the same URL.
+            key: The name of the job; with a secret, the same key has the same URL.
         """
         token = self._token_of(key)
         expected = ExpectedWebhook(url=f"{self._url}/{token}", token=token.encode())
@@ -136,35 +138,39 @@ class Webhooks:
         return hmac.new(self._secret, _as_bytes(key), hashlib.sha256).hexdigest()
 
     def receive(self, token: str, body: bytes) -> int:
-        """Take a call, and return the status to answer it with; the answer has no content.
+        """Process a call, and return the status of the answer, which has no content.
 
-        It may be called from any thread, and never raises. A call for a job that has ended is
-        accepted as well.
+        It can be called from any thread, and never raises an error. A call for an ended job is
+        also accepted.
 
         Args:
             token: The last part of the path of the called URL.
             body: The body; it decides nothing.
 
-        Returns: 204; 404 if it is not expected here; 413 if the body is longer than 64 KiB.
+        Returns: 204; 404 if no job of this process expects the token; 413 if the body is longer
+            than 64 KiB.
         """
         expected = self._find(token)
         if expected is None:
-            _log.debug("a webhook came that is not expected in this process")
+            _log.debug("received a webhook that no job of this process expects")
             return _UNKNOWN
         if len(body) > LARGEST_BODY_BYTES:
             return _TOO_LARGE
         for each in expected:
-            each._wake()  # noqa: SLF001 - its other half
+            each._wake()  # noqa: SLF001 - the two classes belong together
         if _log.isEnabledFor(logging.DEBUG):
-            # Reading the worst of bodies takes 0.1 s, in which nothing else runs.
-            _log.debug("a webhook came; its kind, by its content: %s", parse_webhook(body).kind)
+            # The worst body takes 0.1 s to read, and blocks the event loop meanwhile.
+            _log.debug(
+                "received a webhook; its kind, according to its content: %s",
+                parse_webhook(body).kind,
+            )
         return _ACCEPTED
 
     async def receive_pieces(self, token: str, pieces: AsyncIterable[bytes]) -> int:
-        """Take a call whose body comes in pieces, and read no more of it than is needed.
+        """Process a call with a body in pieces, and read only as much of it as necessary.
 
-        Returns: As `receive`, and 400 if the body breaks off. The body of a call that is not
-            expected here is not read.
+        Returns: As `receive`, and 400 if the body ends early. The body is not read if no job of
+            this process expects the token.
         """
         body = bytearray()
         if self._find(token) is None:
@@ -175,21 +181,21 @@ class Webhooks:
                 if len(body) > LARGEST_BODY_BYTES:
                     break
         except Exception as error:  # noqa: BLE001 - each framework has its own
-            _log.debug("the body of a webhook could not be read: %s", type(error).__name__)
+            _log.debug("cannot read the body of a webhook: %s", type(error).__name__)
             return _BROKEN_OFF
         return self.receive(token, bytes(body))
 
     def _find(self, token: str) -> list[ExpectedWebhook] | None:
-        """Return what waits for a token, possibly nothing any more; None if it is not known.
+        """Return the webhooks with this token, none if their job has ended; None if it is unknown.
 
-        Each token is compared with all, so that the time does not reveal any of them.
+        The token is compared with all known tokens, so that the time does not reveal any of them.
         """
-        given = _as_bytes(token)
-        ended = sum([hmac.compare_digest(given, each) for each in tuple(self._ended)])
+        called = _as_bytes(token)
+        ended = sum([hmac.compare_digest(called, each) for each in tuple(self._ended)])
         found = [
             each
             for each in tuple(self._expected)
-            if hmac.compare_digest(given, each._token)  # noqa: SLF001 - its other half
+            if hmac.compare_digest(called, each._token)  # noqa: SLF001 - the two classes belong together
         ]
         return found if found or ended else None
 
@@ -200,19 +206,19 @@ def _problems_of_url(url: object) -> Iterator[Problem]:
     if found or not isinstance(url, str):
         return
     parts = split_url(url)
-    place = parts and _PLACE.fullmatch(parts.netloc.rpartition("@")[2])
-    if parts is None or not place or parts.scheme not in ("https", "http"):
-        yield Problem("url", "url", "must be as in https://shop.example/newsleopard")
+    host = parts and _HOST.fullmatch(parts.netloc.rpartition("@")[2])
+    if parts is None or not host or parts.scheme not in ("https", "http"):
+        yield Problem("url", "url", "must be a URL such as https://shop.example/newsleopard")
         return
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        yield Problem("url", "https", "must be https; http is for loopback only")
+        yield Problem("url", "https", "must begin with https://; http is allowed for loopback only")
     if "@" in parts.netloc or "?" in url or "#" in url:
         yield Problem("url", "url", "must have no user, query or fragment; leave them out")
     elif not _PATH.fullmatch(parts.path.rstrip("/")):
         yield Problem(
             "url",
             "path",
-            "must have a path of its own, as /newsleopard, of letters, digits, and -._~",
+            "must have a path such as /newsleopard, of letters, digits and -._~",
         )
 
 
@@ -226,11 +232,11 @@ def _problems_of_secret(secret: object) -> Iterator[Problem]:
             yield Problem(
                 "secret",
                 "range",
-                f"has {size} bytes, and must have at least {_SHORTEST_SECRET_BYTES}; make one "
-                "with secrets.token_urlsafe(), and keep it with your API key",
+                f"has {size} bytes, but needs at least {_SHORTEST_SECRET_BYTES}; create one "
+                "with secrets.token_urlsafe(), and store it with your API key",
             )
 
 
 def _as_bytes(text: str) -> bytes:
-    """Encode any text, also one that UTF-8 has no bytes for."""
+    """Encode any text, including surrogates, which UTF-8 cannot encode."""
     return text.encode("utf-8", "surrogatepass")

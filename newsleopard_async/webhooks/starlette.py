@@ -20,16 +20,15 @@ def route(webhooks: Webhooks, *, path: str | None = None) -> Route:
     ``app.router.routes.append(route(webhooks))``.
 
     Args:
-        webhooks: Receives the calls.
-        path: Where the route is, if the server in front of your application changes paths; by
-            default it is the path of the URL that ``webhooks`` has. What a root path, a mount or a
-            prefix adds by itself is left out.
+        webhooks: The receiver of the calls.
+        path: The path of the route, without the root path, mount or prefix that the framework adds;
+            by default the path of the URL of ``webhooks``. Pass it if a proxy changes paths.
     """
-    place = (webhooks.path if path is None else path).rstrip("/")
+    base = (webhooks.path if path is None else path).rstrip("/")
 
     async def receive(request: Request) -> Response:
         async with contextlib.aclosing(request.stream()) as pieces:
             status = await webhooks.receive_pieces(request.path_params["token"], pieces)
         return Response(status_code=status)
 
-    return Route(f"{place}/{{token}}", receive, methods=["POST"])
+    return Route(f"{base}/{{token}}", receive, methods=["POST"])

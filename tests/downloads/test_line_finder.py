@@ -29,7 +29,12 @@ def find(
     return list(finder.lines)
 
 
-A, B, A2, NOBODY = ("a@x.tw", "A", "1"), ("b@x.tw", "B", "2"), ("a@x.tw", "A", "2"), ("", "N", "3")
+A, B, A2, NO_EMAIL = (
+    ("a@x.tw", "A", "1"),
+    ("b@x.tw", "B", "2"),
+    ("a@x.tw", "A", "2"),
+    ("", "N", "3"),
+)
 
 
 @pytest.mark.parametrize(
@@ -40,15 +45,15 @@ A, B, A2, NOBODY = ("a@x.tw", "A", "1"), ("b@x.tw", "B", "2"), ("a@x.tw", "A", "
         ([A2, A], [A, A2], [3, 2]),
         ([A, A], [A, B, A], [2, 4]),
         ([A, A, A], [A, A, A], [2, 3, 4]),
-        ([NOBODY], [A, NOBODY], [3]),
+        ([NO_EMAIL], [A, NO_EMAIL], [3]),
         ([("", "", "")], [A, ("", "", "")], [3]),
-        ([NOBODY], [A], [0]),
+        ([NO_EMAIL], [A], [0]),
         ([("c@x.tw", "C", "1")], [A, B], [0]),
         ([(" B@X.tw ", "B ", " 2")], [A, B], [3]),
         ([("b@x.tw", "b", "2.0")], [A, B], [3]),
         ([("a@x.tw", "A", "9")], [A, A2], [0]),
         ([("a@x.tw", "A", "8"), ("a@x.tw", "A", "9")], [A], [0, 0]),
-        ([("", "N", "9")], [NOBODY], [0]),
+        ([("", "N", "9")], [NO_EMAIL], [0]),
         ([("b@x.tw",)], [A, B], [3]),
         ([("b@x.tw", "B", "2", "more")], [A, ("b@x.tw", "B", "2", "more")], [3]),
         ([], [A], []),
@@ -57,12 +62,12 @@ A, B, A2, NOBODY = ("a@x.tw", "A", "1"), ("b@x.tw", "B", "2"), ("a@x.tw", "A", "
 def test_row_is_found_by_its_cells_or_its_address(
     wanted: list[tuple[str, ...]], given: list[tuple[str, ...]], lines: list[int]
 ) -> None:
-    """By all its cells first; by the address alone where that can mean one row only."""
+    """A row is found by all its cells, or by its address if only one row has the address."""
     assert find(wanted, given) == lines
 
 
 def test_columns_are_compared_by_their_names() -> None:
-    """The two tables may have them in another order, and others besides."""
+    """The two tables can have another order of columns, and additional columns."""
     wanted = [("2", "a@x.tw", "kept"), ("1", "a@x.tw", "kept")]
     given = [("a@x.tw", "A", "1"), ("a@x.tw", "A", "2")]
 

@@ -1,4 +1,4 @@
-"""Columns of report files are recognised, and never taken for what they may not be."""
+"""Columns of report files are recognised, and other columns are not confused with them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_address_is_the_recipients(header: str, row: str, path: Path) -> N
     "row", ["https://x.tw/?u=b@x.tw,550 <b@x.tw> is full,a@x.tw", "mailto:b@x.tw,a@x.tw"]
 )
 async def test_address_without_a_header_is_known_by_its_look(row: str, path: Path) -> None:
-    """It is no link or text with an address in it; no other cell means anything."""
+    """A link or text that contains an address is not an address; other cells have no meaning."""
     (found, longer) = await rows_of(path, f"{row}\n2026-01-05,-,-,a@x.tw\n")
 
     assert found.email == longer.email == "a@x.tw"
@@ -101,7 +101,7 @@ async def test_cell_with_an_at_sign_is_no_address_without_a_header(cell: str, pa
 
 
 async def test_address_may_stand_behind_a_name(path: Path) -> None:
-    """As in a mail's own header; it is given as it stands in the file."""
+    """An address as in a mail header is returned unchanged."""
     (found,) = await rows_of(path, "收件人\n王小明 <a@x.tw>\n")
 
     assert found.email == "王小明 <a@x.tw>"
@@ -147,7 +147,7 @@ REASONS = [
 async def test_answer_of_a_server_may_have_lines_that_look_like_rows(
     reason: str, header: str, separator: str, path: Path
 ) -> None:
-    """Its row is one, whatever is in its lines; so with a header as without."""
+    """A cell with several lines is part of one row, with and without a header."""
     rows = [[who, "A", "2026-01-05 10:00:00", reason] for who in ("a@x.tw", "b@x.tw")]
     file = io.StringIO(newline="")
     table = [*([header.split(",")] if header else []), *rows]
@@ -173,7 +173,7 @@ CELLS = st.lists(
 def test_any_proper_report_is_read_as_it_was_written(
     rows: list[tuple[str, str, str]], separator: str
 ) -> None:
-    """Whatever is in its cells: RFC 4180 has quotes for all of it."""
+    """Cells can have any content, because RFC 4180 has quotes."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter=separator)
     writer.writerows([("EMAIL", "NAME", "NOTE", "REASON"), *(("c@x.tw", *row) for row in rows)])
@@ -247,19 +247,19 @@ async def test_reason_is_in_words_if_there_are_any(
 @pytest.mark.parametrize(
     ("content", "rule", "says"),
     [
-        (b"PK\x03\x04zzzz", "not-text", "is not a CSV file but a zip archive; download"),
-        (b"<html><body>", "spreadsheet-file", "is not a CSV file but an HTML page; download"),
-        (b'{"message":"expired"}', "not-text", "is not a CSV file but JSON; download the report"),
-        (b"<Error><Code>x</Code></Error>", "not-text", "is not a CSV file but HTML or XML; down"),
-        (b"Access denied", "not-text", "has one line only, and no column or address in it is"),
-        ("連結已過期, 請重新登入".encode("big5"), "not-text", "has one line only, and no column"),
-        (b"Error,the link has expired\n", "not-text", "has one line only, and no column or"),
-        (b"Error\r\n\r\n", "not-text", "has one line only, and no column or address"),
+        (b"PK\x03\x04zzzz", "not-text", "is not a CSV file but a zip archive; "),
+        (b"<html><body>", "spreadsheet-file", "is not a CSV file but an HTML page; "),
+        (b'{"message":"expired"}', "not-text", "is not a CSV file but JSON; "),
+        (b"<Error><Code>x</Code></Error>", "not-text", "is not a CSV file but HTML or XML; "),
+        (b"Access denied", "not-text", "has only one line"),
+        ("連結已過期, 請重新登入".encode("big5"), "not-text", "has only one line"),
+        (b"Error,the link has expired\n", "not-text", "has only one line"),
+        (b"Error\r\n\r\n", "not-text", "has only one line"),
         (b"EMAIL\n\xff\xfe\xfd\n", "encoding", "cannot be decoded: line 2 has the bytes ff"),
     ],
 )
 async def test_unreadable_file_is_named(content: bytes, rule: str, says: str, path: Path) -> None:
-    """In words for a report, which nobody exports as they do contacts."""
+    """The message names a report file and its way out, not contacts."""
     path.write_bytes(content)
 
     with pytest.raises(InvalidRequest) as caught:
@@ -289,7 +289,7 @@ async def test_unreadable_file_is_named(content: bytes, rule: str, says: str, pa
 async def test_file_of_one_line_is_a_header_a_row_or_unknown(
     content: str, people: int | None, path: Path
 ) -> None:
-    """A header without a row is nobody; words are never nobody."""
+    """A header without rows counts 0 addresses; a message is an error."""
     path.write_text(content, "utf-8")
 
     assert (await count_report(path, encoding=None)).people == people
@@ -306,7 +306,7 @@ FRAMED = [
 
 @pytest.mark.parametrize("frame", FRAMED)
 async def test_title_and_total_are_no_rows(frame: str, path: Path) -> None:
-    """Whoever opened a report in a spreadsheet may have added them."""
+    """A spreadsheet can have added them."""
     table = 'EMAIL,NAME,OPENED_AT\na@x.tw,"A\nc@x.tw,C,x",2026-01-05 10:00\nb@x.tw,Total,\n'
 
     first, second = await rows_of(path, frame.format(table=table))
@@ -326,7 +326,7 @@ async def test_title_and_total_are_no_rows(frame: str, path: Path) -> None:
     ],
 )
 async def test_row_of_words_of_headers_is_no_header(content: str, path: Path) -> None:
-    """A header has more cells than what stands above it, and no address is above it."""
+    """A header has more cells than the lines above it, which have no address."""
     found = await rows_of(path, content)
 
     assert list(found[0].values) == content.splitlines()[0].split(",")

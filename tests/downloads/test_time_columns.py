@@ -1,4 +1,4 @@
-"""The column that says when is recognised, and no other is taken for it."""
+"""The column with the time of the event is recognised, and no other column is used."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAMED = [
 
 @pytest.mark.parametrize(("kind", "header", "place"), NAMED)
 def test_column_of_the_event_is_found(kind: str, header: str, place: int) -> None:
-    """The type of the file says which event it is; else it is called time and nothing else."""
+    """The type of the file decides the name of the column; or the name is only "time"."""
     assert [column.place for column in time_columns(header.split(","), kind)] == [place]
 
 
@@ -110,7 +110,7 @@ def test_reserved_column_is_none(name: str) -> None:
     ],
 )
 def test_zone_in_the_name_is_that_of_the_times(name: str, hours: float | None) -> None:
-    """Where it is an offset or Taipei's; else it is what the caller says."""
+    """The name's zone counts if it is an offset or Taipei; otherwise the caller's zone does."""
     ours = timezone(timedelta(hours=1))
     expected: tzinfo = ours if hours is None else timezone(timedelta(hours=hours))
 

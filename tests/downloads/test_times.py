@@ -38,7 +38,7 @@ TAIPEI = ZoneInfo("Asia/Taipei")
     ],
 )
 def test_time_with_its_zone_is_read(text: str) -> None:
-    """ISO 8601, mail's form and the seconds since 1970, whatever the caller's zone."""
+    """ISO 8601, the mail format and seconds since 1970 do not depend on the caller's zone."""
     assert read_time(text) == read_time(text, TAIPEI) == TWO
 
 
@@ -61,7 +61,7 @@ def test_time_with_its_zone_is_read(text: str) -> None:
     ],
 )
 def test_time_without_a_zone_is_of_the_one_that_is_said(text: str) -> None:
-    """UTC unless the caller says otherwise; what comes out is UTC."""
+    """A time without a zone is in the caller's zone, by default UTC; the result is in UTC."""
     found = read_time(text, TAIPEI)
 
     assert found == TWO
@@ -122,7 +122,7 @@ def test_fraction_counts_from_its_first_digit() -> None:
     ],
 )
 def test_unknown_form_is_no_time(text: str) -> None:
-    """What could mean two instants, or none, is not guessed at."""
+    """A text that can mean two instants, or none, is not read."""
     assert read_time(text) is None
 
 

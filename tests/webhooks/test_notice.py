@@ -1,4 +1,4 @@
-"""What a webhook says: both forms are read, and no body is an error."""
+"""The content of webhooks: both formats are read, and no body raises an error."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_links_of_a_report_are_read(body: Any) -> None:
 
 
 def test_import_without_its_code_is_read_if_its_state_is_known() -> None:
-    """Of two words that a state may be, only a documented one says what is meant (T43)."""
+    """If two words can be the state, only the documented word counts (T43)."""
     known = parse_webhook('{"status": "error"}')
 
     assert known.import_result == ImportResult(import_sn="", status=ImportStatus("ERROR"))  # type: ignore[arg-type]  # none is named
@@ -111,12 +111,12 @@ def test_import_without_its_code_is_read_if_its_state_is_known() -> None:
     ],
 )
 def test_any_other_body_is_unknown(body: Any) -> None:
-    """Whatever comes is accepted and means nothing: not JSON, nested, long, of another type."""
+    """Any body is accepted, and an unreadable body has no meaning."""
     assert parse_webhook(body) == WebhookNotice()
 
 
 def test_list_that_holds_itself_is_unknown() -> None:
-    """What no JSON can be is no error either."""
+    """A value that cannot be JSON is not an error."""
     body: list[Any] = []
     body.append(body)
 
@@ -149,7 +149,7 @@ def test_no_text_is_an_error(body: bytes | str) -> None:
 
 
 def test_link_to_this_machine_is_not_taken_from_afar() -> None:
-    """Who believes a forged link would fetch from its own network; an emulator is at home here."""
+    """A forged link could read the own network, so loopback is allowed only with an emulator."""
     body = {"link": "http://127.0.0.1:8025/a.csv"}
 
     assert parse_webhook(body).kind == "unknown"

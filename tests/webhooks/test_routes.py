@@ -25,7 +25,7 @@ async def _in_chunks(size: int) -> AsyncIterator[bytes]:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("framework", SERVERS)
 async def test_route_answers_as_the_receiver_does(framework: str) -> None:
-    """Whatever comes gets a status of the receiver's, or one of the server's own."""
+    """Every call gets a status of the receiver or of the server."""
     port = free_port()
     webhooks = Webhooks(f"http://127.0.0.1:{port}/hooks/nl")
     with webhooks.expect() as expected:
