@@ -12,7 +12,8 @@ from starlette.requests import Request
 
 __all__ = ["CHINESE", "COOKIE", "TAGS", "Language", "language_of", "translator"]
 
-_FRAME: Final[Mapping[str, str]] = {
+CHINESE: Final[Mapping[str, str]] = {
+    # All pages.
     "NewsLeopard emulator": "電子豹模擬器",
     "live": "即時更新",
     "disconnected": "連線中斷",
@@ -63,9 +64,7 @@ _FRAME: Final[Mapping[str, str]] = {
     "Webhooks": "Webhook",
     "Controls": "操作",
     "Switches": "開關",
-}
-
-_OVERVIEW: Final[Mapping[str, str]] = {
+    # The overview.
     "An API key was sent to the storage. Presigned URLs need no key; do not send it there.": (
         "有 API 金鑰被送到檔案儲存空間。預先簽署的網址不需要金鑰，請勿附上該標頭。"
     ),
@@ -87,9 +86,7 @@ _OVERVIEW: Final[Mapping[str, str]] = {
     "Latest campaigns": "最新活動",
     "Latest mails": "最新信件",
     "Latest requests": "最新請求",
-}
-
-_MAILS: Final[Mapping[str, str]] = {
+    # Mails.
     "address, name, subject or HTML": "信箱、姓名、主旨或 HTML",
     "Campaign": "活動",
     "Variant": "版本",
@@ -137,9 +134,7 @@ _MAILS: Final[Mapping[str, str]] = {
     "bounced": "退信",
     "unsubscribed": "取消訂閱",
     "complained": "檢舉",
-}
-
-_CAMPAIGNS: Final[Mapping[str, str]] = {
+    # Campaigns.
     "No campaign has been accepted yet.": "還沒有任何活動。",
     "A/B test of the subject": "主旨 A/B 測試",
     "A/B test of the sender": "寄件人 A/B 測試",
@@ -180,9 +175,7 @@ _CAMPAIGNS: Final[Mapping[str, str]] = {
     "too few recipients for a test": "收件人太少，無法測試",
     "balance too low": "餘額不足",
     "sender is not verified": "寄件人未驗證",
-}
-
-_CONTACTS: Final[Mapping[str, str]] = {
+    # Lists, contacts and imports.
     "There is no list yet.": "還沒有群組。",
     "New list": "新增群組",
     "Create the list": "建立群組",
@@ -230,9 +223,7 @@ _CONTACTS: Final[Mapping[str, str]] = {
     "not an address": "信箱格式錯誤",
     "not a number": "不是數字",
     "not a date": "不是日期",
-}
-
-_REQUESTS: Final[Mapping[str, str]] = {
+    # Requests and webhooks.
     "There are no requests yet.": "還沒有任何請求。",
     "No request matches.": "沒有符合條件的請求。",
     "Time": "時間",
@@ -254,9 +245,7 @@ _REQUESTS: Final[Mapping[str, str]] = {
         "還沒有 webhook。匯入或匯出時請指定 webhookUrl。"
     ),
     "Deliver the due webhooks": "立即送出到期的 webhook",
-}
-
-_CONTROLS: Final[Mapping[str, str]] = {
+    # Controls.
     "On this page": "本頁內容",
     "Clock": "時鐘",
     "Faults": "故障",
@@ -336,9 +325,7 @@ _CONTROLS: Final[Mapping[str, str]] = {
     "No answer, and then the connection breaks": "沒有回應，之後連線中斷",
     "Half of the answer is missing": "回應只送出一半",
     "The answer is not JSON": "回應不是 JSON",
-}
-
-_SWITCHES: Final[Mapping[str, str]] = {
+    # Switches.
     "Each switch decides a point that the platform's documentation leaves open. T numbers refer to"
     " the documentation's page about the platform.": (
         "每個開關決定一項平台文件未明確說明的行為。T 編號請見說明文件中關於平台的頁面。"
@@ -348,17 +335,6 @@ _SWITCHES: Final[Mapping[str, str]] = {
     "changed; it was {value}": "已變更，原為 {value}",
     "Restore the start value": "還原",
     "No switch matches.": "沒有符合條件的開關。",
-}
-
-CHINESE: Final[Mapping[str, str]] = {
-    **_FRAME,
-    **_OVERVIEW,
-    **_MAILS,
-    **_CAMPAIGNS,
-    **_CONTACTS,
-    **_REQUESTS,
-    **_CONTROLS,
-    **_SWITCHES,
 }
 """All texts of the page, by their English text."""
 
