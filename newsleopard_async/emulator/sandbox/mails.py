@@ -16,10 +16,11 @@ from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.outbox import Mail, placeholders, render_mail
 from newsleopard_async.emulator.platform.submission import Variant
 from newsleopard_async.emulator.platform.waves import READING_TYPES, Wave
+from newsleopard_async.emulator.sandbox.bodies import OutboxQuery
 from newsleopard_async.emulator.sandbox.eml import headers_of, text_of
 from newsleopard_async.emulator.sandbox.views import LookView, MailRow, MailsFound, MailView
 
-__all__ = ["MailFilter", "Slices", "find_mails", "look_view", "mail_view"]
+__all__ = ["Slices", "find_mails", "look_view", "mail_view"]
 
 T = TypeVar("T")
 Slices = Generator[None, None, T]
@@ -30,32 +31,6 @@ SLICE: Final = 32
 
 MOST_TESTED: Final = 50_000
 """Chosen: a search of 50,000 mails is about a second of work; `next` continues from there."""
-
-
-@attrs.frozen(kw_only=True)
-class MailFilter:
-    """A search for mails.
-
-    Attributes:
-        text: Part of the recipient's address or name, of the subject, or of the HTML; upper and
-            lower case are the same.
-        to: Part of the recipient's address; upper and lower case are the same.
-        campaign_sn: Code of the campaign; None for any.
-        variant: ``A`` or ``B``; None for any.
-        event: Only mails with this event, such as ``open`` or ``bounce``; None for all mails.
-        limit: Largest number of mails to return; from 1 to 500.
-        after: The value of ``next`` in the previous result; the search continues there.
-        is_oldest_first: The oldest mails come first, instead of the newest.
-    """
-
-    text: str = ""
-    to: str = ""
-    campaign_sn: str | None = None
-    variant: str | None = None
-    event: str | None = None
-    limit: int = 50
-    after: str | None = None
-    is_oldest_first: bool = False
 
 
 _Place = tuple[datetime, int, int, int]
@@ -92,7 +67,7 @@ class _Sent:
         return map(self.place, order)
 
 
-def find_mails(account: Account, search: MailFilter, now: datetime) -> Slices[MailsFound]:
+def find_mails(account: Account, search: OutboxQuery, now: datetime) -> Slices[MailsFound]:
     """Search the sent mails in slices. The caller holds the account's lock during each slice.
 
     Raises:
@@ -133,13 +108,13 @@ def find_mails(account: Account, search: MailFilter, now: datetime) -> Slices[Ma
     )
 
 
-def _can_match(sent: _Sent, search: MailFilter) -> bool:
+def _can_match(sent: _Sent, search: OutboxQuery) -> bool:
     if search.campaign_sn is not None and sent.campaign.sn != search.campaign_sn:
         return False
     return search.variant is None or sent.letter == search.variant
 
 
-def _test_of(sent: _Sent, search: MailFilter, now: datetime) -> Slices[Callable[[int], bool]]:
+def _test_of(sent: _Sent, search: OutboxQuery, now: datetime) -> Slices[Callable[[int], bool]]:
     """Return the function that tests a mail of a wave; the cheap conditions come first."""
     recipients = sent.wave.recipients
     look = sent.campaign.body.variants[sent.wave.variant]

@@ -7,7 +7,8 @@ from datetime import datetime
 from newsleopard_async.emulator.emulator import account_of
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.sandbox import queries
-from newsleopard_async.emulator.sandbox.mails import MailFilter, find_mails
+from newsleopard_async.emulator.sandbox.bodies import OutboxQuery
+from newsleopard_async.emulator.sandbox.mails import find_mails
 from newsleopard_async.emulator.sandbox.views import MailsFound
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
 
@@ -29,7 +30,7 @@ class World:
 
     async def mails(self, **wanted: object) -> MailsFound:
         """Search mails."""
-        found = find_mails(self.account, MailFilter(**wanted), await self.now())  # type: ignore[arg-type]  # as the test says
+        found = find_mails(self.account, OutboxQuery(**wanted), await self.now())  # type: ignore[arg-type]  # as the test says
         return await queries.in_slices(self.account, found)
 
 

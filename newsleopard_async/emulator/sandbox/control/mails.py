@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import attrs
 from starlette.responses import Response
 
 from newsleopard_async.emulator.sandbox import campaigns, queries
@@ -29,7 +28,7 @@ from newsleopard_async.emulator.sandbox.control.endpoint import (
     Endpoint,
 )
 from newsleopard_async.emulator.sandbox.eml import encode_eml
-from newsleopard_async.emulator.sandbox.mails import MailFilter, find_mails, mail_view
+from newsleopard_async.emulator.sandbox.mails import find_mails, mail_view
 from newsleopard_async.emulator.sandbox.views import (
     CampaignRow,
     CampaignView,
@@ -44,8 +43,8 @@ __all__ = ["ENDPOINTS", "FRAME_HEADERS", "framed"]
 
 async def _outbox(context: ControlContext, request: ControlRequest) -> MailsFound:
     now = await context.catch_up()
-    search = MailFilter(**attrs.asdict(request.query))
-    return await queries.in_slices(context.account, find_mails(context.account, search, now))
+    found = find_mails(context.account, request.query, now)
+    return await queries.in_slices(context.account, found)
 
 
 async def _mail(context: ControlContext, request: ControlRequest) -> MailView:

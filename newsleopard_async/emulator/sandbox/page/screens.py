@@ -12,7 +12,7 @@ from starlette.requests import Request
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.gateway import OPERATIONS
 from newsleopard_async.emulator.sandbox import campaigns, mails, queries
-from newsleopard_async.emulator.sandbox.mails import MailFilter
+from newsleopard_async.emulator.sandbox.bodies import OutboxQuery
 from newsleopard_async.emulator.sandbox.page import labels
 from newsleopard_async.emulator.sandbox.views import MailsFound
 
@@ -49,7 +49,7 @@ async def overview(account: Account, request: Request) -> ScreenContent:
     """Show the latest mails, campaigns and requests."""
     del request
     now = account.present()
-    latest = MailFilter(limit=SHOWN_LATEST)
+    latest = OutboxQuery(limit=SHOWN_LATEST)
     found = await queries.in_slices(account, mails.find_mails(account, latest, now))
     return ScreenContent(
         "overview.html",
@@ -76,11 +76,12 @@ async def mail_list(account: Account, request: Request) -> ScreenContent:
     return ScreenContent("mails.html", "mails", values)
 
 
-def _filter_of(request: Request, **changes: Any) -> MailFilter:
+def _filter_of(request: Request, **changes: Any) -> OutboxQuery:
     """Return the search and the filters of a URL, without an unknown event or variant."""
     query = request.query_params
-    event, variant = query.get("event") or None, query.get("variant") or None
-    search = MailFilter(
+    event: Any = query.get("event")
+    variant: Any = query.get("variant")
+    search = OutboxQuery(
         text=query.get("q", ""),
         campaign_sn=query.get("campaign") or None,
         variant=variant if variant in {"A", "B"} else None,
@@ -90,7 +91,7 @@ def _filter_of(request: Request, **changes: Any) -> MailFilter:
     return attrs.evolve(search, **changes)
 
 
-def _kept_query(search: MailFilter) -> dict[str, str]:
+def _kept_query(search: OutboxQuery) -> dict[str, str]:
     """Return the query for the link to a mail, so that the search determines its neighbours."""
     query = {
         "q": search.text,
@@ -181,7 +182,7 @@ async def one_contact(account: Account, request: Request) -> ScreenContent:
     """Show one contact, and the last mails to it."""
     now = account.present()
     contact = queries.contact_view(account, request.path_params["email"])
-    to = MailFilter(to=contact.email, limit=SHOWN_MAILS_OF_CONTACT)
+    to = OutboxQuery(to=contact.email, limit=SHOWN_MAILS_OF_CONTACT)
     found = await queries.in_slices(account, mails.find_mails(account, to, now))
     values = {
         "contact": contact,
