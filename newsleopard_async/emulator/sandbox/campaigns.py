@@ -41,11 +41,11 @@ def campaign_view(account: Account, campaign_sn: str, now: datetime) -> Campaign
         found = account.campaigns.all.get(campaign_sn)
         if found is None:
             raise LookupError(f"campaign {campaign_sn!r} does not exist; check the code")
-        row, body = _row(found, now), found.body
+        body = found.body
         letters = "AB" if len(body.variants) > 1 else [""]
         unfilled = found.unknown_placeholders
         return CampaignView(
-            **{field.name: getattr(row, field.name) for field in attrs.fields(CampaignRow)},
+            **attrs.asdict(_row(found, now), recurse=False),
             timeline=tuple(sorted(_moments(account, found, now), key=lambda each: each.at)),
             selected=body.selected,
             excluded=body.excluded,

@@ -241,7 +241,7 @@ def mail_view(account: Account, name: str, now: datetime) -> Slices[MailView]:
     recipient = wave.recipients[index]
     looks = tuple(_look(sent, index, variant) for variant in range(len(campaign.body.variants)))
     return MailView(
-        **{field.name: getattr(row, field.name) for field in attrs.fields(MailRow)},
+        **attrs.asdict(row, recurse=False),
         html=mail.html,
         text=text_of(mail.html),
         headers=headers_of(row),

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.lowlevel
+import attrs
 
 from newsleopard_async.emulator.http.app import catch_up_in_slices
 from newsleopard_async.emulator.platform.account import Account
@@ -48,6 +49,7 @@ __all__ = [
     "import_view",
     "imports",
     "in_slices",
+    "list_row",
     "lists",
     "request_view",
     "webhook_row",
@@ -112,13 +114,9 @@ async def catch_up(account: Account) -> datetime:
 def clock_view(account: Account) -> ClockView:
     """Show the clock."""
     clock = account.clock
-    is_movable = isinstance(clock, EmulatorClock)
-    return ClockView(
-        now=clock.now(),
-        is_held=clock.is_held if isinstance(clock, EmulatorClock) else False,
-        speed=clock.speed if isinstance(clock, EmulatorClock) else 1.0,
-        is_movable=is_movable,
-    )
+    if isinstance(clock, EmulatorClock):
+        return ClockView(now=clock.now(), is_held=clock.is_held, speed=clock.speed, is_movable=True)
+    return ClockView(now=clock.now(), is_held=False, speed=1.0, is_movable=False)
 
 
 def account_view(account: Account, now: datetime, *, version: str) -> AccountView:
@@ -148,6 +146,24 @@ def lists(account: Account, now: datetime) -> tuple[ListRow, ...]:
         filling = account.imports.filling()
         found = reversed(account.book.lists.values())
         return tuple(_list_row(account, each, filling, now) for each in found)
+
+
+def list_row(account: Account, list_sn: str, now: datetime) -> ListRow:
+    """Show one list.
+
+    Raises:
+        LookupError: the account has no list with this code.
+    """
+    with account.lock:
+        found = _list_of(account, list_sn)
+        return _list_row(account, found, account.imports.filling(), now)
+
+
+def _list_of(account: Account, list_sn: str) -> ContactList:
+    found = account.book.lists.get(list_sn)
+    if found is None:
+        raise LookupError(f"list {list_sn!r} does not exist; check the code")
+    return found
 
 
 def _list_row(
@@ -180,9 +196,8 @@ def find_contacts(
         LookupError: the list does not exist, or ``after`` is not a value of ``next``.
     """
     book = account.book
-    if list_sn is not None and list_sn not in book.lists:
-        raise LookupError(f"list {list_sn!r} does not exist; check the code")
-    numbers = (book.everyone() if list_sn is None else book.lists[list_sn].members.numbers).order
+    members = book.everyone() if list_sn is None else _list_of(account, list_sn).members.numbers
+    numbers = members.order
     part, found, last = text.strip().lower(), list[int](), None
     for index in range(_index_after(after), len(numbers)):
         if part in book.addresses[numbers[index]]:
@@ -233,12 +248,8 @@ def contact_view(account: Account, email: str) -> ContactView:
         number = book.number(address)
         if number is None or book.contact(number, book.history.version) is None:
             raise LookupError(f"contact {address!r} does not exist; check the address")
-        row = _contact_row(account, number)
         return ContactView(
-            email=row.email,
-            name=row.name,
-            values=row.values,
-            excluded_since=row.excluded_since,
+            **attrs.asdict(_contact_row(account, number), recurse=False),
             lists=tuple(
                 each.sn
                 for each in book.lists.values()
@@ -267,11 +278,8 @@ def exclusions(account: Account, now: datetime) -> tuple[ExclusionRow, ...]:
 def imports(account: Account) -> tuple[ImportRow, ...]:
     """Show the imports, the newest first."""
     with account.lock:
-        return tuple(ImportRow(**_import_fields(job)) for job in _newest_jobs(account))
-
-
-def _newest_jobs(account: Account) -> Iterator[ImportJob]:
-    return reversed(account.imports.jobs.values())
+        jobs = reversed(account.imports.jobs.values())
+        return tuple(ImportRow(**_import_fields(job)) for job in jobs)
 
 
 def import_view(account: Account, import_sn: str) -> ImportView:

@@ -41,15 +41,7 @@ async def _lists(context: ControlContext, request: ControlRequest) -> tuple[List
 
 
 async def _list(context: ControlContext, request: ControlRequest) -> ListRow:
-    return await _list_of(context, request.path["sn"])
-
-
-async def _list_of(context: ControlContext, sn: str) -> ListRow:
-    rows = queries.lists(context.account, await context.catch_up())
-    found = next((each for each in rows if each.sn == sn), None)
-    if found is None:
-        raise LookupError(f"list {sn!r} does not exist; check the code")
-    return found
+    return queries.list_row(context.account, request.path["sn"], await context.catch_up())
 
 
 async def _add_list(context: ControlContext, request: ControlRequest) -> ListRow:
@@ -60,7 +52,7 @@ async def _add_list(context: ControlContext, request: ControlRequest) -> ListRow
         made = account.book.create_list(
             account.codes.sn(), body.name, account.present(), is_segment=body.is_segment
         )
-    return await _list_of(context, made.sn)
+    return queries.list_row(account, made.sn, await context.catch_up())
 
 
 async def _contacts(context: ControlContext, request: ControlRequest) -> ContactsFound:

@@ -156,11 +156,9 @@ async def list_list(account: Account, request: Request) -> ScreenContent:
 async def one_list(account: Account, request: Request) -> ScreenContent:
     """Show one list with its contacts."""
     sn = request.path_params["sn"]
-    rows = {each.sn: each for each in queries.lists(account, account.present())}
-    if sn not in rows:
-        raise LookupError(f"list {sn!r} does not exist; check the code")
+    row = queries.list_row(account, sn, account.present())
     values = await _contacts(account, request, list_sn=sn)
-    return ScreenContent("list.html", "lists", {**values, "list": rows[sn]})
+    return ScreenContent("list.html", "lists", {**values, "list": row})
 
 
 async def contact_list(account: Account, request: Request) -> ScreenContent:
