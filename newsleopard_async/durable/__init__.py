@@ -1,4 +1,4 @@
-"""Sends that survive every process: kept in SQLite or Postgres, carried by workers (DBOS)."""
+"""Durable sends: campaigns that SQLite or Postgres stores until workers have sent them (DBOS)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The accounts that a worker sends for: their clients, and what they are in trouble with.
+"""The accounts that a worker sends for: the client and the circuit breaker of each.
 
-A client has the API key of its account; it is nowhere else. If the key is refused, it may have been
-changed: the next attempt gets another client, and the old one is closed once nobody uses it.
-
-If the platform refuses the key, or is out of order, that is so for all sends of the account. So one
-attempt finds out for all: else a thousand that are due would use the day's quota up on it.
+- Only the client of an account has its API key. If the platform refuses the key, the next attempt
+  gets a new client, because the key was possibly changed. The old client is closed after its last
+  attempt has ended.
+- If the platform refuses the key or fails, it does so for all sends of the account. So one attempt
+  tests the account for all: else a thousand due attempts would use up the daily quota.
 """
 
 from __future__ import annotations
@@ -28,21 +28,23 @@ from newsleopard_async.errors import (
 __all__ = ["CircuitBreaker", "Clients"]
 
 _OF_THE_ACCOUNT: Final = (AuthenticationError, ServerError)
-"""What any other attempt of the account would end with, too."""
+"""The errors with which all other attempts of the account would end as well."""
 
 _SHORTEST: Final = timedelta(minutes=1)
+"""Chosen: most faults of a server last seconds or minutes."""
+
 _LONGEST: Final = timedelta(minutes=15)
-"""Chosen: a day of it then costs some hundred attempts, of up to five requests each."""
+"""Chosen: a fault of a day costs about a hundred attempts, of up to five requests each."""
 
 
 @attrs.define(eq=False)
 class _Client:
-    """A client, and who has it.
+    """A client and its uses.
 
     Attributes:
         nl: The client.
-        accounts: Whose next attempts get it.
-        users: How many attempts use it.
+        accounts: The accounts that get this client for their next attempts.
+        users: The number of attempts that use it now.
     """
 
     nl: NewsLeopard
@@ -51,10 +53,10 @@ class _Client:
 
 
 class Clients:
-    """The clients of accounts, each made when it is first needed.
+    """The clients of the accounts; each is created when it is first needed.
 
     Args:
-        factory: Makes the client of an account, by its name; it may give several accounts one.
+        factory: Returns the client of the account with this name; several accounts can share one.
     """
 
     def __init__(self, factory: Callable[[str], NewsLeopard]) -> None:
@@ -63,10 +65,10 @@ class Clients:
 
     @contextlib.asynccontextmanager
     async def using(self, account: str) -> AsyncIterator[NewsLeopard]:
-        """Use the client of an account, within the context.
+        """Return the client of an account for use within the context.
 
         Raises:
-            ConfigurationError: the factory returned something else.
+            ConfigurationError: the factory did not return a client.
             Exception: any error of the factory.
         """
         client = self._of(account)
@@ -81,23 +83,23 @@ class Clients:
         for client in self._all:
             if account in client.accounts:
                 return client
-        made = self._factory(account)
-        if not isinstance(made, NewsLeopard):
+        nl = self._factory(account)
+        if not isinstance(nl, NewsLeopard):
             raise ConfigurationError(
-                f"clients returned {type(made).__name__} for the account {account!r}; it must "
+                f"clients returned {type(nl).__name__} for the account {account!r}; it must "
                 "return a NewsLeopard, and must not be async"
             )
         for client in self._all:
-            if client.nl is made:
+            if client.nl is nl:
                 break
         else:
-            client = _Client(made)
+            client = _Client(nl)
             self._all.append(client)
         client.accounts.add(account)
         return client
 
     async def renew(self, account: str) -> None:
-        """Let the next attempt of an account get another client."""
+        """Create a new client for the next attempt of an account."""
         for client in tuple(self._all):
             client.accounts.discard(account)
             await self._close_if_unused(client)
@@ -110,24 +112,24 @@ class Clients:
             await client.nl.aclose()
 
     def submit_s(self) -> float:
-        """Return the longest time that an answer to a submit is waited for, in seconds."""
-        waits_s = (each.nl._api.timeouts.submit_s for each in self._all)  # noqa: SLF001 - no public name says it
+        """Return the longest timeout of a submit among the clients, in seconds."""
+        waits_s = (each.nl._api.timeouts.submit_s for each in self._all)  # noqa: SLF001 - it has no public name
         return max(waits_s, default=0.0)
 
     async def aclose(self) -> None:
-        """Close them."""
+        """Close all clients."""
         while self._all:
             await self._all.pop().nl.aclose()
 
 
 @attrs.frozen
 class _OpenCircuit:
-    """What an attempt ended with, and until when the others are spared.
+    """An error of an account that prevents further attempts for a time.
 
     Attributes:
-        error: Its error.
-        lasts: For how long; twice as long if it is met again.
-        until: From then on one more finds out.
+        error: The error of the last attempt.
+        lasts: How long attempts are skipped; it doubles with each further such error.
+        until: The time after which one attempt tests the account again.
     """
 
     error: Exception
@@ -137,38 +139,38 @@ class _OpenCircuit:
 
 @attrs.define(eq=False)
 class CircuitBreaker:
-    """What accounts are in trouble with, as far as this worker knows."""
+    """Stops the attempts of an account for a time after an error that all of them would meet."""
 
     _all: dict[str, _OpenCircuit] = attrs.field(factory=dict, init=False)
 
     def open_error(self, account: str, now: datetime) -> Exception | None:
-        """Return what an attempt would end with; None if it is to be made.
+        """Return the error with which an attempt would end; None if the attempt must be made.
 
         Args:
-            account: Whose it is.
-            now: The time.
+            account: The account of the send.
+            now: The current time.
         """
         circuit = self._all.get(account)
         if circuit is None:
             return None
-        # A clock that was set back makes it no longer.
+        # A clock that was set back does not extend the time.
         if circuit.until - circuit.lasts <= now < circuit.until:
             return circuit.error
         self._all[account] = attrs.evolve(circuit, until=now + circuit.lasts)
         return None
 
     def note(self, account: str, error: Exception | None, now: datetime) -> None:
-        """Note how an attempt ended that was made.
+        """Record how an attempt ended.
 
         Args:
-            account: Whose it was.
-            error: What it raised.
-            now: The time.
+            account: The account of the send.
+            error: The exception that the attempt raised; None if it succeeded.
+            now: The current time.
         """
         if isinstance(error, _OF_THE_ACCOUNT):
             before = self._all.get(account)
             lasts = _SHORTEST if before is None else min(2 * before.lasts, _LONGEST)
             self._all[account] = _OpenCircuit(error.with_traceback(None), lasts, now + lasts)
         elif error is None or isinstance(error, APIError):
-            # It answers. Of anything else it is not known whether it was asked.
+            # The platform answered. After other errors it is unknown whether a request was sent.
             self._all.pop(account, None)

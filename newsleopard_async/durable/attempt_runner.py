@@ -1,14 +1,14 @@
-"""One attempt at a send: the pipeline itself, and what is to follow however that ends.
+"""One attempt at a send: it runs the pipeline and decides when the next attempt is due.
 
 The rules:
 
-- An attempt carries `send_campaign` with the send key, over the store that is in the same database.
-  That at most one campaign is sent rests on the record of the run, and not on who carries it; that
-  it is the right one, on the `guard`.
-- An attempt never waits for long. What has to wait, for the day's end, a person, or a campaign's
-  schedule, ends the attempt; the next one is a row that is due later.
-- What may pass is tried again by itself, at ever longer distances. What needs a change is failed,
-  and costs no more request.
+- An attempt runs `send_campaign` with the send key and the store in the same database. The record
+  of the run ensures that at most one campaign is sent, even if two workers run the same attempt.
+  The `guard` ensures that it is the right campaign.
+- An attempt never waits for long, because it occupies a slot of the worker. If it has to wait for
+  the end of the day, a person, or a campaign's schedule, it ends, and the next one is due later.
+- After an error that can pass, the next attempt follows automatically, after growing pauses. After
+  an error that needs a change, the send is failed and costs no further request.
 """
 
 from __future__ import annotations
@@ -57,50 +57,51 @@ __all__ = ["PURGED", "AttemptRunner", "result_of_error"]
 PURGED: Final = "its spec was purged; start it again with the same spec"
 
 _SHORTEST_PAUSE_S: Final = 60.0
+"""Chosen: most errors that pass do so within minutes."""
+
 _LONGEST_PAUSE_S: Final = 3_600.0
-"""Chosen: what passes mostly does so in minutes; and a fault of a week costs a send 24 tries a day,
-which leaves the day's quota to others."""
+"""Chosen: a fault of a week costs 24 attempts per day and send; others need the daily quota too."""
 
 _MOST_UNKNOWN: Final = 10
-"""Chosen: so many attempts may end with an error of something else than this library: some hours,
-in which a disk is made room on, or a bucket comes back."""
+"""The number of attempts that can end with an error of other software. Chosen: they take some
+hours, in which someone can free disk space, or a bucket becomes available again."""
 
 _LONGEST_MESSAGE: Final = 500
-"""In characters. Chosen: as in the record of a run."""
+"""In characters. Chosen: the same limit as in the record of a run."""
 
 _AFTER_OTHER_S: Final = 20.0
-"""How long another run is left alone that does not say for how long it has the key."""
+"""Chosen: the pause if another run has the key and the store does not report for how long."""
 
 _GLANCE: Final = Polling(first_s=5.0, max_s=20.0, deadline_s=60.0)
-"""Chosen: how long an attempt watches a campaign that is being sent; then it gives its place up."""
+"""Chosen: how long an attempt polls a campaign that is being sent, before it frees its slot."""
 
 _LONGEST_GLANCE_S: Final = 90.0
-"""Chosen: that, and a last answer which takes its time."""
+"""Chosen: the deadline of `_GLANCE`, and time for a last slow answer."""
 
 _BETWEEN_GLANCES_S: Final = 300.0
-"""Chosen: some dozen requests an hour for a campaign that is being sent for hours."""
+"""Chosen: about a dozen polls per hour for a campaign that takes hours to send."""
 
 _WATCHED_FOR: Final = timedelta(days=7)
-"""Chosen: a campaign that is not sent a week after its time needs a person."""
+"""Chosen: if a campaign is not sent a week after its time, a person must act."""
 
 _LAST_SAVE_S: Final = 5.0
-"""Chosen: a worker that leaves must not hang. If the database is away for longer, another worker
-finds that this one is gone."""
+"""Chosen: a worker that leaves must not wait long. If the database is away for longer, another
+worker takes the attempt over."""
 
 _log: Final = Log()
 
 
 @attrs.frozen
 class AttemptRunner:
-    """Carries attempts, in this process.
+    """Runs the attempts of this process.
 
     Attributes:
-        ledger: Where the sends are.
-        store: Keeps their runs.
-        database: Where all of these are.
-        clients: Of their accounts.
-        contacts: Opens their contacts.
-        breaker: Of the accounts.
+        ledger: The send ledger.
+        store: The store of the runs.
+        database: The database of the ledger and the store.
+        clients: The clients of the accounts.
+        contacts: Opens the contacts of the sends.
+        breaker: The circuit breaker of the accounts.
     """
 
     ledger: Ledger
@@ -111,9 +112,9 @@ class AttemptRunner:
     breaker: CircuitBreaker = attrs.field(factory=CircuitBreaker, init=False)
 
     async def run(self, attempt: SendAttempt) -> str:
-        """Make an attempt, note how it ended, and make the next one due if there is to be one.
+        """Run an attempt, record its result, and enqueue the next attempt if one follows.
 
-        Returns: What became of it, in a word.
+        Returns: The state of the send after it, or ``superseded``.
         """
         result = None
         try:
@@ -125,10 +126,10 @@ class AttemptRunner:
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(_LAST_SAVE_S, shield=True):
                 if result is None or row is None:
-                    # This worker leaves. Another one goes on at once.
+                    # This worker leaves. Another one continues immediately.
                     await self.ledger.go_on(attempt, is_asked_for=False)
                 else:
-                    # Once more, if it was noted just now; it is the same.
+                    # If it was saved just now, the second save changes nothing.
                     await self.ledger.save_result(attempt, row.account, result)
             raise
         return result.state
@@ -138,7 +139,7 @@ class AttemptRunner:
         _log.info("attempt %d at %r begins", row.attempt, key)
         try:
             result = await self._attempt(row)
-        except Exception as raised:  # noqa: BLE001 - after any error the worker goes on
+        except Exception as raised:  # noqa: BLE001 - no error may stop the worker
             error = raised.error if isinstance(raised, _AttemptSkipped) else raised
             if error is raised:
                 self.breaker.note(row.account, error, _now())
@@ -147,10 +148,10 @@ class AttemptRunner:
             run = await self._run_of(key)
             result = result_of_error(error, run=run, number=row.attempt, now=_now())
             if not isinstance(error, (NewsLeopardError, ContactsUnavailable)):
-                # Without its text, which may hold contacts or the key.
+                # Without its text, which can contain contacts or the key.
                 _log.error("".join(traceback.format_tb(error.__traceback__)))
             _log.warning(
-                "attempt %d at %r ended with %s: %s; it is %s",
+                "attempt %d at %r ended with %s: %s; the send is %s",
                 row.attempt,
                 key,
                 result.error,
@@ -159,7 +160,7 @@ class AttemptRunner:
             )
         else:
             self.breaker.note(row.account, None, _now())
-            _log.info("attempt %d at %r ended; it is %s", row.attempt, key, result.state)
+            _log.info("attempt %d at %r ended; the send is %s", row.attempt, key, result.state)
         return result
 
     async def _run_of(self, send_key: str) -> RunState | None:
@@ -169,7 +170,7 @@ class AttemptRunner:
     @hides_variables
     async def _attempt(self, row: SendRow) -> AttemptResult:
         if row.spec is None:
-            # Two had the attempt before; one failed, and the other one wanted to go on.
+            # The attempt before ran twice: one run failed, and the other one made this attempt due.
             raise InvalidRequest.of("send_key", "missing", PURGED)
         spec = from_plain(SendSpec, json.loads(row.spec))
         if row.outcome is not None:
@@ -180,23 +181,24 @@ class AttemptRunner:
             return AttemptResult(
                 state="cancelled",
                 error="DeadlineExceeded",
-                message=f"it could not begin before {spec.not_after}, and nothing was sent",
+                message=f"the send could not begin before {spec.not_after}; nothing was sent",
             )
         self._check_breaker(row)
         outcome = await self._send(row, spec)
         if spec.wait == "accepted":
             return _done(outcome)
-        # Until then nothing can be seen of it.
+        # Before this time the campaign cannot be sent yet.
         due = _sent_at(spec, _now()).timestamp() + _GLANCE.first_s
         return AttemptResult(state="waiting", next_at=due, outcome=json.dumps(outcome.to_dict()))
 
     def _check_breaker(self, row: SendRow) -> None:
-        """Ask for nothing if another attempt of the account has found out what would come of it.
+        """Skip the attempt if another attempt of the account has met an error that this would meet.
 
-        A person who lets a send go on has changed something; then nothing is known of it.
+        A send that a person retries is not skipped, because the person has possibly put the account
+        right.
 
         Raises:
-            _Spared: with that.
+            _AttemptSkipped: with the error of the other attempt.
         """
         if row.error is None and row.state != "scheduled":
             return
@@ -215,39 +217,39 @@ class AttemptRunner:
                 opened = self.contacts.open_skip(spec.skip, spec.skip_sha256)
                 skip = await stack.enter_async_context(opened)
             arguments = spec.arguments(contacts, skip)
-            kept = nl.with_options(store=store)
-            return await send_campaign(kept, **arguments, send_key=row.send_key)
+            nl = nl.with_options(store=store)
+            return await send_campaign(nl, **arguments, send_key=row.send_key)
 
     async def _watch_campaign(
         self, row: SendRow, spec: SendSpec, accepted: SendOutcome
     ) -> AttemptResult:
-        """Look whether a campaign that was accepted is sent.
+        """Poll whether an accepted campaign is sent.
 
         Raises:
-            CampaignFailed: it was not sent, or not all of it.
+            CampaignFailed: the campaign was not sent, or not to all recipients.
         """
-        seen = "it is not sent, and has a later time now"
+        message = "the campaign is not sent, and has a later time now; check it in the console"
         try:
             async with self.clients.using(row.account) as nl:
-                # One that is scheduled would be waited for.
+                # Without a deadline this would wait for a campaign that is scheduled.
                 with nl.clock.deadline(_LONGEST_GLANCE_S):
                     status = await wait_for_campaign(nl, accepted.campaign_sn, polling=_GLANCE)
                     return _done(attrs.evolve(accepted, status=status))
         except DeadlineExceeded as error:
-            seen = str(error)
+            message = str(error)
         now, sent_at = _now(), _sent_at(spec, _accepted_at(row))
         if moved(sent_at, _WATCHED_FOR) < now:
-            return AttemptResult(state="failed", error=DeadlineExceeded.__name__, message=seen)
-        # Whoever asked for this look, until then nothing can be seen of it.
+            return AttemptResult(state="failed", error=DeadlineExceeded.__name__, message=message)
+        # Before sent_at the campaign cannot be sent, even if a person asked for this attempt.
         due = max(now.timestamp() + _BETWEEN_GLANCES_S, sent_at.timestamp() + _GLANCE.first_s)
         return AttemptResult(state="waiting", next_at=due)
 
 
 class _AttemptSkipped(Exception):
-    """An attempt that was not made.
+    """Raised instead of an attempt that is skipped.
 
     Attributes:
-        error: What it would have ended with.
+        error: The error with which the attempt would have ended.
     """
 
     def __init__(self, error: Exception) -> None:
@@ -264,7 +266,7 @@ def _is_too_late(spec: SendSpec) -> bool:
 
 
 def _sent_at(spec: SendSpec, accepted_at: datetime) -> datetime:
-    """Return when a campaign that was accepted is to be sent, the main send of a test included."""
+    """Return when an accepted campaign will be sent, including the main send of an A/B test."""
     schedule = spec.campaign.schedule
     begins = schedule.when if isinstance(schedule, SendAt) else accepted_at
     begins = max(begins, moved(accepted_at, spec.hold or timedelta()))
@@ -272,7 +274,7 @@ def _sent_at(spec: SendSpec, accepted_at: datetime) -> datetime:
 
 
 def _accepted_at(row: SendRow) -> datetime:
-    """Return when a campaign was accepted, or before."""
+    """Return a time at which the campaign was accepted, or an earlier one."""
     begins_at = row.created_at if row.begins_at is None else row.begins_at
     return datetime.fromtimestamp(begins_at, UTC)
 
@@ -280,20 +282,20 @@ def _accepted_at(row: SendRow) -> datetime:
 def result_of_error(
     error: Exception, *, run: RunState | None, number: int, now: datetime
 ) -> AttemptResult:
-    """Say what follows an attempt that raised.
+    """Return the result of an attempt that raised an exception.
 
     Args:
-        error: What it raised.
-        run: What the record of the run says after it; None if there is none.
-        number: Of the attempt.
-        now: The time.
+        error: The exception.
+        run: The state of the run after the attempt; None if there is no record.
+        number: The number of the attempt.
+        now: The current time.
     """
     name, is_held = type(error).__name__, run is not None and run.state == "held"
     message = str(error) if isinstance(error, (NewsLeopardError, ContactsUnavailable)) else ""
     message = message[:_LONGEST_MESSAGE]
     later = now.timestamp() + min(_SHORTEST_PAUSE_S * 2 ** min(number, 9), _LONGEST_PAUSE_S)
     if run is not None and run.campaign_sn is not None and _is_of_contacts(error):
-        # It is out. What became of the file since then does not matter.
+        # The campaign was submitted. Later changes of the file do not matter.
         return _done(SendOutcome(campaign_sn=run.campaign_sn))
     match error:
         case InUse():
@@ -301,12 +303,12 @@ def result_of_error(
             free_at = now.timestamp() + after_s + 1
             return AttemptResult(state="waiting", next_at=free_at, error=name, message=message)
         case InvalidRequest() if run is not None and run.state == "abandoned":
-            # A person may have left it as it was, without an answer to whether it was submitted.
+            # If a person abandoned the run, it is possibly unknown whether it was submitted.
             is_open = run.step is not None and step_of(run.step) in DECISIVE
             left: RowState = "abandoned" if is_open else "cancelled"
             return AttemptResult(state=left, error=name, message=message)
         case ContactsUnavailable() | ConfigurationError() | AuthenticationError():
-            # It is not the send that has to be changed, but what this worker has.
+            # The set-up of this worker must be changed, not the send.
             return AttemptResult(
                 state="held" if is_held else "waiting", next_at=later, error=name, message=message
             )
@@ -314,7 +316,7 @@ def result_of_error(
             ended = run_end_of(error, now, is_in_doubt=is_held)
             at = None if ended.look_again_at is None else ended.look_again_at.timestamp()
             if at is None and run_end_of(error, now, is_in_doubt=False).state != "failed":
-                # What passes does so in a look for what may be out, too.
+                # This error passes during a search for the campaign as well.
                 at = later
             return AttemptResult(state=ended.state, next_at=at, error=name, message=ended.message)
         case _:
@@ -323,7 +325,7 @@ def result_of_error(
                 state="failed" if at is None else "waiting",
                 next_at=at,
                 error=name,
-                message="its text may hold contacts, and is not kept; see the log of the worker",
+                message="its text can contain contacts and is not stored; see the worker's log",
             )
 
 

@@ -1,7 +1,7 @@
-"""Contacts by URL and hash: the database has neither a contact nor what opens the URL.
+"""Contacts by URL and hash: a worker opens the URL, and checks the hash of the bytes as it reads.
 
-A worker opens the URL, and compares the hash of the bytes as it reads them. They are used only
-after that, out of a temporary file of this library's, so that nothing can come in between.
+The contacts are used only after that check, from a temporary file of this library. So a change of
+the source after the check cannot send a mail to other contacts.
 """
 
 from __future__ import annotations
@@ -45,22 +45,23 @@ __all__ = [
 T = TypeVar("T")
 
 Opener: TypeAlias = Callable[[str], Contacts | Awaitable[Contacts]]
-"""What opens a URL, async or not, and adds what grants access; called in a thread if it is not.
+"""A function that opens a URL and adds the credentials; it runs in a thread if it is not async.
 
-An open file that it returns is closed when it has been read.
+An open file that it returns is closed after it has been read.
 """
 
 _LONGEST_WAIT_S: Final = 600.0
-"""Chosen: a query may take minutes before its first row; what takes longer would keep a worker."""
+"""Chosen: a query can take minutes until its first row. A longer wait would block a slot of the
+worker."""
 
 _CLOSES_S: Final = 5.0
-"""Chosen: what was read is of no more use, so that its end is not worth a longer wait."""
+"""Chosen: the content has been read, so a slow close is not worth a longer wait."""
 
 
 class ContactsUnavailable(Exception):
-    """Contacts cannot be read here, now: the run tries again later, and has not failed.
+    """Contacts cannot be read on this host now: the send is not failed, and the run retries later.
 
-    Its text has neither contacts nor what grants access to them.
+    The message contains neither contacts nor credentials.
 
     Attributes:
         field: ``contacts`` or ``skip``.
@@ -76,9 +77,9 @@ class ContactsOpener:
     """Opens the URLs of contacts in this process.
 
     Attributes:
-        opener: Opens every URL; None opens files of this host only.
-        shared_folder: The folder that all hosts have, under the same path.
-        is_fleet: Whether workers of several hosts read the same database: then a file must be in
+        opener: Opens all URLs; None opens only files of this host.
+        shared_folder: The folder that all hosts have, with the same path.
+        is_fleet: Whether workers of several hosts use the same database. If so, a file must be in
             the shared folder, even if an opener opens it.
     """
 
@@ -87,26 +88,26 @@ class ContactsOpener:
     is_fleet: bool = False
 
     async def open(self, url: str, sha256: str | None, *, field: str = "contacts") -> HashedSource:
-        """Open contacts; what they are is compared as they are read.
+        """Open contacts; their hash is compared as they are read.
 
         Args:
-            url: Where they are.
-            sha256: Of their bytes; None compares nothing.
-            field: How errors call them.
+            url: The URL of the contacts.
+            sha256: The expected SHA-256 of their bytes; None compares nothing.
+            field: The name of the field in errors.
 
         Raises:
-            InvalidRequest: no worker can open such a URL, or the opener gave no contacts.
-            ContactsUnavailable: they are not there, here and now.
+            InvalidRequest: no worker can open such a URL, or the opener did not return contacts.
+            ContactsUnavailable: the contacts cannot be read on this host now.
         """
         return HashedSource(self, url, sha256, field, await self.source(url, field))
 
     @contextlib.asynccontextmanager
     async def open_skip(self, url: str, sha256: str | None) -> AsyncIterator[Path]:
-        """Read a list of addresses to leave out into a file, which is there within the context.
+        """Read a list of addresses to leave out into a file that exists within the context.
 
         Raises:
-            InvalidRequest: as `open` does; or it is not the list that it was.
-            ContactsUnavailable: it is not there, here and now.
+            InvalidRequest: as `open`; or the list has changed.
+            ContactsUnavailable: the list cannot be read on this host now.
         """
         async with in_file(await self.open(url, sha256, field="skip")) as path:
             yield path
@@ -115,8 +116,8 @@ class ContactsOpener:
         """Read contacts to their end, and return the SHA-256 of their bytes.
 
         Raises:
-            InvalidRequest: as `open` does.
-            ContactsUnavailable: they are not there, here and now.
+            InvalidRequest: as `open`.
+            ContactsUnavailable: the contacts cannot be read on this host now.
         """
         source = await self.open(url, None, field=field)
         async for _ in source.csv_pieces():
@@ -125,7 +126,7 @@ class ContactsOpener:
         return source.sha256
 
     async def source(self, url: str, field: str) -> ContactsSource:
-        """Open a URL, without a look at what is there."""
+        """Open a URL without reading its content."""
 
         async def opened() -> ContactsSource:
             path = await in_thread(partial(self._local, url, field))
@@ -137,28 +138,28 @@ class ContactsOpener:
         return await _tried(opened, url, field)
 
     def _local(self, url: str, field: str) -> Path | None:
-        """Return the file of this host that a URL names, if there may be one."""
+        """Return the file of this host that a URL names; None if the opener must open the URL."""
         text = local_path_of(url)
         if text is None:
             if self.opener is None:
                 raise InvalidRequest.of(
                     field,
                     "opener",
-                    f"{redact_url(url)} is not a file of this host, and nothing here opens such a "
-                    "URL; give Durable(…, contacts=…), a function that takes the URL and returns "
-                    "the contacts; docs/durable.md has some",
+                    f"{redact_url(url)} is not a file of this host, and no function opens such a "
+                    "URL; give Durable(…, contacts=…) a function that takes the URL and returns "
+                    "the contacts, as in docs/durable.md",
                 )
             return None
         if not self.is_fleet:
             return Path(text)
-        # By their real names: neither a link nor .. leads out of the folder.
+        # With resolved paths, neither a link nor ".." can lead out of the folder.
         path = real_path(text)
         if self.shared_folder is None or not path.is_relative_to(real_path(self.shared_folder)):
             raise InvalidRequest.of(
                 field,
                 "local-path",
-                f"{text} is a file of one host, and a worker of another one would not find it; put "
-                "it into a folder that all hosts have, and name that as Durable(…, "
+                f"{text} is a file of one host, and a worker of another host cannot open it; put "
+                "it into a folder that all hosts have, and name the folder as Durable(…, "
                 "shared_folder=…), or give a URL and contacts=",
             )
         return path
@@ -166,10 +167,10 @@ class ContactsOpener:
 
 @attrs.define(eq=False)
 class HashedSource:
-    """Contacts whose hash is compared at the end of each reading: it ends well, or not at all.
+    """Contacts whose hash is compared at the end of each reading; another hash raises an error.
 
     Attributes:
-        sha256: Of what was read last, once it was read to its end.
+        sha256: The SHA-256 of the last complete reading.
     """
 
     _opener: ContactsOpener = attrs.field(repr=False)
@@ -185,11 +186,11 @@ class HashedSource:
         return self._opened is not None and is_decoded(self._opened)
 
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
-        """Read them once; a further reading opens them anew.
+        """Read the contacts once; a further reading opens them again.
 
         Raises:
-            InvalidRequest: their hash is another one (rule ``changed``), or they are none.
-            ContactsUnavailable: they cannot be read, here and now.
+            InvalidRequest: the hash differs (rule ``changed``), or the source is not contacts.
+            ContactsUnavailable: the contacts cannot be read on this host now.
         """
         source, self._opened = self._opened, None
         if source is None:
@@ -204,8 +205,8 @@ class HashedSource:
             raise InvalidRequest.of(
                 self._field,
                 "changed",
-                f"what is at {redact_url(self._url)} is not what it was when the send was started; "
-                "put the file back, or start the send under another send key",
+                f"the file at {redact_url(self._url)} has changed since the send was started; "
+                "restore the file, or start the send with another send key",
             )
 
 
@@ -224,13 +225,13 @@ async def _close(file: Any) -> None:
     close = getattr(file, "aclose", None) or getattr(file, "close", None)
     if close is None:
         return
-    # It has been read, so that an error of its end does not matter.
+    # The file has been read, so an error of its close does not matter.
     with anyio.move_on_after(_CLOSES_S, shield=True), contextlib.suppress(Exception):
         await _called(close)
 
 
 async def _called(function: Callable[..., Any], *args: Any) -> Any:
-    """Call what may be async, or may block."""
+    """Call a function that is async or can block."""
     if inspect.iscoroutinefunction(function):
         return await function(*args)
     result, error = await in_thread(partial(_outcome, function, *args))
@@ -240,7 +241,7 @@ async def _called(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def _outcome(function: Callable[..., Any], *args: Any) -> tuple[Any, Exception | None]:
-    """Return what comes of a call; no thread may end with StopIteration."""
+    """Return the result and the error of a call; a thread cannot raise StopIteration."""
     try:
         return function(*args), None
     except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
@@ -248,38 +249,38 @@ def _outcome(function: Callable[..., Any], *args: Any) -> tuple[Any, Exception |
 
 
 async def _tried(work: Callable[[], Awaitable[T]], url: str, field: str) -> T:
-    """Do some of the opening or reading; what is not there, here and now, is told apart.
+    """Open or read, and convert the errors.
 
     Raises:
-        ContactsUnavailable: it took too long, or anything but this library raised.
+        ContactsUnavailable: it took too long, or raised an error that is not a NewsLeopardError.
     """
     failure: Exception
     try:
         with anyio.fail_after(_LONGEST_WAIT_S):
             return await work()
     except InvalidRequest as error:
-        failure = _of_ours(error, field)
+        failure = _converted(error, field)
     except NewsLeopardError:
         raise
     except Exception as error:  # noqa: BLE001 - a caller's source may raise anything
         failure = ContactsUnavailable(field, f"{redact_url(url)} cannot be read: {_why(error)}")
-    # Raised out here: the other error may hold contacts, or what grants access to them.
+    # Raised outside of the handler: the other error can contain contacts or credentials.
     raise failure
 
 
-def _of_ours(error: InvalidRequest, field: str) -> Exception:
-    """Tell a file that cannot be read now from what is wrong with what was given."""
+def _converted(error: InvalidRequest, field: str) -> Exception:
+    """Distinguish a file that cannot be read now from an invalid source."""
     if all(each.field == "contacts" and each.rule in _PASSING for each in error.problems):
         return ContactsUnavailable(field, "; ".join(each.message for each in error.problems))
     return InvalidRequest(attrs.evolve(each, field=field) for each in error.problems)
 
 
 _PASSING: Final = ("readable", "unchanged")
-"""Rules of files that are missing, or are being written."""
+"""Rules of files that are missing or are being written."""
 
 
 def _why(error: Exception) -> str:
-    """Return why it cannot be read, without the text of another library's error."""
+    """Return why the source cannot be read, without the text of another library's error."""
     if isinstance(error, OSError) and isinstance(error.errno, int) and error.errno > 0:
         return os.strerror(error.errno)
     return type(error).__name__
@@ -287,7 +288,7 @@ def _why(error: Exception) -> str:
 
 @contextlib.asynccontextmanager
 async def in_file(source: ContactsSource) -> AsyncIterator[Path]:
-    """Read a source into a file for this user alone, which is removed after the context."""
+    """Read a source into a file that only this user can read; it is removed after the context."""
     with private_folder() as folder:
         file = await spool(source, folder / "skip.csv", lambda _: True)
         yield file.path

@@ -1,6 +1,7 @@
-"""The URLs of contacts: which of them the database may keep, and which name a file of this host.
+"""The URLs of contacts: checks before they are stored, and the paths of local files.
 
-The database has neither a contact nor what opens the URL.
+The database stores neither contacts nor credentials: backups and other users of the database would
+see them.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ from newsleopard_async.models.validation import problems_of_line
 __all__ = ["is_whole_path", "local_path_of", "problems_of_sha256", "problems_of_url"]
 
 _LONGEST: Final = 2_000
-"""Chosen: what browsers and object stores take for a URL, and no place for contacts."""
+"""In characters. Chosen: the length of URL that browsers and object stores accept. A longer text is
+probably the contacts themselves."""
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-"""Of two characters at least: ``C:`` is a drive of Windows."""
+"""At least two characters, because ``C:`` is a drive of Windows."""
 
 _AUTHORITY: Final = re.compile(r"[^:]+:[/\\]*([^/\\?#]*)")
-"""Where user and password stand, also in a URL whose slashes are forgotten."""
+"""The part with user and password, even if the slashes of the URL are missing."""
 
 _SECRET: Final = re.compile(
     r"signature|credential|token|secret|passw|accesskey|accessid|apikey|keypairid|"
     r"^(?:sig|key|pwd|auth|authorization|jwt)$"
 )
-"""Names in a query, without their punctuation, of what grants access: AWS, Google, Azure, others.
+"""Names of credentials in a query, without punctuation: AWS, Google, Azure, others.
 
 Source: Signature Version 4 and 2, the V4 signing of Cloud Storage, shared access signatures.
 """
@@ -39,31 +41,35 @@ Source: Signature Version 4 and 2, the V4 signing of Cloud Storage, shared acces
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 
 _WAY_OUT: Final = (
-    "contacts never go into the database; put them where every worker can read them, and give "
-    "their URL, or the whole path of the file"
+    "contacts are never stored in the database; put them where all workers can read them, and give "
+    "their URL, or the absolute path of the file"
 )
 
 
 def problems_of_url(field: str, value: object) -> Iterator[Problem]:
-    """Yield what is wrong with where contacts are, as it is kept in the database.
+    """Yield the problems of a URL of contacts before it is stored in the database.
 
-    What was given is in no message: it may be a contact, or hold a password.
+    No message contains the value, because it can be a contact or contain a password.
     """
     if isinstance(value, os.PathLike):
         yield Problem(
             field,
             "type",
-            "must be text, since it is kept in a database; give str(path), with the whole path",
+            "must be text, because it is stored in a database; give str(path) of an absolute path",
         )
     elif not isinstance(value, str):
         yield Problem(field, "type", f"must be text, not {type(value).__name__}: {_WAY_OUT}")
     elif "\n" in value or "\r" in value:
-        yield Problem(field, "content", f"has several lines, as contacts have; {_WAY_OUT}")
+        yield Problem(
+            field,
+            "content",
+            f"has several lines, so it is probably the contacts themselves; {_WAY_OUT}",
+        )
     elif found := list(problems_of_line(field, value)):
         yield from found
     elif len(value) > _LONGEST:
         yield Problem(
-            field, "length", f"has {len(value):,} characters, and may have {_LONGEST:,}; {_WAY_OUT}"
+            field, "length", f"has {len(value):,} characters, more than {_LONGEST:,}; {_WAY_OUT}"
         )
     elif not _SCHEME.match(value):
         if not is_whole_path(value):
@@ -76,23 +82,23 @@ def _problems_of_parts(field: str, url: str) -> Iterator[Problem]:
     try:
         parts = urlsplit(url)
     except ValueError:
-        yield Problem(field, "url", "is not a URL that can be read; write it as https://host/path")
+        yield Problem(field, "url", "is not a valid URL; write it as https://host/path")
         return
     authority = _AUTHORITY.match(url)
     if authority is not None and "@" in authority[1]:
         yield Problem(
             field,
             "secret",
-            "is a URL with a user or password, which the database would keep; leave it out, and "
-            "let contacts= of Durable add it when it opens the URL",
+            "is a URL with a user or password, which would be stored in the database; leave it "
+            "out, and add it in contacts= of Durable when that function opens the URL",
         )
     if any(_is_secret(name) for name in _names_in(parts.query, parts.fragment)):
         yield Problem(
             field,
             "secret",
-            "is a URL that grants access by what stands after its ? or #, which the database would "
-            "keep, and which expires; leave it out, and let contacts= of Durable add it when it "
-            "opens the URL",
+            "is a URL with credentials after its ? or #, which would be stored in the database and "
+            "expire; leave them out, and add them in contacts= of Durable when that function opens "
+            "the URL",
         )
     if parts.scheme == "file" and local_path_of(url) is None:
         yield _relative(field)
@@ -102,7 +108,7 @@ def _relative(field: str) -> Problem:
     return Problem(
         field,
         "absolute",
-        "is neither a URL nor the whole path of a file, and another process has another folder; "
+        "is neither a URL nor an absolute path, and another process has another working folder; "
         "give str(Path(…).resolve()), or a URL",
     )
 
@@ -118,24 +124,26 @@ def _is_secret(name: str) -> bool:
 
 
 def problems_of_sha256(field: str, value: object, url: object) -> Iterator[Problem]:
-    """Yield what is wrong with the hash of what is at a URL."""
+    """Yield the problems of the hash of a URL's content."""
     if value is None:
         return
     if not isinstance(value, str) or not _HEX.fullmatch(value):
         yield Problem(field, "sha256", "must be 64 hexadecimal digits, as sha256sum prints them")
     if url is None:
-        yield Problem(field, "choice", "is the hash of nothing; give the URL too, or leave it out")
+        yield Problem(
+            field, "choice", "is a hash without a URL; give the URL as well, or leave the hash out"
+        )
 
 
 def is_whole_path(text: str) -> bool:
-    """Say whether a path needs no working folder; the worker's system may be another one."""
+    """Return whether a path is absolute on POSIX or Windows; a worker can have another system."""
     return PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
 
 
 def local_path_of(url: str) -> str | None:
-    """Return the path of a file of this host; None of what only another program can open.
+    """Return the path of a file of this host; None if only an opener can open the URL.
 
-    A file URL that names a host, a query, or no whole path is none of this host's.
+    A file URL with a host, a query or a relative path does not name a file of this host.
     """
     if not _SCHEME.match(url):
         return url

@@ -1,4 +1,4 @@
-"""Sends that are kept in a database until they are done: started anywhere, carried by workers."""
+"""Durable sends: any process starts them in a database, and workers run them."""
 
 from __future__ import annotations
 
@@ -50,25 +50,27 @@ T = TypeVar("T")
 _STATES: Final = frozenset(get_args(SendState))
 
 _MOST_AT_ONCE: Final = 10_000
-"""Chosen: one transaction of 11 s on SQLite, which has no other writer meanwhile, and of 29 s on
+"""Chosen: one transaction takes 11 s on SQLite, which blocks all other writers, and 29 s on
 Postgres; measured with campaigns of 20 kB."""
 
 _SLOTS: Final = 20
-"""Chosen: most of an import is waiting; and one key allows 10 requests a second in any case."""
+"""Chosen: an import waits most of the time, and one key allows 10 requests per second anyway."""
 
-_FIRST_LOOK_S: Final = 0.5
-_LONGEST_LOOK_S: Final = 10.0
-"""Chosen: a send takes seconds or minutes; and one that is scheduled, for days, costs little."""
+_FIRST_POLL_S: Final = 0.5
+"""Chosen: a send takes seconds or minutes."""
+
+_LONGEST_POLL_S: Final = 10.0
+"""Chosen: most sends take minutes. A send that is scheduled for days costs few queries."""
 
 
 @attrs.frozen
 class Send:
-    """A send to be started, as `Durable.start_sends` takes it.
+    """One send for `Durable.start_sends`.
 
     Attributes:
-        spec: What is sent.
-        send_key: Its key.
-        at: When it is to begin; None for at once.
+        spec: The campaign and its contacts.
+        send_key: The send key.
+        at: When the send begins; None: immediately.
     """
 
     spec: SendSpec
@@ -78,13 +80,13 @@ class Send:
 
 @attrs.frozen(kw_only=True)
 class WorkerStatus(Plain):
-    """A worker, as the database knows it.
+    """A worker in the database.
 
     Attributes:
-        id: Its random id, with the name of its host and the number of its process.
-        started_at: When it began, in UTC.
-        seen_at: When it last reported that it is alive, in UTC.
-        is_alive: Whether that is no longer ago than a lease of 20 s.
+        id: Its random id, with the name of its host and its process id.
+        started_at: When the worker started, in UTC.
+        seen_at: The time of its last heartbeat, in UTC.
+        is_alive: Whether its last heartbeat is less than 20 s ago (its lease).
     """
 
     id: str
@@ -94,23 +96,23 @@ class WorkerStatus(Plain):
 
 
 class Durable:
-    """Sends in a database, which survive every process: the extra ``dbos``.
+    """Durable sends: they are stored in a database, so no crash loses them (the extra ``dbos``).
 
-    Any process starts sends and looks at them. Workers carry them out (`work`), by the engine DBOS.
-    On SQLite there is one worker, on the host of the file. On Postgres 14 or later there are any
-    number, on any number of hosts, and each takes over what another one has left.
+    Any process starts sends and reads their status. Workers run them (`work`) with the engine DBOS.
+    SQLite allows one worker, on the host of the file. Postgres 14 or later allows any number of
+    workers and hosts, and a worker takes over the attempts of workers that have stopped.
 
-    It is made of nothing but a URL where sends are only started and looked at, as in a web process;
-    the API key is only in the client that ``clients`` makes, in a worker. On asyncio and on trio.
+    A process that only starts sends and reads their status, such as a web process, needs only the
+    URL. Only workers need ``clients``, and so the API key. Runs on asyncio and trio.
 
     Args:
-        url: ``sqlite:////var/lib/app/sends.db``, or ``postgresql://user@host/database``. It is in
-            no message, but for host and database.
-        clients: Makes the client of an account, by `SendSpec.account`; a worker needs it.
-        contacts: Opens the contacts of a spec by their URL: returns what `send_campaign` takes as
-            contacts, async or not. By default local files are opened.
-        shared_folder: A folder that every worker has, in which contacts may be named by their
-            path; on Postgres, no other path is taken.
+        url: ``sqlite:////var/lib/app/sends.db``, or ``postgresql://user@host/database``. Messages
+            contain only its host and database.
+        clients: A function that returns the client of an account (`SendSpec.account`).
+        contacts: A function, async or not, that opens the URL of contacts and returns contacts as
+            for `send_campaign`. By default only local files are opened.
+        shared_folder: A folder that all workers have. On Postgres, a path of contacts must be in
+            it.
 
     Raises:
         ConfigurationError: the URL cannot be used, the extra is not installed, or ``clients`` or
@@ -148,7 +150,7 @@ class Durable:
 
     @property
     def store(self) -> SqlStore:
-        """Keeps the records of the runs, as the ``store`` of a client would."""
+        """The store of the runs; it can be the ``store`` of a client."""
         return self._store
 
     async def __aenter__(self) -> Self:
@@ -171,24 +173,25 @@ class Durable:
         at: datetime | None = None,
         replace: bool = False,
     ) -> SendStatus:
-        """Start a send: once this returns it is kept, and a worker carries it out.
+        """Start a send: after this returns, it is stored, and a worker runs it.
 
-        Called again with the same spec, time and key, it changes nothing, and returns what is known
-        of the send; one that has failed is tried again.
+        If it is called again with the same spec, time and key, it changes nothing and returns the
+        status; but a failed send is tried again.
 
-        Contacts are opened here to hash and check them, unless the spec has their hash.
+        It opens the contacts to hash and check them, unless the spec has their hash.
 
         Args:
-            spec: What is sent.
-            send_key: Names the campaign in this database, for good: under it one is sent at most.
-            at: When it is to begin, aware, however far ahead; None for at once. The campaign's own
-                schedule may be later.
-            replace: Whether spec and time take the place of those that the key was started with,
-                if nothing was submitted. What may still change is as for `send_campaign`.
+            spec: The campaign and its contacts.
+            send_key: Names the campaign in this database for good: at most one campaign is sent
+                with this key.
+            at: When the send begins, aware, at any time in the future; None: immediately. The
+                campaign's own schedule can be later.
+            replace: Whether spec and time replace those that the key was started with, if nothing
+                was submitted. The same parts may change as for `send_campaign`.
 
         Raises:
-            InvalidRequest: something is wrong with what was given; or the key was used for
-                something else; or it was cancelled.
+            InvalidRequest: an argument is wrong; the key was used for another send; or the send
+                was cancelled.
             ConnectionFailed: the database was away; call it again.
         """
         [status] = await self.start_sends([Send(spec, send_key, at)], replace=replace)
@@ -200,22 +203,22 @@ class Durable:
         """Start sends in one transaction: all of them, or none; otherwise as `start_send`.
 
         Args:
-            sends: At most 10,000, each with a key of its own.
+            sends: At most 10,000, each with its own key.
             replace: As for `start_send`.
-        Returns: What is known of each, in the order given.
+        Returns: The status of each send, in the same order.
 
         Raises:
-            InvalidRequest: something is wrong with one of them; none was started.
+            InvalidRequest: an argument of a send is wrong; none was started.
             ConnectionFailed: the database was away; call it again.
         """
-        wanted = tuple(sends)
-        raise_problems(_problems(wanted))
+        sends = tuple(sends)
+        raise_problems(_problems(sends))
         now = SystemClock().now()
-        for send in wanted:
+        for send in sends:
             raise_problems(problems_of_time(send.spec, send.at, now))
-        # A spec that is given many times is prepared once, for the first of its times.
+        # If several sends have the same spec, it is prepared once, for the first time of them.
         specs: dict[int, _PreparedSpec] = {}
-        for send in sorted(wanted, key=lambda each: each.at or now):
+        for send in sorted(sends, key=lambda each: each.at or now):
             if id(send.spec) not in specs:
                 begins = max(send.at or now, now)
                 specs[id(send.spec)] = await self._prepared(send.spec, begins)
@@ -227,10 +230,10 @@ class Durable:
                 spec=specs[id(send.spec)].text,
                 begins_at=send.at,
             )
-            for send in wanted
+            for send in sends
         ]
         await self._ledger.start(ready, replace=replace)
-        rows = await self._ledger.read_all([send.send_key for send in wanted])
+        rows = await self._ledger.read_all([send.send_key for send in sends])
         return tuple(status_of(row, SystemClock().now()) for row in rows)
 
     async def _prepared(self, spec: SendSpec, now: datetime) -> _PreparedSpec:
@@ -238,10 +241,10 @@ class Durable:
         return _PreparedSpec(spec.digest(), json.dumps(spec.to_dict(), ensure_ascii=False))
 
     async def status(self, send_key: str) -> SendStatus:
-        """Return what is known of a send.
+        """Return the status of a send.
 
         Raises:
-            InvalidRequest: there is none under this key.
+            InvalidRequest: no send has this key.
             ConnectionFailed: the database was away.
         """
         return status_of(await self._row(send_key), SystemClock().now())
@@ -250,29 +253,31 @@ class Durable:
         row = await self._ledger.read(send_key)
         if row is None:
             raise InvalidRequest.of(
-                "send_key", "missing", f"there is no send under {send_key!r} in {self!r}"
+                "send_key",
+                "missing",
+                f"no send has the key {send_key!r} in {self!r}; check the key and the database",
             )
         return row
 
     def runs(self, *, state: SendState | Iterable[SendState] | None = None) -> Listing[SendStatus]:
-        """List the sends by their keys: ``await`` gives all, ``async for`` one after another.
+        """List the sends, sorted by key: ``await`` gives all, ``async for`` one after another.
 
         Args:
-            state: Only those in this state, or in one of these.
+            state: Return only sends in this state, or in one of these states.
 
         Raises:
-            InvalidRequest: there is no such state.
+            InvalidRequest: the state does not exist.
             ConnectionFailed: the database was away.
         """
-        wanted = _STATES if state is None else {state} if isinstance(state, str) else {*state}
-        raise_problems(_problems_of_states(wanted))
+        states = _STATES if state is None else {state} if isinstance(state, str) else {*state}
+        raise_problems(_problems_of_states(states))
 
         async def statuses() -> AsyncGenerator[SendStatus, None]:
             last: str | None = None
             while rows := await self._ledger.page(last):
                 for row in rows:
                     status = status_of(row, SystemClock().now())
-                    if status.state in wanted:
+                    if status.state in states:
                         yield status
                 last = rows[-1].send_key
 
@@ -282,37 +287,38 @@ class Durable:
         """Wait until a send is done, cancelled or failed, or until a person must decide.
 
         Args:
-            send_key: Its key.
-            deadline_s: For how long, in seconds.
+            send_key: The send key.
+            deadline_s: The longest wait, in seconds.
 
         Raises:
-            InvalidRequest: there is none under this key.
-            DeadlineExceeded: it goes on, once a worker is alive.
+            InvalidRequest: no send has this key.
+            DeadlineExceeded: the send did not end in this time; it continues if a worker is alive.
             ConnectionFailed: the database was away.
         """
-        until, look_s = anyio.current_time() + deadline_s, _FIRST_LOOK_S
+        until, poll_s = anyio.current_time() + deadline_s, _FIRST_POLL_S
         while True:
             status = await self.status(send_key)
             if status.is_final or status.needs_a_person:
                 return status
             left_s = until - anyio.current_time()
             if left_s <= 0:
-                is_carried = any(each.is_alive for each in await self.workers())
-                follows = "it goes on" if is_carried else "no worker is alive; start one"
+                has_worker = any(each.is_alive for each in await self.workers())
+                follows = "it continues" if has_worker else "no worker is alive; start one"
                 raise DeadlineExceeded(
                     f"the send {send_key!r} is {status.state} after {deadline_s:g} s; {follows}"
                 )
-            await anyio.sleep(min(look_s, left_s))
-            look_s = min(1.5 * look_s, _LONGEST_LOOK_S)
+            await anyio.sleep(min(poll_s, left_s))
+            poll_s = min(1.5 * poll_s, _LONGEST_POLL_S)
 
     async def cancel(self, send_key: str) -> Literal["cancelled", "too late"]:
-        """Cancel a send that has not been submitted, whichever worker carries it.
+        """Cancel a send that has not been submitted, even if a worker runs it now.
 
-        Returns: ``cancelled``: nothing was sent, and nothing will be, under this key. ``too late``:
-            it was submitted, or may have been; stop the campaign by `call_off`.
+        Returns: ``cancelled``: nothing was sent, and nothing will be sent with this key. ``too
+            late``: it was submitted, or the outcome of its submit is unknown; stop the campaign
+            with `call_off`.
 
         Raises:
-            InvalidRequest: there is none under this key.
+            InvalidRequest: no send has this key.
             ConnectionFailed: the database was away; call it again.
         """
         row = await self._row(send_key)
@@ -325,20 +331,20 @@ class Durable:
     async def resolve(
         self, send_key: str, decision: Decision, campaign_sn: CampaignSn | None = None
     ) -> SendStatus:
-        """Decide about a send of which it is not known whether it was submitted, and let it go on.
+        """Decide whether a send in doubt was submitted, and let it continue.
 
-        Look in the console first (活動列表).
+        Check the console first (活動列表).
 
         Args:
-            send_key: Its key.
-            decision: ``sent``: it was submitted; ``resubmit``: it was not, do it; ``abandon``:
-                leave it, and send nothing.
-            campaign_sn: The campaign's code, with ``sent``.
+            send_key: The send key.
+            decision: ``sent``: it was submitted; ``resubmit``: it was not submitted, submit it;
+                ``abandon``: send nothing more.
+            campaign_sn: The code of the campaign, if the decision is ``sent``.
 
         Raises:
-            InvalidRequest: there is nothing to decide; the code is missing; or the request may
-                still be on its way, with the rule ``too-early``.
-            InUse: a worker has it at this moment.
+            InvalidRequest: there is nothing to decide; the code is missing; or the request can
+                still take effect (rule ``too-early``).
+            InUse: a worker runs it at this moment.
             ConnectionFailed: the database was away; call it again.
         """
         row = await self._row(send_key)
@@ -346,25 +352,25 @@ class Durable:
             raise InvalidRequest.of(
                 "send_key",
                 "nothing-held",
-                f"{send_key!r} has not begun, so that there is nothing to decide; cancel it, or "
-                "leave it",
+                f"{send_key!r} has not begun, so there is nothing to decide; cancel it, or leave "
+                "it",
             )
         await resolve(self._store, send_key, decision, campaign_sn)
         return await self.retry(send_key)
 
     async def retry(self, send_key: str) -> SendStatus:
-        """Let the next attempt at a send begin now, if it has not ended; one that failed as well.
+        """Begin the next attempt at a send now, if the send has failed or has not ended.
 
-        What is scheduled keeps its time.
+        A scheduled send keeps its time.
 
         Raises:
-            InvalidRequest: there is none under this key, or its spec was purged.
+            InvalidRequest: no send has this key, or its spec was purged.
             ConnectionFailed: the database was away; call it again.
         """
         row = await self._row(send_key)
         if row.spec is None and row.state == "failed":
             raise InvalidRequest.of("send_key", "missing", PURGED)
-        # One whose time has not come, or that no worker has taken yet, stays as it is.
+        # A scheduled send, and a send that no worker has taken yet, stay as they are.
         is_due = (row.next_at or 0.0) <= SystemClock().now().timestamp()
         if row.state != "scheduled" or (is_due and row.record is not None):
             await self._ledger.go_on(row.last, is_asked_for=True)
@@ -372,13 +378,13 @@ class Durable:
         return await self.status(send_key)
 
     async def purge(self, *, before: datetime) -> int:
-        """Forget the specs of the sends that have ended, and all that the engine knows of them.
+        """Delete the specs of the sends that have ended, and their attempts in the engine.
 
-        Their keys stay, and the records of their runs: no key is ever used twice.
+        Their keys and the records of their runs stay, so no key can be used twice.
 
         Args:
-            before: Only those that ended before; aware.
-        Returns: How many.
+            before: Purge only sends that ended before this time; aware.
+        Returns: The number of purged sends.
 
         Raises:
             ConnectionFailed: the database was away; call it again.
@@ -386,7 +392,7 @@ class Durable:
         raise_problems(_problems_of_before(before))
         purged = 0
         while ended := await self._ledger.purgeable(before):
-            # First, so that a purge that is broken off finds them again.
+            # The engine comes first, so that the purge finds them again if it is interrupted.
             await self._engine.delete(
                 SendAttempt(last.send_key, number)
                 for last in ended
@@ -397,7 +403,7 @@ class Durable:
         return purged
 
     async def workers(self) -> tuple[WorkerStatus, ...]:
-        """List the workers that did not leave, alive or not.
+        """List the workers that have not left, alive or not.
 
         Raises:
             ConnectionFailed: the database was away.
@@ -406,29 +412,32 @@ class Durable:
         return tuple(
             WorkerStatus(
                 id=worker,
-                started_at=datetime.fromtimestamp(now - seen.runs_s, UTC),
-                seen_at=datetime.fromtimestamp(now - seen.silent_s, UTC),
-                is_alive=seen.is_alive,
+                started_at=datetime.fromtimestamp(now - heartbeat.runs_s, UTC),
+                seen_at=datetime.fromtimestamp(now - heartbeat.silent_s, UTC),
+                is_alive=heartbeat.is_alive,
             )
-            for worker, seen in sorted(found.items())
+            for worker, heartbeat in sorted(found.items())
         )
 
     def worker(self, *, slots: int = _SLOTS) -> contextlib.AbstractAsyncContextManager[Worker]:
-        """Carry sends out in this event loop, for as long as the context lasts.
+        """Run sends in this event loop, for as long as the context lasts.
 
-        At its end, a worker takes no more, lets a submit that is on its way run to its answer, and
-        leaves everything else to the next worker.
+        At the end of the context, the worker takes no more attempts, waits for the answers of its
+        submits, and leaves all other attempts to the next worker.
 
         Args:
-            slots: How many sends at once, from 1; no account has more than half of them.
+            slots: How many sends run at the same time, from 1; an account gets at most half of
+                them.
 
         Raises:
-            ConfigurationError: there is no ``clients``; or SQLite has a worker already; or this
-                process has one already, or uses DBOS itself.
+            ConfigurationError: ``clients`` is missing; or the SQLite file already has a worker; or
+                this process already has one, or uses DBOS itself.
             ConnectionFailed: the database is away.
         """
         if self._clients is None:
-            raise ConfigurationError("a worker makes clients; give Durable(url, clients=…)")
+            raise ConfigurationError(
+                "clients: is missing, and a worker needs it; give Durable(url, clients=…)"
+            )
         if type(slots) is not int or slots < 1:
             raise InvalidRequest.of("slots", "range", "must be 1 or more")
         clients = Clients(self._clients)
@@ -437,14 +446,14 @@ class Durable:
 
     @contextlib.asynccontextmanager
     async def _running_worker(self, runner: AttemptRunner, slots: int) -> AsyncIterator[Worker]:
-        # Makes the tables if they are missing, and finds out at once if the database is away.
+        # Creates missing tables, and raises immediately if the database is away.
         await self._roster.workers()
         work = partial(running_worker, self._engine, self._ledger, self._roster, runner)
         async with work(slots=slots, file=self._database.file) as worker:
             yield worker
 
     async def work(self, *, slots: int = _SLOTS) -> None:
-        """Carry sends out until SIGTERM or Ctrl-C comes, or this is cancelled; then leave.
+        """Run sends until SIGTERM or Ctrl-C arrives, or this call is cancelled; then leave.
 
         Args:
             slots: As for `worker`.
@@ -453,7 +462,7 @@ class Durable:
         """
         async with self.worker(slots=slots):
             if sys.platform == "win32":
-                # No event loop receives signals there: Ctrl-C cancels this.
+                # On Windows no event loop receives signals: Ctrl-C cancels this call.
                 await anyio.sleep_forever()
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _ in signals:
@@ -462,31 +471,30 @@ class Durable:
 
 @attrs.frozen
 class _PreparedSpec:
-    """A spec as it is kept.
+    """A spec as it is stored.
 
     Attributes:
-        digest: Of it.
-        text: As JSON.
+        digest: The SHA-256 of the spec.
+        text: The spec as JSON.
     """
 
     digest: str
     text: str
 
 
-def _as_function(name: str, given: T) -> T:
-    if given is not None and not callable(given):
+def _as_function(name: str, value: T) -> T:
+    if value is not None and not callable(value):
         raise ConfigurationError(
-            f"{name}= must be a function, not {type(given).__name__}; give one that returns what "
-            "is needed when it is called"
+            f"{name}= must be a function that returns the {name}, not {type(value).__name__}"
         )
-    return given
+    return value
 
 
 def _problems_of_states(states: Iterable[str]) -> Iterator[Problem]:
     for each in states:
         if each not in _STATES:
             known = ", ".join(get_args(SendState))
-            yield Problem("state", "choice", f"{each!r} is not one of {known}")
+            yield Problem("state", "choice", f"{each!r} does not exist; use one of {known}")
 
 
 def _problems(sends: tuple[Send, ...]) -> list[Problem]:
@@ -500,16 +508,24 @@ def _problems(sends: tuple[Send, ...]) -> list[Problem]:
     ]
     found += [problem for send in sends for problem in problems_of_send_key(send.send_key, None)]
     found += [
-        Problem("send_key", "required", "is missing; name the campaign, once for all its runs")
+        Problem(
+            "send_key",
+            "required",
+            "is missing; give the campaign a name that stays the same in all runs",
+        )
         for send in sends
         if send.send_key is None
     ]
     if len(sends) > _MOST_AT_ONCE:
         found.append(
-            Problem("sends", "length", f"are {len(sends)}; at most {_MOST_AT_ONCE} at once")
+            Problem(
+                "sends", "length", f"has {len(sends)} sends; start at most {_MOST_AT_ONCE} at once"
+            )
         )
     if len({send.send_key for send in sends}) != len(sends):
-        found.append(Problem("sends", "unique", "have a send key twice; each needs its own"))
+        found.append(
+            Problem("sends", "unique", "contains a send key twice; give each send its own key")
+        )
     return found
 
 

@@ -1,8 +1,8 @@
-"""The engine, DBOS, and all that is asked of it: to keep attempts until they are due, and run them.
+"""The engine, DBOS: it stores attempts until they are due, and hands them to a worker.
 
-It is asked by its public calls alone, and by this module alone. What it knows decides nothing:
-the send ledger and the record of a run do, and its rows may go at any time. It works in threads of
-its own, so that attempts may be carried in any event loop.
+- Only this module uses DBOS, and only its public functions, so an update of DBOS concerns one file.
+- The engine decides nothing: the send ledger and the record of a run do. So its rows can be lost.
+- It runs in its own threads, so attempts can run in any event loop.
 """
 
 from __future__ import annotations
@@ -30,22 +30,23 @@ T = TypeVar("T")
 
 _NAME: Final = "newsleopard"
 _SCHEMA: Final = "newsleopard_engine"
-"""Its tables in Postgres. Chosen: no application that uses DBOS itself has them."""
+"""Its schema in Postgres. Chosen: an application that uses DBOS itself has another schema."""
 
 _QUEUE: Final = "newsleopard_sends"
 _WORKFLOW: Final = "newsleopard_send"
 
 _VERSION: Final = "newsleopard-1"
-"""Pinned: by default it is a hash of the code, and a new release would strand what is under way."""
+"""Chosen: a fixed text. The default is a hash of the code, and a new release would not run the
+attempts of the old one."""
 
-_LOOKS_EVERY_S: Final = 0.5
-"""Chosen: how often a worker looks for what is due; the engine notes that once a second."""
+_POLLS_EVERY_S: Final = 0.5
+"""Chosen: how often a worker polls for due attempts; the engine marks them as due once a second."""
 
 _WAITING: Final = ("ENQUEUED", "DELAYED", "PENDING")
-"""The states of an attempt that is still to come, or under way."""
+"""The states of an attempt that has not ended."""
 
 _AT_ONCE: Final = 500
-"""Chosen: how many attempts one call names."""
+"""Attempts per call. Chosen: far fewer than the 32,766 parameters that SQLite allows."""
 
 
 @attrs.frozen
@@ -53,8 +54,8 @@ class SendAttempt:
     """One attempt at a send.
 
     Attributes:
-        send_key: Of which send.
-        number: From 0.
+        send_key: The key of the send.
+        number: The number of the attempt, from 0.
     """
 
     send_key: str
@@ -62,29 +63,29 @@ class SendAttempt:
 
     @property
     def id(self) -> str:
-        """Its id at the engine, which no other attempt has."""
+        """The unique id of the attempt in the engine."""
         return f"{self.send_key}/{self.number}"
 
     @classmethod
     def of(cls, workflow_id: str) -> SendAttempt | None:
-        """Read an id; None if it is of another application's workflow."""
+        """Return the attempt with an id; None if the id belongs to another application."""
         send_key, _, number = workflow_id.rpartition("/")
         return cls(send_key, int(number)) if number.isdecimal() else None
 
 
 class EndNotRecorded(BaseException):
-    """Keeps the engine from noting how an attempt ended.
+    """Prevents the engine from recording how an attempt ended.
 
-    While the database is away it would try to without an end, in a thread that keeps the process.
-    Once the database is back, a worker finds that the attempt was lost, and takes it over.
+    While the database is away, the engine would retry without limit, in a thread that keeps the
+    process running. After the database is back, a worker takes the lost attempt over.
     """
 
 
 class Engine:
-    """DBOS over a database; one for each process at most carries attempts.
+    """DBOS over a database; at most one engine per process runs attempts.
 
     Args:
-        database: Where it keeps them, beside the send ledger.
+        database: The database of the attempts and of the send ledger.
 
     Raises:
         ConfigurationError: the extra is not installed.
@@ -111,20 +112,20 @@ class Engine:
 
     @hides_variables
     def create_tables(self) -> None:
-        """Make its tables, or bring them up to its version."""
+        """Create the tables of the engine, or upgrade them to its version."""
         url = self._database.engine.url.render_as_string(hide_password=False)
         _imported().DBOS.migrate(url, schema=_SCHEMA)
 
     def enqueue(
         self, connection: sa.Connection, attempt: SendAttempt, *, account: str, after_s: float
     ) -> None:
-        """Enqueue an attempt within a transaction; one that is there already stays as it is.
+        """Enqueue an attempt within a transaction; an attempt that is in the queue stays as it is.
 
         Args:
-            connection: Of the database.
+            connection: A connection of the database, in a transaction.
             attempt: The attempt.
-            account: Whose it is; no account takes all places of a worker.
-            after_s: When it is due, in seconds from now.
+            account: The account of the send; an account cannot take all slots of a worker.
+            after_s: When the attempt is due, in seconds from now.
         """
         options: EnqueueOptions = {
             "queue_name": _QUEUE,
@@ -137,8 +138,8 @@ class Engine:
         self._client.enqueue_in_transaction(connection, options, attempt.send_key, attempt.number)
 
     async def running(self) -> list[tuple[SendAttempt, str]]:
-        """List the attempts that a worker has taken and not ended, each with its worker."""
-        found = await self._ask(
+        """List the attempts that workers have taken and not ended, each with its worker."""
+        found = await self._call(
             lambda client: client.list_workflows(
                 name=_WORKFLOW, status="PENDING", load_input=False, load_output=False
             )
@@ -147,38 +148,38 @@ class Engine:
         return [(attempt, worker) for attempt, worker in named if attempt is not None]
 
     async def expected(self, attempts: Collection[SendAttempt]) -> set[SendAttempt]:
-        """Return those that are still to come, or under way."""
+        """Return the attempts that have not ended."""
         left: set[str] = set()
         for ids in _in_portions(attempts):
-            found = await self._ask(partial(_list_waiting, ids))
+            found = await self._call(partial(_list_waiting, ids))
             left.update(each.workflow_id for each in found)
         return {attempt for attempt in attempts if attempt.id in left}
 
     async def cancel(self, attempts: Iterable[SendAttempt]) -> None:
-        """Let none of these begin; one that is under way goes on, and counts no more."""
+        """Prevent these attempts from beginning; a running one continues, but no longer counts."""
         for ids in _in_portions(attempts):
-            await self._ask(methodcaller("cancel_workflows", ids))
+            await self._call(methodcaller("cancel_workflows", ids))
 
     async def delete(self, attempts: Iterable[SendAttempt]) -> None:
-        """Forget these."""
+        """Delete these attempts."""
         for ids in _in_portions(attempts):
-            await self._ask(methodcaller("delete_workflows", ids))
+            await self._call(methodcaller("delete_workflows", ids))
 
-    async def _ask(self, question: Callable[[DBOSClient], T]) -> T:
-        """Ask the engine in a thread, again and again while the database is away."""
-        return await self._database.run(lambda _: question(self._client))
+    async def _call(self, function: Callable[[DBOSClient], T]) -> T:
+        """Call the engine in a thread, and retry while the database is away."""
+        return await self._database.run(lambda _: function(self._client))
 
     def launch(self, worker: str, run_attempt: Callable[[str, int], str], *, slots: int) -> None:
-        """Begin to take attempts; it blocks until that has begun.
+        """Begin to take attempts; this blocks until the engine has begun.
 
         Args:
-            worker: The id of this worker, which no other process has or had.
-            run_attempt: Called in a thread with send key and number; returns what became of it,
-                or raises `EndNotRecorded`.
-            slots: How many it takes at once.
+            worker: The id of this worker; no other process has or had it.
+            run_attempt: A function that is called in a thread with send key and number; returns the
+                state of the send, or raises `EndNotRecorded`.
+            slots: How many attempts run at the same time.
 
         Raises:
-            ConfigurationError: this process has a worker already, or uses DBOS for something else.
+            ConfigurationError: this process already has a worker, or uses DBOS itself.
             ConnectionFailed: the database was away.
         """
         dbos = _imported()
@@ -195,11 +196,11 @@ class Engine:
         made = None
         with contextlib.suppress(Exception):
             made = dbos.DBOS(config=config)
-        # If this process has one already, DBOS gives that, and does not say so.
+        # If this process already has an instance, DBOS returns that one without an error.
         if made is None or dbos.DBOS.executor_id != worker:
             raise ConfigurationError(
-                "this process has a worker already, or uses DBOS for something else; a worker "
-                "needs a process of its own, outside of DBOS Cloud: newsleopard worker"
+                "this process already has a worker, or uses DBOS itself; run the worker in a "
+                "separate process, outside of DBOS Cloud: newsleopard worker"
             )
         self._has_launched = True
         _handler.run_attempt = run_attempt
@@ -207,7 +208,7 @@ class Engine:
         dbos.DBOS.listen_queues([_QUEUE])
         why = self._launched(dbos, slots)
         if why:
-            # Raised out here: the frames of the other error hold the password.
+            # Raised outside of the handler: the frames of the other error contain the password.
             dbos.DBOS.destroy()
             raise ConnectionFailed(
                 f"the engine could not begin in {self._database.where}: {why}",
@@ -216,34 +217,34 @@ class Engine:
             )
 
     def _launched(self, dbos: Any, slots: int) -> str:
-        """Begin; return why it did not work, or nothing."""
+        """Begin; return the name of the error, or an empty text."""
         try:
             dbos.DBOS.launch()
-            # It gives attempts to the latest version alone, which is a later one after a roll-back.
+            # DBOS gives attempts only to the latest version, which a roll-back does not change.
             dbos.DBOS.set_latest_application_version(_VERSION)
             dbos.DBOS.register_queue(
                 _QUEUE,
                 worker_concurrency=slots,
                 partition_worker_concurrency=max(1, slots // 2),
-                polling_interval_sec=_LOOKS_EVERY_S,
+                polling_interval_sec=_POLLS_EVERY_S,
                 on_conflict="always_update",
             )
-        except Exception as error:  # noqa: BLE001 - the engine and the database raise errors of many kinds
+        except Exception as error:  # noqa: BLE001 - the engine and the database raise many classes of errors
             return type(error).__name__
         return ""
 
     def leave(self, within_s: float) -> None:
-        """Take no more attempts, and wait until those under way have ended, if it was launched.
+        """Take no more attempts, and wait for the running ones, if it was launched.
 
         Args:
-            within_s: For how long.
+            within_s: The longest wait, in seconds.
         """
         if self._has_launched:
             self._has_launched = False
             _imported().DBOS.destroy(workflow_completion_timeout_sec=max(1, int(within_s)))
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Close the client of the engine."""
         if self._client_made is not None:
             self._client_made.destroy()
             self._client_made = None
@@ -251,7 +252,7 @@ class Engine:
 
 @attrs.define
 class _AttemptHandler:
-    """Who carries the attempts of this process."""
+    """The function that runs the attempts of this process."""
 
     run_attempt: Callable[[str, int], str] | None = None
 
@@ -260,20 +261,20 @@ _handler: Final = _AttemptHandler()
 
 
 def newsleopard_send(send_key: str, number: int) -> str:
-    """Carry an attempt; this is what the engine runs."""
+    """Run an attempt; this is the function that the engine calls."""
     assert _handler.run_attempt is not None
     return _handler.run_attempt(send_key, number)
 
 
 @cache
 def _register(dbos: Any) -> None:
-    """Register it, once: by an import, an application's own version of DBOS would change."""
+    """Register the function once; on import, it would change an application's version for DBOS."""
     dbos.DBOS.workflow(name=_WORKFLOW)(newsleopard_send)
-    logging.getLogger("dbos").addFilter(_is_news)
+    logging.getLogger("dbos").addFilter(_is_relevant)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Leave out what looks like a crash: an attempt ended that was cancelled or taken over."""
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """Return False for the end of a cancelled attempt, which the engine logs like a crash."""
     from dbos import error
 
     cancelled = (error.DBOSAwaitedWorkflowCancelledError, error.DBOSWorkflowCancelledError)
@@ -297,8 +298,8 @@ def _imported() -> Any:
         import dbos
     except ImportError:
         raise ConfigurationError(
-            "durable pipelines need DBOS: pip install 'newsleopard-async[dbos]'"
+            "durable sends need DBOS: pip install 'newsleopard-async[dbos]'"
         ) from None
-    # It hints at a service on the internet, at every start.
+    # At each start, DBOS logs a hint at a service on the internet.
     logging.getLogger("dbos").setLevel(logging.WARNING)
     return dbos

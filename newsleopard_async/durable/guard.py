@@ -1,10 +1,10 @@
 """The guard of a send: only its last attempt stores the intent to submit.
 
-The store of the runs compares revisions, so that of two runs at most one stores an intent. That
-does not say which. An attempt whose send was given another campaign meanwhile, was cancelled, or
-was taken over must not be the one. So the intent is stored in one transaction with a look at the
-ledger, which the row is locked for. All else that a run stores passes: what became of a request is
-true, whichever attempt sent it.
+The store of the runs compares revisions, so at most one of two runs stores an intent. It does not
+decide which run. An attempt must not store it after its send was replaced, cancelled or taken over:
+a wrong campaign would be sent. So one transaction locks the row of the ledger, checks the attempt
+and stores the intent. All other saves pass, because the outcome of a request is true for any
+attempt.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class GuardedStore:
     """The store of the runs, as one attempt sees it.
 
     Attributes:
-        store: The store.
-        database: Where it is, and the ledger.
+        store: The store of the runs.
+        database: The database of the store and the ledger.
         attempt: The attempt.
-        not_after: After this time no intent is stored; an import may have taken until then.
+        not_after: After this time no intent is stored, because the import possibly took that long.
     """
 
     store: SqlStore
@@ -48,12 +48,12 @@ class GuardedStore:
     not_after: datetime | None = None
 
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept under this key, or None; not by which API key it was begun.
+        """Return the record that is stored under this key, without its account; or None.
 
-        The ledger says whose a send is, by name, and the key of an account may be changed.
+        The ledger has the name of the account, and the API key of an account can change.
 
         Raises:
-            InvalidRequest: it is damaged, or of a newer version.
+            InvalidRequest: the record is damaged, or was written by a newer version.
         """
         kept = await self.store.load(key)
         if kept is None:
@@ -61,18 +61,20 @@ class GuardedStore:
         return Kept(attrs.evolve(read_run_record(kept.data), account=None).to_dict(), kept.revision)
 
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
-        """Keep the data if nothing was saved since; an intent to submit, of the last attempt only.
+        """Store the data if no other run has saved since; an intent only for the last attempt.
 
         Raises:
             InUse: another run has saved under this key since; or this is not the last attempt.
-            DeadlineExceeded: it is too late for an intent.
+            DeadlineExceeded: the time of an intent is after ``not_after``.
         """
         records = read_run_record(data).records
         intent = in_doubt(records)
         if intent is None:
             return await self.store.save(key, data, revision)
         if self.not_after is not None and records[intent].at > self.not_after:
-            raise DeadlineExceeded(f"it was not ready before {self.not_after}, and sends nothing")
+            raise DeadlineExceeded(
+                f"the send was not ready before {self.not_after}; it sends nothing"
+            )
         work, new = saving(key, data, revision)
         if not await self.database.run(partial(_as_last, self.attempt, work)):
             raise InUse(

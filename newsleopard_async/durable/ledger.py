@@ -1,14 +1,14 @@
-"""The send ledger: a row for each send, beside the record of its run and the attempts at it.
+"""The send ledger: a table with one row per send, next to the runs and the attempts.
 
 The rules:
 
-- A row is made together with its first attempt, in one transaction, and each next attempt together
-  with how the one before ended. So there is no crash between the two.
-- Attempts are numbered. What ends attempt n, or takes it over, makes attempt n + 1, if n is
-  still the last one. So of several at most one does, and a call whose answer was lost may be made
-  again.
-- A final state is final. That a campaign is out is believed from any attempt.
-- A row stays for good: by it a key is not used twice. Its spec may be purged.
+- One transaction inserts a row and enqueues its first attempt; another one stores the result of an
+  attempt and enqueues the next. So no crash can lose an attempt.
+- Attempts have numbers. A statement that ends attempt n or takes it over enqueues attempt n + 1
+  only if n is still the last one. So only one of several workers does it, and a call can be
+  repeated if its answer was lost.
+- A final state does not change. Any attempt can report that the campaign was submitted.
+- A row is never deleted, so that no key is used twice. Its spec can be purged.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ RowState = Literal[
 ]
 
 FINAL: Final = frozenset({"done", "cancelled", "abandoned"})
-"""What no attempt follows. One that failed may be tried again, once something was changed."""
+"""The states after which no attempt follows. A failed send can be started again."""
 
 _CREATE: Final = (
     """
@@ -79,7 +79,7 @@ _CREATE: Final = (
     WHERE next_at IS NOT NULL
     """,
 )
-"""Times are seconds since 1970 in UTC. ``begins_at`` is what the caller asked for, ``next_at`` when
+"""Times are seconds since 1970 in UTC. ``begins_at`` is the caller's time, and ``next_at`` is when
 the next attempt is due."""
 
 _READ: Final = """
@@ -92,10 +92,10 @@ WHERE s.key IN :keys
 _KEYS: Final = "SELECT key FROM newsleopard_sends WHERE key > :last ORDER BY key LIMIT :page"
 
 _PAGE_ROWS: Final = 500
-"""Chosen: a spec has the HTML of a campaign, so that a page is some megabytes."""
+"""Chosen: a spec contains the HTML of a campaign, so a page has some megabytes."""
 
 _LOCK: Final = "UPDATE newsleopard_sends SET updated_at = updated_at WHERE key IN :keys"
-"""The first statement of a transaction that writes: SQLite then has its lock from the start."""
+"""The first statement of a transaction that writes, so that SQLite locks the file at the start."""
 
 _INSERT: Final = """
 INSERT INTO newsleopard_sends
@@ -111,7 +111,7 @@ SET account = :account, digest = :digest, spec = :spec, begins_at = :begins_at, 
 WHERE key = :key
 """
 
-_SETTLE: Final = """
+_SAVE_RESULT: Final = """
 UPDATE newsleopard_sends
 SET state = :state, error = :error, message = :message, outcome = COALESCE(:outcome, outcome),
     attempt = attempt + :follows, next_at = :next_at, updated_at = :now
@@ -119,7 +119,7 @@ WHERE key = :key AND state NOT IN ('done', 'cancelled', 'abandoned')
     AND (attempt = :number OR :is_final = 1)
 """
 
-_GO_ON: Final = """
+_CONTINUE: Final = """
 UPDATE newsleopard_sends
 SET attempt = attempt + 1, next_at = :now, updated_at = :now,
     error = CASE WHEN :is_asked_for = 1 THEN NULL ELSE error END,
@@ -133,7 +133,7 @@ _IS_LAST: Final = """
 UPDATE newsleopard_sends SET updated_at = updated_at
 WHERE key = :key AND attempt = :number AND state NOT IN ('done', 'cancelled', 'abandoned')
 """
-"""It locks the row, so that what is true here stays so until the transaction ends."""
+"""It locks the row, so the answer stays true until the transaction ends."""
 
 _OVERDUE: Final = """
 SELECT key, attempt FROM newsleopard_sends
@@ -158,26 +158,26 @@ UPDATE newsleopard_sends SET spec = NULL, message = ''
 WHERE key IN :keys AND state IN ('done', 'cancelled', 'abandoned', 'failed') AND next_at IS NULL
     AND updated_at < :before
 """
-"""Once more: one that failed may have been started again since."""
+"""It repeats the conditions, because a failed send was possibly started again in the meantime."""
 
 _PAST_S: Final = 86_400.0
-"""Chosen: a time that has just passed begins at once, as after a queue that was slow; a wrong year
-does not."""
+"""Chosen: a send begins immediately if its time has just passed, for example in a slow queue. It is
+refused if the year is wrong."""
 
-_S_OF_EACH: Final = 0.01
-"""Chosen: three to ten times what a send takes of a bulk, measured at 1 to 3 ms."""
+_S_PER_SEND: Final = 0.01
+"""Chosen: three to ten times the time per send of a large start, measured at 1 to 3 ms."""
 
 
 @attrs.frozen(kw_only=True)
 class NewSend:
-    """A send that is to be put into the ledger.
+    """A send for the ledger.
 
     Attributes:
-        send_key: Its key.
-        account: Which account's.
-        digest: Of its spec.
-        spec: As JSON.
-        begins_at: When it is to begin; None for at once.
+        send_key: The send key.
+        account: The name of the account.
+        digest: The SHA-256 of the spec.
+        spec: The spec as JSON.
+        begins_at: When the send begins; None: immediately.
     """
 
     send_key: str
@@ -192,11 +192,11 @@ class AttemptResult:
     """How an attempt ended.
 
     Attributes:
-        state: What the send is now.
-        next_at: When the next attempt is due, in seconds since 1970; None if none is.
-        error: The class of its error.
-        message: What that said, without a contact or key.
-        outcome: What the pipeline returned, as JSON.
+        state: The state of the send after the attempt.
+        next_at: When the next attempt is due, in seconds since 1970; None if none follows.
+        error: The class name of the error.
+        message: The text of the error, without contacts or API key.
+        outcome: The outcome of the pipeline, as JSON.
     """
 
     state: RowState
@@ -208,23 +208,23 @@ class AttemptResult:
 
 @attrs.frozen(kw_only=True)
 class SendRow:
-    """A send as the ledger has it.
+    """A row of the ledger.
 
     Attributes:
-        send_key: Its key.
-        account: Which account's.
-        digest: Of its spec.
-        spec: As JSON; None once it was purged.
-        begins_at: When it was to begin.
-        state: How the last attempt ended.
-        attempt: The number of the last attempt, which may be still to come.
-        next_at: When that is due.
-        error: The class of the error that the last one ended with.
-        message: What it said.
-        outcome: What the pipeline returned, as JSON.
-        created_at: When it was put in.
-        updated_at: When it was changed last.
-        record: The record of its run, as JSON, if there is one.
+        send_key: The send key.
+        account: The name of the account.
+        digest: The SHA-256 of the spec.
+        spec: The spec as JSON; None after a purge.
+        begins_at: When the send begins, as the caller set it.
+        state: The state after the last attempt that ended.
+        attempt: The number of the last attempt, which is possibly not due yet.
+        next_at: When this attempt is due.
+        error: The class name of the error of the last attempt that ended.
+        message: The text of this error.
+        outcome: The outcome of the pipeline, as JSON.
+        created_at: When the row was inserted.
+        updated_at: When the row was last changed.
+        record: The run record, as JSON; None if the run has not begun.
     """
 
     send_key: str
@@ -244,7 +244,7 @@ class SendRow:
 
     @property
     def has_submitted(self) -> bool:
-        """Whether its run has submitted, or may have; one that cannot be read may have."""
+        """Whether its run possibly submitted; this is also true if the record cannot be read."""
         try:
             stored = self._run
         except ValueError:
@@ -253,7 +253,7 @@ class SendRow:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether its run was cancelled or abandoned, though that is not noted here yet."""
+        """Whether its run was cancelled or abandoned, even if the row does not show it yet."""
         try:
             stored = self._run
         except ValueError:
@@ -262,7 +262,7 @@ class SendRow:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether it is not known whether its run has submitted, and a person has not decided."""
+        """Whether it is unknown if its run has submitted, and no person has decided."""
         try:
             stored = self._run
         except ValueError:
@@ -283,8 +283,8 @@ class Ledger:
     """The table ``newsleopard_sends``.
 
     Args:
-        database: Where they are.
-        engine: Keeps the attempts, in the same database.
+        database: The database of the table.
+        engine: The engine with the attempts, in the same database.
     """
 
     def __init__(self, database: Database, engine: Engine) -> None:
@@ -292,37 +292,37 @@ class Ledger:
         self._engine = engine
 
     async def start(self, sends: Sequence[NewSend], *, replace: bool) -> None:
-        """Put sends in, each with its first attempt, in one transaction: all of them, or none.
+        """Insert sends, each with its first attempt, in one transaction: all of them, or none.
 
         Args:
-            sends: One for each key.
-            replace: Whether one that is there, and has not ended, is replaced.
+            sends: The sends; each has its own key.
+            replace: Whether to replace existing sends that have not ended.
 
         Raises:
-            InvalidRequest: a key was used for something else; none was put in.
+            InvalidRequest: a key was used for another send; none was inserted.
             ConnectionFailed: the database was away; start them again.
         """
         work = partial(self._start, sends, replace=replace)
-        await self._database.run(work, answer_s=_S_OF_EACH * len(sends))
+        await self._database.run(work, answer_s=_S_PER_SEND * len(sends))
 
     def _start(self, sends: Sequence[NewSend], connection: sa.Connection, *, replace: bool) -> None:
         now = time.time()
-        there: dict[str, SendRow] = {}
-        # In one order in all processes: else two of them would wait for each other.
+        rows: dict[str, SendRow] = {}
+        # All processes lock the rows in the same order: else two could wait for each other.
         sends = sorted(sends, key=lambda send: send.send_key)
         for begin in range(0, len(sends), _PAGE_ROWS):
             keys = [key_to_text(each.send_key) for each in sends[begin : begin + _PAGE_ROWS]]
             _execute(connection, _LOCK, keys=keys)
-            there |= {row.send_key: row for row in _fetch(keys, connection)}
-        refused = [
+            rows |= {row.send_key: row for row in _fetch(keys, connection)}
+        problems = [
             problem
             for each in sends
-            for problem in _problems(each, there.get(each.send_key), now, replace=replace)
+            for problem in _problems(each, rows.get(each.send_key), now, replace=replace)
         ]
-        if refused:
-            raise InvalidRequest(refused)
+        if problems:
+            raise InvalidRequest(problems)
         for send in sends:
-            row = there.get(send.send_key)
+            row = rows.get(send.send_key)
             if row is None:
                 number = 0
             elif _is_same(send, row) and row.state != "failed":
@@ -348,12 +348,12 @@ class Ledger:
         self._engine.enqueue(connection, attempt, account=account, after_s=after_s)
 
     async def read(self, send_key: str) -> SendRow | None:
-        """Return a send, or None."""
+        """Return the row of a send, or None."""
         rows = await self.read_all([send_key])
         return rows[0] if rows else None
 
     async def read_all(self, send_keys: Sequence[str]) -> list[SendRow]:
-        """Return those of these sends that are there, in this order."""
+        """Return the rows of the sends that exist, in the order of the keys."""
         found: dict[str, SendRow] = {}
         for begin in range(0, len(send_keys), _PAGE_ROWS):
             keys = [key_to_text(each) for each in send_keys[begin : begin + _PAGE_ROWS]]
@@ -362,12 +362,12 @@ class Ledger:
         return [found[each] for each in send_keys if each in found]
 
     async def page(self, after: str | None) -> list[SendRow]:
-        """Return the sends whose keys follow one, in the order of keys; [] at the end."""
+        """Return the next sends after a key, sorted by key; [] at the end."""
         last = "" if after is None else key_to_text(after)
         return await self._database.run(partial(_fetch_page, last))
 
     async def save_result(self, attempt: SendAttempt, account: str, result: AttemptResult) -> None:
-        """Note how an attempt ended, and make the next one, if it is due at some time."""
+        """Store how an attempt ended, and enqueue the next one if the result has its time."""
         await self._database.run(partial(self._save_result, attempt, account, result))
 
     def _save_result(
@@ -382,18 +382,18 @@ class Ledger:
             "is_final": int(result.state in FINAL),
             "now": now,
         }
-        is_noted = _execute(connection, _SETTLE, **values).rowcount == 1
-        if is_noted and result.next_at is not None:
+        is_saved = _execute(connection, _SAVE_RESULT, **values).rowcount == 1
+        if is_saved and result.next_at is not None:
             following = SendAttempt(attempt.send_key, attempt.number + 1)
             self._enqueue(connection, following, account, result.next_at - now)
 
     async def go_on(self, attempt: SendAttempt, *, is_asked_for: bool) -> bool:
-        """Make the next attempt now, if this is the last one and the send has not ended.
+        """Enqueue the next attempt now, if this is the last one and the send has not ended.
 
         Args:
             attempt: The attempt.
-            is_asked_for: Whether a person wants it, even if no further attempt was to follow.
-        Returns: Whether it did.
+            is_asked_for: Whether a person requested it; then one follows even if none was due.
+        Returns: Whether an attempt was enqueued.
         """
         work = partial(self._go_on, attempt, is_asked_for=is_asked_for)
         return await self._database.run(work)
@@ -403,7 +403,7 @@ class Ledger:
     ) -> bool:
         key = key_to_text(attempt.send_key)
         values = {"key": key, "number": attempt.number, "now": time.time()}
-        done = _execute(connection, _GO_ON, **values, is_asked_for=int(is_asked_for))
+        done = _execute(connection, _CONTINUE, **values, is_asked_for=int(is_asked_for))
         if done.rowcount == 0:
             return False
         [row] = _fetch([key], connection)
@@ -411,39 +411,39 @@ class Ledger:
         return True
 
     async def overdue(self, by_s: float) -> list[SendAttempt]:
-        """List the attempts that should have begun so many seconds ago; a thousand at most."""
+        """List at most 1,000 attempts that are overdue by so many seconds."""
         before = time.time() - by_s
         return await self._database.run(partial(_fetch_attempts, _OVERDUE, before))
 
     async def decided(self) -> list[SendAttempt]:
-        """List the held sends that wait for a person, of which nothing is in doubt any more.
+        """List the held sends that wait for a person, but are no longer in doubt.
 
-        Whoever decided may have ended before the next attempt was made; or the request itself
-        reported late what became of it.
+        The process of the person's decision possibly ended before it enqueued the next attempt, or
+        the request itself reported its outcome late.
         """
         keys = await self._database.run(_fetch_without_next)
         return [row.last for row in await self.read_all(keys) if not row.is_in_doubt]
 
     async def purgeable(self, before: datetime) -> list[SendAttempt]:
-        """List the last attempts of sends that ended before and have their specs, 500 at most."""
+        """List the last attempts of at most 500 sends that ended before and still have a spec."""
         work = partial(_fetch_attempts, _PURGEABLE, before.timestamp())
         return await self._database.run(work)
 
     async def purge(self, ended: Iterable[SendAttempt], before: datetime) -> None:
-        """Forget the specs of these, but for those that were started again since."""
+        """Delete the specs of these sends, except sends that were started again since."""
         keys = [key_to_text(each.send_key) for each in ended]
         await self._database.run(partial(_purge, keys, before.timestamp()))
 
 
 def is_last(attempt: SendAttempt, connection: sa.Connection) -> bool:
-    """Say whether no attempt follows this one so far; until the transaction ends, none will."""
+    """Return whether no attempt follows this one; none can follow until the transaction ends."""
     values = {"key": key_to_text(attempt.send_key), "number": attempt.number}
     return _execute(connection, _IS_LAST, **values).rowcount == 1
 
 
 def create_ledger(engine: Engine, connection: sa.Connection) -> None:
-    """Make the tables: of sends, and of what is beside them in one transaction."""
-    # First: it has a connection of its own, and SQLite has one writer.
+    """Create the tables of the sends, the runs and the engine."""
+    # The engine comes first: it has a separate connection, and SQLite allows one writer.
     engine.create_tables()
     create_runs(connection)
     for each in _CREATE:
@@ -461,7 +461,7 @@ def _is_same(send: NewSend, row: SendRow) -> bool:
 def _problems(
     send: NewSend, row: SendRow | None, now: float, *, replace: bool
 ) -> Iterable[Problem]:
-    """Yield why a send cannot be put in, or not in the place of one that is there."""
+    """Yield the reasons why a send cannot be inserted, or cannot replace an existing one."""
     if row is None or not _is_same(send, row):
         yield from _problems_of_past(send, now)
     if row is None:
@@ -470,8 +470,7 @@ def _problems(
         yield Problem(
             "send_key",
             "abandoned",
-            f"{send.send_key!r} was cancelled or abandoned, and sends nothing any more; give "
-            "another key",
+            f"{send.send_key!r} was cancelled or abandoned, and sends nothing; give another key",
         )
     elif _is_same(send, row):
         return
@@ -479,32 +478,32 @@ def _problems(
         yield Problem(
             "send_key",
             "other-input",
-            f"{send.send_key!r} was used for another campaign, which is sent; give another key",
+            f"{send.send_key!r} was used for another campaign that was submitted; give another key",
         )
     elif not replace:
         yield Problem(
             "send_key",
             "other-input",
-            f"{send.send_key!r} was started with another spec or time; give the same, or another "
+            f"{send.send_key!r} was started with another spec or time; give the same ones, another "
             "key, or replace=True",
         )
     elif row.has_submitted:
         yield Problem(
             "send_key",
             "other-input",
-            f"{send.send_key!r} was submitted, or may have been, and can no longer be replaced; "
-            "call the campaign off, and give another key",
+            f"{send.send_key!r} was submitted, or its outcome is unknown, so it cannot be "
+            "replaced; call the campaign off, and give another key",
         )
 
 
 def _problems_of_past(send: NewSend, now: float) -> Iterable[Problem]:
-    # The same call, made again after its time, changes nothing, and is not refused.
+    # If the same call is repeated after its time, it changes nothing and is not refused.
     if send.begins_at is not None and send.begins_at.timestamp() < now - _PAST_S:
         yield Problem(
             "at",
             "past",
             f"is {send.begins_at:%Y-%m-%d %H:%M %Z}, more than a day ago; give a later time, or "
-            "none to begin at once",
+            "None to begin immediately",
         )
 
 

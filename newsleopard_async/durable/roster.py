@@ -1,7 +1,7 @@
-"""The roster of workers: who carries attempts, and is alive, by the database's own time.
+"""The roster of workers: the table with the time of the last heartbeat of each worker.
 
-Clocks of several hosts differ, and a stopped worker's stands still. So no host's
-clock is compared: the database notes when a worker reported, and returns how long ago that is.
+The clocks of hosts differ, and the clock of a suspended host stands still. So the roster uses only
+the database's clock: the database stores the time of a heartbeat and computes how long ago it was.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["LEASE_S", "Roster", "WorkerHeartbeat", "create_roster"]
 
 LEASE_S: Final = 20.0
-"""How long a worker may be silent. Chosen: as long as a run holds its record without renewing it;
-before that has ended, another worker could not take over."""
+"""The longest time without a heartbeat. Chosen: as long as a run's hold without a renewal, because
+another worker cannot take over before the hold ends."""
 
 _CREATE: Final = """
 CREATE TABLE IF NOT EXISTS newsleopard_workers (
@@ -47,7 +47,7 @@ _TIME: Final = "SELECT NOW"
 _FORGET: Final = "DELETE FROM newsleopard_workers WHERE worker = :worker"
 
 _PRUNE: Final = "DELETE FROM newsleopard_workers WHERE NOW - seen_at > 86400"
-"""Chosen: for a day it shows which workers died."""
+"""Chosen: for a day the table shows which workers ended without leaving."""
 
 _LIST: Final = """
 SELECT worker, NOW - started_at AS runs_s, NOW - seen_at AS silent_s FROM newsleopard_workers
@@ -56,11 +56,11 @@ SELECT worker, NOW - started_at AS runs_s, NOW - seen_at AS silent_s FROM newsle
 
 @attrs.frozen
 class WorkerHeartbeat:
-    """What is known of a worker.
+    """The times of a worker.
 
     Attributes:
-        runs_s: When it began, in seconds ago.
-        silent_s: How long ago it last reported, in seconds.
+        runs_s: Seconds since it started.
+        silent_s: Seconds since its last heartbeat.
     """
 
     runs_s: float
@@ -68,7 +68,7 @@ class WorkerHeartbeat:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its attempts are its own."""
+        """Whether it still owns its attempts."""
         return self.silent_s < LEASE_S
 
 
@@ -76,34 +76,34 @@ class Roster:
     """The table ``newsleopard_workers``.
 
     Args:
-        database: Where it is.
+        database: The database of the table.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def beat(self, worker: str) -> float:
-        """Note that a worker is alive.
+        """Store a heartbeat of a worker.
 
         Returns: The database's time, in seconds since 1970.
         """
         return await self._database.run(partial(_beat, worker))
 
     async def forget(self, worker: str) -> None:
-        """Note that a worker has left."""
+        """Delete a worker that has left."""
         await self._database.run(partial(_execute, _FORGET, {"worker": worker}))
 
     async def prune(self) -> None:
-        """Forget the workers that died more than a day ago."""
+        """Delete the workers without a heartbeat for more than a day."""
         await self._database.run(partial(_execute, _PRUNE, {}))
 
     async def workers(self) -> Mapping[str, WorkerHeartbeat]:
-        """Return those that did not leave, alive or not."""
+        """Return the workers that have not left, alive or not."""
         return await self._database.run(_fetch)
 
 
 def create_roster(connection: sa.Connection) -> None:
-    """Make the table, if it is not there."""
+    """Create the table if it is missing."""
     connection.exec_driver_sql(_CREATE)
 
 

@@ -1,6 +1,6 @@
-"""What is sent: all that a worker needs to know of a send, weeks later and on another host.
+"""The spec of a send: all that a worker needs to run it, weeks later and on another host.
 
-It is kept in a database as JSON. So it has no contact, no key, and nothing that grants access.
+The database stores it as JSON. So it contains no contacts, no API key and no credentials.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ from newsleopard_async.workflows.target import IfListExists
 __all__ = ["SendSpec", "prepared", "problems_of_time"]
 
 _LONGEST_ACCOUNT: Final = 200
-"""Chosen: as a send key's."""
+"""In characters. Chosen: the same limit as for a send key."""
 
 _ANY_NUMBER: Final = 2**53
-"""More rows than there can be; above it a number does not survive JSON."""
+"""More rows than any file has. JSON readers can change a larger whole number."""
 
 
 def _as_share(max_rejected: Any) -> Any:
-    """Return one number for one meaning, so that 5 and 5.0 are the same spec."""
+    """Return the same number for the same meaning, so that 5 and 5.0 give the same spec."""
     if isinstance(max_rejected, (int, float)) and not isinstance(max_rejected, bool):
         return None if max_rejected >= _ANY_NUMBER else float(max_rejected)
     return max_rejected
@@ -74,38 +74,39 @@ def _copied(columns: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class SendSpec(Plain):
-    """What is sent, as it is kept in a database: no contact and no key are in it.
+    """The spec of a send, as the database stores it: without contacts and API key.
 
     Attributes:
-        campaign: The campaign or A/B test; it may be given by place.
-        account: Which account's client sends it: what the factory of clients is called with.
-        contacts: Where the contacts are: a URL or the whole path of a file that every worker can
-            open. What grants access is not part of it. None sends to the campaign's own lists.
+        campaign: The campaign or A/B test; also the first positional argument.
+        account: The name of the account, with which the factory of clients is called.
+        contacts: The URL of the contacts, or the absolute path of a file; all workers must be able
+            to open it. It contains no credentials. None sends to the campaign's own lists.
         contacts_sha256: The SHA-256 of their bytes, as ``sha256sum`` prints it. If it is left out,
-            it is computed when the send is started. Contacts that have another one later are
+            it is computed when the send is started. If the contacts change later, they are
             refused.
-        skip: Where a list of addresses to leave out is, in the same form.
-        skip_sha256: The SHA-256 of that.
-        list_sn: As for `send_campaign`, like all that follow but the last.
+        skip: The URL or absolute path of a list of addresses to leave out.
+        skip_sha256: The SHA-256 of this list.
+        list_sn: As for `send_campaign`, like all fields below except ``not_after``.
         list_name: The name of a list to create.
-        if_list_exists: What to do if a list of that name exists.
+        if_list_exists: What to do if a list with this name exists.
         max_rejected: How many rows may be rejected.
-        polling: How the import is watched; and the campaign, if it is waited for.
-        check: Whether rows and campaign are judged.
-        strict: Whether warnings refuse, too.
-        encoding: What the contacts are encoded in.
-        fix: What to put right on the way.
-        left_out_to: The file for rows that ``fix`` leaves out: a whole path, on the worker's host.
-        columns: Names to use in the place of the file's own.
+        polling: How to poll the import, and the campaign if ``wait`` is ``sent``.
+        check: Whether to check rows and campaign.
+        strict: Whether warnings also refuse the send.
+        encoding: The encoding of the contacts.
+        fix: The faults to correct in the rows.
+        left_out_to: The file for the rows that ``fix`` leaves out: an absolute path on the worker's
+            host.
+        columns: New names for the columns of the file.
         part_bytes: The largest size of a part.
-        wait: Whether the send is done once the campaign is accepted, or once it is sent.
+        wait: Whether the send is done when the campaign is accepted, or when it is sent.
         hold: How long the campaign is held back after its submit.
-        balance: What to do if the balance does not cover it.
-        not_after: After this time nothing of the send is begun any more; aware. After an outage, a
-            mail for Friday then does not go out on Monday. None: there is no such time.
+        balance: What to do if the balance is too low.
+        not_after: After this time no step of the send begins; aware. So after an outage, a mail for
+            Friday is not sent on Monday. None: there is no such time.
 
     Raises:
-        InvalidRequest: with everything that is wrong, at once.
+        InvalidRequest: lists all problems of the arguments.
     """
 
     campaign: Mailing = attrs.field(kw_only=False)
@@ -166,15 +167,15 @@ class SendSpec(Plain):
             yield Problem(
                 "skip",
                 "choice",
-                "leaves rows of contacts out, and no contacts are given: it would keep no one of "
-                "the lists from getting the mail; give exclude_lists in the campaign",
+                "applies only to rows of contacts, and contacts is missing, so it would leave out "
+                "no recipient; set exclude_lists in the campaign instead",
             )
         is_without = isinstance(self.campaign, BaseMailing) and not self.campaign.lists
         if is_without and self.list_sn is None and self.list_name is None:
             yield Problem(
                 "contacts",
                 "required",
-                "are not given, and the campaign names no list; give one of the two",
+                "is missing, and the campaign has no lists; give one of the two",
             )
 
     def _problems_of_options(self) -> Iterator[Problem]:
@@ -184,25 +185,29 @@ class SendSpec(Plain):
         else:
             yield from _problems_in(lambda: EncodingDetector(encoding))
         if not isinstance(left_out_to, str | None):
-            yield wrong_type("left_out_to", left_out_to, "the whole path as text: give str(path)")
+            yield wrong_type(
+                "left_out_to", left_out_to, "the absolute path as text: give str(path)"
+            )
         elif left_out_to is not None and not is_whole_path(left_out_to):
             yield Problem(
-                "left_out_to", "absolute", "is not a whole path, and a worker has another folder"
+                "left_out_to",
+                "absolute",
+                "is not absolute, and a worker has another working folder; give an absolute path",
             )
         elif left_out_to is None and "leave-out-bad-rows" in self.fix:
             yield Problem(
                 "left_out_to",
                 "required",
-                "must name a file for the rows that are left out: a whole path, on the worker's "
-                "host",
+                "must be the absolute path of a file on the worker's host, for the rows that are "
+                "left out",
             )
         yield from _problems_in(
             lambda: ContactsOptions(fix=self.fix, columns=self.columns, part_bytes=self.part_bytes)
         )
 
     def digest(self) -> str:
-        """Return a SHA-256 by which the same spec is known again."""
-        # As it is read back: a whole number may come back from JSON as another type.
+        """Return a SHA-256 that identifies the spec."""
+        # From the form that is read back, because JSON can change the type of a whole number.
         plain = from_plain(SendSpec, self.to_dict()).to_dict()
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
@@ -210,18 +215,18 @@ class SendSpec(Plain):
         """Return the arguments of `send_campaign`, without client, send key and ``wait``.
 
         Args:
-            contacts: What was opened in the place of the URL.
-            skip: Likewise.
+            contacts: The opened contacts, instead of the URL.
+            skip: The opened list of addresses to leave out, instead of the URL.
         """
-        fields = {name: getattr(self, name) for name in _HANDED_ON}
+        fields = {name: getattr(self, name) for name in _SAME_ARGUMENTS}
         return {**fields, "contacts": contacts, "skip": skip}
 
     def options(self, *, skip: Skip | None, left_out_to: Path | None) -> ContactsOptions:
-        """Return how its contacts are read.
+        """Return the options for reading its contacts.
 
         Args:
-            skip: What was opened in the place of the URL.
-            left_out_to: In the place of its own.
+            skip: The opened list of addresses to leave out, instead of the URL.
+            left_out_to: The file for the rows that are left out, instead of the spec's own.
         """
         return ContactsOptions(
             encoding=self.encoding,
@@ -234,12 +239,12 @@ class SendSpec(Plain):
         )
 
 
-_HANDED_ON: Final = tuple(
+_SAME_ARGUMENTS: Final = tuple(
     name
     for name in attrs.fields_dict(SendSpec)
     if name not in {"account", "contacts_sha256", "skip_sha256", "wait", "not_after"}
 )
-"""The fields that are arguments of `send_campaign` by the same name."""
+"""The fields that are arguments of `send_campaign` with the same name."""
 
 
 def _problems_of_account(account: object) -> Iterator[Problem]:
@@ -251,19 +256,19 @@ def _problems_of_account(account: object) -> Iterator[Problem]:
         yield Problem(
             "account",
             "characters",
-            "has white space around it, or a character that does not show; give it without",
+            "has white space around it or an invisible character; remove it",
         )
     if len(account) > _LONGEST_ACCOUNT:
         yield Problem(
             "account",
             "length",
-            f"has {len(account)} characters, and may have {_LONGEST_ACCOUNT}; give a name of yours "
-            "for the account",
+            f"is {len(account)} characters long; use at most "
+            f"{_LONGEST_ACCOUNT}, for example a short name of your own",
         )
 
 
 def _problems_in(build: Any) -> Iterable[Problem]:
-    """Return the problems that something is refused with."""
+    """Return the problems with which a function refuses the arguments."""
     try:
         build()
     except InvalidRequest as error:
@@ -272,12 +277,12 @@ def _problems_in(build: Any) -> Iterable[Problem]:
 
 
 def problems_of_time(spec: SendSpec, at: object, now: datetime) -> Iterator[Problem]:
-    """Yield what is wrong with when a send is to begin.
+    """Yield the problems of the time when a send begins.
 
     Args:
-        spec: What is sent.
-        at: When; None for at once.
-        now: Aware.
+        spec: The spec of the send.
+        at: The time; None: immediately.
+        now: The current time, aware.
     """
     if at is not None:
         found = list(validation.problems_of_time("at", at))
@@ -294,14 +299,16 @@ def problems_of_time(spec: SendSpec, at: object, now: datetime) -> Iterator[Prob
         yield Problem(
             "at",
             "schedule",
-            f"is {_show(begin)}, and the campaign's own schedule is {_show(schedule.when)}, which "
-            "the platform would refuse by then; begin earlier, or leave one of the two out",
+            f"is {_show(begin)}, not before the campaign's own schedule, {_show(schedule.when)}, "
+            "which the platform would then refuse; begin earlier, or leave one of the two out",
         )
 
 
 def _too_late(begin: datetime, not_after: datetime, *, is_now: bool) -> Problem:
-    what = "is over" if is_now else f"is before the send begins, at {_show(begin)}"
-    return Problem("not_after", "late", f"is {_show(not_after)}, which {what}; give a later time")
+    reason = "in the past" if is_now else f"before the send begins, at {_show(begin)}"
+    return Problem(
+        "not_after", "late", f"is {_show(not_after)}, which is {reason}; give a later time"
+    )
 
 
 def _show(when: datetime) -> str:
@@ -310,18 +317,18 @@ def _show(when: datetime) -> str:
 
 
 async def prepared(spec: SendSpec, opener: ContactsOpener, *, now: datetime) -> SendSpec:
-    """Return a spec with the hashes of its contacts, and refuse what would be refused later.
+    """Return a spec with the hashes of its contacts, and check all that a worker would check later.
 
-    What has no hash is read here, and what was read is judged as `send_campaign` would judge it.
-    With the hash nothing is read, and the campaign is judged by itself.
+    Contacts without a hash are read here and checked as by `send_campaign`. If the spec has the
+    hash, nothing is read, and only the campaign is checked.
 
     Args:
-        spec: What is sent.
+        spec: The spec of the send.
         opener: Opens its contacts.
         now: When the send begins; aware.
 
     Raises:
-        InvalidRequest: with everything that is wrong, at once.
+        InvalidRequest: lists all problems of the send.
     """
     try:
         return await _prepared(spec, opener, now)
@@ -330,7 +337,7 @@ async def prepared(spec: SendSpec, opener: ContactsOpener, *, now: datetime) -> 
     raise InvalidRequest.of(
         unavailable.field,
         "readable",
-        f"{unavailable}; a send is started where they can be read, or with their hash as "
+        f"{unavailable}; start the send where they can be read, or give their hash as "
         f"{unavailable.field}_sha256=",
     )
 
@@ -349,7 +356,8 @@ async def _prepared(spec: SendSpec, opener: ContactsOpener, now: datetime) -> Se
             hashes["skip_sha256"] = source.sha256
         if spec.contacts is not None and reads:
             source = await opener.open(spec.contacts, None)
-            # In a folder that is there: its own is on the worker's host. Nothing is written to it.
+            # A path in an existing folder, because the spec's own path is on the worker's host.
+            # No file is written there.
             left_out_to = stack.enter_context(private_folder()) / "left-out.csv"
             options = spec.options(skip=skip, left_out_to=left_out_to)
             try:
@@ -357,7 +365,7 @@ async def _prepared(spec: SendSpec, opener: ContactsOpener, now: datetime) -> Se
                     report = found.report
             except InvalidRequest as error:
                 problems.extend(error.problems)
-            # Without one, they were given up before their end, and are refused below.
+            # It is None if the reading ended early; then the problems below refuse the send.
             hashes["contacts_sha256"] = source.sha256
     check_result = await check_mailing(
         spec.campaign, report, target, now=now, tolerance=tolerance, hold=spec.hold

@@ -1,4 +1,4 @@
-"""What is known of a send: how its last attempt ended, and what the record of its run has."""
+"""The status of a send, from its row in the ledger and from the record of its run."""
 
 from __future__ import annotations
 
@@ -31,46 +31,45 @@ SendState = Literal[
     "abandoned",
 ]
 
-_OF_THE_RECORD: Final[Mapping[str, SendState]] = {
+_RECORD_STATES: Final[Mapping[str, SendState]] = {
     "running": "running",
     "held": "held",
     "checking": "checking",
 }
-"""States that the record of a run has first; the ledger gets them later, or never."""
-
+"""States of a run record that count before the state of the row, which changes later or never."""
 
 _WITHOUT_NEXT: Final = frozenset({"running", "done", "cancelled", "abandoned"})
-"""The states in which it is not known when the next attempt is due, or none is."""
+"""The states without a time of the next attempt."""
 
 
 @attrs.frozen(kw_only=True)
 class SendStatus(Plain):
-    """What is known of a send.
+    """The status of a send.
 
     Attributes:
-        send_key: Its key.
-        account: Which account's.
-        state: ``scheduled``: its time has not come. ``queued``: it has, or a person has decided
-            about it, and no worker has taken it yet. ``running``: a worker has it. ``waiting``: the
-            next attempt comes by itself. ``checking``: it is not known whether a list was created;
-            the next attempt finds out. ``held``: it is not known whether the campaign was
-            submitted; later attempts look for it, or a person decides (`Durable.resolve`).
-            ``failed``: something must be changed, and then it is started again or retried.
-            ``done``. ``cancelled``: nothing was sent and nothing will be. ``abandoned``: a person
-            left it, without an answer to whether it was submitted; nothing more will be sent.
-        begins_at: When it was to begin, in UTC; None for at once.
-        next_at: When the next attempt is due, in UTC; None if none comes by itself.
-        attempt: The number of the last attempt, or of that to come, from 0.
-        step: What it was doing last, as in `RunState`; None if nothing is known.
-        part: The part of the contacts that the step is about, from 1, if they are divided.
-        campaign_sn: The campaign, once it was accepted.
+        send_key: The send key.
+        account: The name of the account.
+        state: ``scheduled``: its time is in the future. ``queued``: it is due, or a person has
+            decided, and no worker has taken it yet. ``running``: a worker runs it. ``waiting``: the
+            next attempt follows automatically. ``checking``: it is unknown whether a list was
+            created; the next attempt checks it. ``held``: it is unknown whether the campaign was
+            submitted; later attempts search for it, or a person decides (`Durable.resolve`).
+            ``failed``: a person must make a change, and then start or retry it. ``done``.
+            ``cancelled``: nothing was sent, and nothing will be sent. ``abandoned``: a person
+            abandoned it while it was in doubt; nothing more will be sent.
+        begins_at: The time that the caller set, in UTC; None: immediately.
+        next_at: When the next attempt is due, in UTC; None if none follows automatically.
+        attempt: The number of the last or the next attempt, from 0.
+        step: The last step of the run, as in `RunState`; None if it has not begun.
+        part: The part of the contacts in this step, from 1; None if they are not divided.
+        campaign_sn: The code of the campaign; None until it is accepted.
         list_sn: The list that was created or found for the contacts.
         import_sn: The last import that was begun.
-        error: The class of the error that the last attempt ended with.
-        message: What it said, without any contact or key.
-        created_at: When it was started, in UTC.
-        updated_at: When something was last noted, in UTC.
-        outcome: What the pipeline returned; None before.
+        error: The class name of the error of the last attempt.
+        message: The text of this error, without contacts or API key.
+        created_at: When the send was started, in UTC.
+        updated_at: When its row or its run record last changed, in UTC.
+        outcome: The outcome of the pipeline; None until it has one.
     """
 
     send_key: str
@@ -92,17 +91,17 @@ class SendStatus(Plain):
 
     @property
     def is_final(self) -> bool:
-        """Whether no attempt follows by itself: it is done, cancelled, abandoned or failed."""
+        """Whether no attempt follows automatically: it is done, cancelled, abandoned or failed."""
         return self.state in ("done", "cancelled", "abandoned", "failed")
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether it goes on only if a person decides or changes something."""
+        """Whether it continues only after a person has decided or changed something."""
         return self.state == "failed" or (self.state == "held" and self.next_at is None)
 
 
 def status_of(row: SendRow, now: datetime) -> SendStatus:
-    """Say what is known of a send by its row, which has the record of its run."""
+    """Return the status of a send from its row, which contains the record of its run."""
     run = _run_of(row, now)
     state = _state(row, run, now)
     outcome = None if row.outcome is None else from_plain(SendOutcome, json.loads(row.outcome))
@@ -129,17 +128,17 @@ def _run_of(row: SendRow, now: datetime) -> RunState | None:
     try:
         stored = read_run_record(json.loads(row.record))
     except ValueError:
-        # `InvalidRequest` as well. One that cannot be read must not hide the others.
+        # This includes `InvalidRequest`. An unreadable record must not hide the other sends.
         return None
     return state_of(row.send_key, stored, now)
 
 
 def _of_run(run: RunState | None, outcome: SendOutcome | None) -> dict[str, Any]:
     names = ("step", "part", "campaign_sn", "list_sn", "import_sn")
-    known = {} if run is None else {name: getattr(run, name) for name in names}
+    values = {} if run is None else {name: getattr(run, name) for name in names}
     if outcome is not None:
-        known["campaign_sn"] = outcome.campaign_sn
-    return known
+        values["campaign_sn"] = outcome.campaign_sn
+    return values
 
 
 def _state(row: SendRow, run: RunState | None, now: datetime) -> SendState:
@@ -147,13 +146,13 @@ def _state(row: SendRow, run: RunState | None, now: datetime) -> SendState:
         return row.state
     if run is not None and run.state == "abandoned":
         return "abandoned" if row.has_submitted else "cancelled"
-    if run is not None and run.state in _OF_THE_RECORD:
-        return _OF_THE_RECORD[run.state]
+    if run is not None and run.state in _RECORD_STATES:
+        return _RECORD_STATES[run.state]
     is_due = row.next_at is not None and row.next_at <= now.timestamp()
     if row.state == "scheduled":
         return "queued" if is_due else "scheduled"
     if row.state == "held" and run is not None and run.state == "interrupted":
-        # A person has decided since, or the run that was in doubt has reported what became of it.
+        # After the row was saved, a person has decided, or the run has stored the outcome.
         return "queued" if is_due else "waiting"
     return row.state
 

@@ -149,8 +149,9 @@ async def test_decision_of_a_person_begins_the_next_attempt(
     await desk.start()
     desk.emulator.drop_request("submit_campaign")
     held = await desk.carry()
-    with pytest.raises(InvalidRequest, match="can still take effect"):
+    with pytest.raises(InvalidRequest) as caught:
         await desk.durable.resolve("k", "resubmit")
+    assert [each.rule for each in caught.value.problems] == ["too-early"]
     assert await desk.durable.status("k") == held
 
     _let_time_pass(desk, monkeypatch)
@@ -255,7 +256,7 @@ async def test_contacts_that_were_changed_are_refused_until_the_submit(
         assert status.state == "done"
         return
     assert (status.state, status.error, status.next_at) == ("failed", "InvalidRequest", None)
-    assert "is not what it was" in status.message
+    assert "has changed" in status.message
     assert status.needs_a_person
     assert desk.emulator.contacts == {}
     desk.file.write_bytes(content)
@@ -654,7 +655,7 @@ async def test_attempt_on_the_wire_is_too_late_to_cancel_and_is_replaced_by_none
         row = await desk.row()
         if row.has_submitted and not answers:
             answers.append(await desk.durable.cancel("k"))
-            with pytest.raises(InvalidRequest, match="can no longer be replaced"):
+            with pytest.raises(InvalidRequest, match="cannot be replaced"):
                 await desk.durable.start_send(desk.spec(account="b"), send_key="k", replace=True)
 
     with before_each_save(_once_only(act)):

@@ -17,7 +17,7 @@ from dbos import error as engine_errors
 
 from newsleopard_async import ConfigurationError, NewsLeopard
 from newsleopard_async.durable import SendSpec
-from newsleopard_async.durable.engine import EndNotRecorded, SendAttempt, _is_news
+from newsleopard_async.durable.engine import EndNotRecorded, SendAttempt, _is_relevant
 from newsleopard_async.durable.worker import Worker
 from newsleopard_async.models import ListSn
 from tests.constants import CAMPAIGN, KEY
@@ -72,7 +72,7 @@ async def test_engine_of_somebody_else_is_not_taken(sqlite_url: str, tmp_path: P
     made = DBOS(config=theirs)
     try:
         async with opened(sqlite_url, clients=lambda _: NewsLeopard(KEY)) as durable:
-            with pytest.raises(ConfigurationError, match="a process of its own"):
+            with pytest.raises(ConfigurationError, match="separate process"):
                 async with durable.worker():
                     pass
         assert DBOS(config=theirs) is made
@@ -93,10 +93,10 @@ def test_engine_notes_no_attempt_while_the_database_is_away() -> None:
     nothing: Any = None
     worker = Worker("w", nothing, nothing, nothing, nothing, is_alone=True)
     portal = cast("BlockingPortal", _Portal())
-    worker._seen_s = time.monotonic()
+    worker._beat_s = time.monotonic()
     assert worker._run_from_thread(portal, "k", 0) == "done"
 
-    worker._seen_s -= 60.0
+    worker._beat_s -= 60.0
 
     with pytest.raises(EndNotRecorded):
         worker._run_from_thread(portal, "k", 0)
@@ -118,4 +118,4 @@ def test_end_of_a_cancelled_attempt_is_no_error(
     raised = None if error is None else (type(error), error, None)
     record = logging.LogRecord("dbos", logging.ERROR, "", 1, "Exception", (), raised)
 
-    assert _is_news(record) == is_shown
+    assert _is_relevant(record) == is_shown

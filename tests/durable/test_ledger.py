@@ -223,7 +223,7 @@ async def test_bulk_is_started_as_a_whole_or_not_at_all(
         ("failed", {"digest": "e"}, True, None),
         ("failed", {}, False, None),
         ("failed", {"digest": "e"}, False, "started with another spec or time"),
-        ("done", {"digest": "e"}, True, "was used for another campaign, which is sent"),
+        ("done", {"digest": "e"}, True, "was used for another campaign"),
         ("cancelled", {}, False, "was cancelled"),
         ("cancelled", {"digest": "e"}, True, "was cancelled"),
     ],

@@ -246,7 +246,7 @@ async def test_worker_goes_on_while_the_database_is_away(
         await until(lambda: at.is_ready)
 
     assert "could not report that it is alive: it is away" in caplog.text
-    assert "could not look for others: it is away" in caplog.text
+    assert "could not check the other workers: it is away" in caplog.text
 
 
 async def test_sqlite_has_one_worker(desk: Desk, engine: HandEngine) -> None:
@@ -351,7 +351,7 @@ async def test_attempts_of_silent_workers_are_taken_over(url: str) -> None:
         await fall_silent(durable, "dead", roster.LEASE_S + 1)
         await durable._roster.beat("alive")
         at = idle(durable)
-        at._carried.add(SendAttempt("mine", 0))
+        at._running.add(SendAttempt("mine", 0))
 
         assert await at.take_over() == 2
         rows = await durable._ledger.read_all(["dead", "gone", "alive", "mine", "queued"])
@@ -504,7 +504,7 @@ async def test_real_worker_carries_takes_over_and_leaves(
                     assert (await desk.durable.wait(key, deadline_s=30)).state == "done"
             assert at.is_ready
             if is_postgres:
-                with pytest.raises(ConfigurationError, match="process of its own"):
+                with pytest.raises(ConfigurationError, match="separate process"):
                     async with working_at(desk):
                         pass
                 await desk.start("d")
@@ -558,5 +558,5 @@ def test_process_that_uses_the_engine_itself_is_refused(sqlite_url: str, tmp_pat
     )
 
     assert run.returncode == 0, run.stderr
-    assert "uses DBOS for something else" in run.stdout
+    assert "uses DBOS itself" in run.stdout
     assert run.stdout.splitlines()[-1] == "own"

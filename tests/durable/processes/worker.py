@@ -111,7 +111,7 @@ def _hasten(job: Job) -> None:
         (lease, "_RENEWED_EVERY_S", quarter_s),
         (lease, "_LONGEST_RENEWAL_S", 2 * quarter_s),
         (worker, "_BEATS_EVERY_S", quarter_s),
-        (engine, "_LOOKS_EVERY_S", 0.1),
+        (engine, "_POLLS_EVERY_S", 0.1),
         (attempt_runner, "_AFTER_OTHER_S", job.lease_s),
         (attempt_runner, "_SHORTEST_PAUSE_S", job.lease_s),
         # A list that may have been created is looked for at once; none is listed late here.
