@@ -1,7 +1,7 @@
-"""Where runs are kept between processes, by their keys: files, a database, or a store of yours.
+"""The stores of run records, for all processes: files, a database, Redis, or a store of your own.
 
-The pipelines rest on one promise of a store: it compares before it sets. So two runs of one key
-can never both keep the intent to send.
+The pipelines need one promise of a store: it compares before it sets. So two runs of one key can
+never both store the intent to send.
 """
 
 from __future__ import annotations

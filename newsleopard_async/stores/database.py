@@ -1,7 +1,7 @@
-"""A database of SQLAlchemy whose calls are bounded, and repeated while it is away.
+"""A database of SQLAlchemy: each call has a timeout, and is repeated while the database is away.
 
-Each call is one transaction that may be made again: it finds out by itself whether it was made
-before. So a server may be restarted or away for a while.
+Each call is one transaction that can be repeated, because it detects whether it has already taken
+effect. So a server can be restarted or away for a while without an error.
 """
 
 from __future__ import annotations
@@ -33,17 +33,20 @@ __all__ = ["Database"]
 T = TypeVar("T")
 
 _WITHIN_S: Final = 40.0
-"""Chosen: how long a call is repeated while the database is away. With the last attempt it ends
-before the 60 s that a request which is about to leave waits for its store."""
+"""Chosen: how long a call is repeated while the database is away. With its last try it ends before
+the 60 s that a request waits for its store before it is sent."""
 
 _CONNECT_S: Final = 5
+"""Chosen: a connection takes milliseconds; half of `_ANSWER_S` is left for the statement."""
+
 _STATEMENT_S: Final = 8
+"""Chosen: a statement takes milliseconds. Less than `_ANSWER_S`, so the server stops it first."""
+
 _ANSWER_S: Final = 10.0
-"""Chosen: a statement takes milliseconds. The server gives it up first, then this side does: a
-server that was stopped, or is behind a dead network, says nothing at all."""
+"""Chosen: the limit on this side, because a stopped server or a dead network never answers."""
 
 _CREATE_S: Final = 30.0
-"""Chosen: to make tables takes a moment, and longer where several processes want to at once."""
+"""Chosen: creating tables takes a moment, and longer if several processes do it together."""
 
 _OF_DEAD_NETWORKS: Final = {
     "keepalives_idle": 10,
@@ -51,27 +54,29 @@ _OF_DEAD_NETWORKS: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-"""Of libpq, in seconds, and at last in milliseconds. Chosen: a connection that a network has lost
-without a word ends after 25 s, and by default after hours: also those of the engine of sends, which
-nothing here watches."""
+"""Settings of libpq, in seconds; the last one is in milliseconds. Chosen: a connection that the
+network has lost ends after 25 s instead of hours. This also bounds the connections of the engine,
+which have no watchdog."""
 
 _LONGEST_WAIT_S: Final = 1.0
-"""Chosen: between two attempts, so that a restarted server is noticed within a second."""
+"""Chosen: between two tries, so that a restarted server is noticed within a second."""
 
 _CONNECTIONS: Final = 5
+"""Connections that stay open. Chosen: the default of SQLAlchemy."""
+
 _MORE_CONNECTIONS: Final = 35
-"""Chosen: kept open, and opened besides, so that the 40 threads of anyio never wait for one."""
+"""Connections that are opened in addition. Chosen: 40 in all, one for each thread of anyio."""
 
 _IDLE_S: Final = 10
-"""Chosen: half of a lease. A process that is stopped or cut off in the middle of a transaction
-holds what that has locked, and the server would never end it; so nobody could take over."""
+"""Chosen: half of a lease. If a process stops or loses the network in a transaction, the server
+would never release its locks, and no other process could take over."""
 
 _BOUND: Final = f"set_config('idle_in_transaction_session_timeout', '{_IDLE_S}s', true)"
 
 _PREPARE: Final = {
-    # EXTRA also flushes the folder: else a power failure may undo the last save.
+    # EXTRA also flushes the folder: else a power failure could undo the last save.
     "sqlite": "PRAGMA synchronous = EXTRA",
-    # For this transaction only, since a pool in between may give the connection to another.
+    # For this transaction only, because a connection pool can give the connection to others.
     "postgresql": f"SELECT set_config('statement_timeout', '{_STATEMENT_S}s', true), {_BOUND}",
 }
 
@@ -79,27 +84,27 @@ _BUSY: Final = (5, 6)
 """SQLite's result codes if another process has the lock: SQLITE_BUSY, SQLITE_LOCKED."""
 
 _PASSING: Final = ("08", "40", "53", "55", "57")
-"""Postgres' classes of what passes: no connection, a conflict, no room, no lock, a shutdown."""
+"""Postgres error classes that pass: no connection, a conflict, no space, no lock, a shutdown."""
 
 _PASSES: Final = frozenset({"25006", "23505", "42710", "42P07"})
-"""Others that pass: it is a replica, until a fail-over is through; two make the table at once."""
+"""More codes that pass: the server is a replica until the fail-over ends; two created a table."""
 
 _NO_TABLE: Final = "42P01"
 
 _WRONG_SETUP: Final = re.compile(
     "authentication failed|no password supplied|no pg_hba.conf entry|(role|database) .+ does not"
 )
-"""What libpq reports, without a code, if repeating does not help. In another language than
-English it is repeated, and reported at the end."""
+"""Messages of libpq without a code that do not pass. In another language than English, the call is
+repeated, and the message is reported at the end."""
 
 
 @attrs.frozen
 class _DatabaseFailure:
-    """A call that did not work.
+    """A call that failed.
 
     Attributes:
-        kind: Whether the database is away for now, or has no table yet, or is set up wrongly.
-        text: What the database says.
+        kind: Whether the database is away for now, has no table yet, or has a wrong set-up.
+        text: The message of the database.
     """
 
     kind: Literal["away", "no-table", "setup"]
@@ -110,15 +115,15 @@ class Database:
     """SQLite or Postgres at a URL; nothing is connected before the first call.
 
     Args:
-        url: ``sqlite:////folder/file.db``, or ``postgresql://user@host/database``; a driver is not
-            named. It is in no message, but for host and database.
-        user: Who uses it, for an error, such as ``SqlStore``.
-        extra: The extra that brings what it needs.
-        create: Makes the tables; called if one is missing.
+        url: ``sqlite:////folder/file.db``, or ``postgresql://user@host/database``, without a
+            driver. Messages contain only its host and database.
+        user: The name of its user for errors, such as ``SqlStore``.
+        extra: The extra that installs the needed packages.
+        create: Creates the tables; called if one is missing.
 
     Attributes:
-        engine: SQLAlchemy's.
-        where: What it is called in messages.
+        engine: The engine of SQLAlchemy.
+        where: The name of the database in messages.
 
     Raises:
         ConfigurationError: the URL cannot be used, or the extra is not installed.
@@ -136,7 +141,7 @@ class Database:
 
     @property
     def file(self) -> Path | None:
-        """Where it is, of SQLite; None of a server."""
+        """The file of SQLite; None for Postgres."""
         return Path(self.engine.url.database or "") if self.engine.name == "sqlite" else None
 
     async def aclose(self) -> None:
@@ -144,23 +149,24 @@ class Database:
         await in_thread(self.engine.dispose)
 
     async def has_table(self, name: str) -> bool:
-        """Return whether there is a table of this name; nothing is made.
+        """Return whether a table with this name exists; creates nothing.
 
         Raises: as `run`.
         """
         return await self.run(partial(_has_table, name))
 
     async def run(self, work: Callable[[sa.Connection], T], *, answer_s: float = 0.0) -> T:
-        """Do it in a thread and a transaction, again and again while the database is away.
+        """Run a function in a thread and a transaction; repeat it while the database is away.
 
         Args:
-            work: Given a connection; it may be called again after it has taken effect, if the
-                answer was lost.
-            answer_s: How much longer than a single statement it may take, in seconds.
+            work: The function; it receives a connection. If an answer was lost, it is called again
+                after it has taken effect.
+            answer_s: Seconds that it can take longer than a single statement.
 
         Raises:
-            ConfigurationError: the database cannot be used so.
-            ConnectionFailed: it was away for 40 s; whether it took effect is not known.
+            ConfigurationError: the set-up of the database is wrong.
+            ConnectionFailed: the database was away for 40 s; it is unknown whether the function
+                took effect.
         """
         until, wait_s = anyio.current_time() + _WITHIN_S, 0.05
         while True:
@@ -180,13 +186,13 @@ class Database:
 
     def _attempt(self, work: Callable[[sa.Connection], T], answer_s: float) -> T | _DatabaseFailure:
         if self._process != os.getpid():
-            # A forked child has inherited connections that its parent goes on to use.
+            # A forked child has inherited connections that its parent still uses.
             self.engine.dispose(close=False)
             self._process = os.getpid()
         done = self._once(work, answer_s)
         if isinstance(done, _DatabaseFailure) and done.kind == "no-table":
-            made = self._once(self._create, _CREATE_S)
-            return made or attrs.evolve(done, kind="away")
+            failure = self._once(self._create, _CREATE_S)
+            return failure or attrs.evolve(done, kind="away")
         return done
 
     def _once(self, work: Callable[[sa.Connection], T], answer_s: float) -> T | _DatabaseFailure:
@@ -199,7 +205,7 @@ class Database:
                 connection.commit()
                 return done
         except exc.SQLAlchemyError as error:
-            # Not raised on from here: the frames below hold the password.
+            # Not raised from here: the frames of the error contain the password.
             return _classify(getattr(error, "orig", None) or error)
 
 
@@ -210,7 +216,7 @@ def _has_table(name: str, connection: sa.Connection) -> bool:
 
 
 def _classify(error: BaseException) -> _DatabaseFailure:
-    """Say what a failure means, by what the driver says; nothing else tells it."""
+    """Classify an error by its code or, without a code, by its text."""
     text = shown(str(error).partition("\n")[0])
     return _DatabaseFailure(_kind_of(error, text), text)
 
@@ -223,7 +229,7 @@ def _kind_of(error: BaseException, text: str) -> Literal["away", "no-table", "se
         return "away" if sqlite_code & 0xFF in _BUSY else "setup"
     state: str | None = getattr(error, "sqlstate", None)
     if state is None:
-        # There is no connection, or no more; the server has said nothing about a statement.
+        # There is no connection, or it was lost; the server sent no error for a statement.
         return "setup" if _WRONG_SETUP.search(text) else "away"
     if state == _NO_TABLE:
         return "no-table"
@@ -231,7 +237,7 @@ def _kind_of(error: BaseException, text: str) -> Literal["away", "no-table", "se
 
 
 class _Watchdog:
-    """Shuts the connections of a call that takes too long: psycopg itself waits for ever."""
+    """Closes the connections of a call that takes too long: psycopg itself waits without limit."""
 
     def __init__(self, after_s: float) -> None:
         self._connections: list[Any] = []
@@ -248,12 +254,12 @@ class _Watchdog:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         with self._lock:
-            # From now on they are other calls'.
+            # After this, the pool gives them to other calls.
             self._connections.clear()
         _current.watchdog = None
 
     def take(self, connection: Any) -> None:
-        """Take a connection of the driver, as soon as the call has it."""
+        """Add a connection of the driver as soon as the call has it."""
         with self._lock:
             self._connections.append(connection)
             if self._is_over:
@@ -267,7 +273,7 @@ class _Watchdog:
 
 
 def _shut(connection: Any) -> None:
-    # It may be closed already; SQLite's has no number.
+    # It is possibly closed already; a connection of SQLite has no file number.
     with contextlib.suppress(Exception):
         number = connection.fileno()
         with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as shared:
@@ -275,7 +281,7 @@ def _shut(connection: Any) -> None:
 
 
 class _ThreadWatchdog(threading.local):
-    """The watch of the call that this thread is making."""
+    """The watchdog of this thread's call."""
 
     watchdog: _Watchdog | None = None
 
@@ -284,19 +290,19 @@ _current: Final = _ThreadWatchdog()
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
-    """Let a transaction that writes have the lock from its start, and rows go with their owners."""
+    """Lock the file at the start of a transaction, and delete rows together with their owners."""
     connection.isolation_level = "IMMEDIATE"
     connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _check_out(connection: Any, *_: object) -> None:
-    """Show a connection of the pool to the watch, whoever takes it in this thread."""
+    """Give a connection from the pool to the watchdog of this thread."""
     if _current.watchdog is not None:
         _current.watchdog.take(connection)
 
 
 def _connect(dialect: Any, _: object, arguments: list[Any], keywords: dict[str, Any]) -> Any:
-    """Connect, and show the connection to the watch before SQLAlchemy asks the server anything."""
+    """Connect, and give the connection to the watchdog before SQLAlchemy sends a statement."""
     connection = dialect.connect(*arguments, **keywords)
     if _current.watchdog is not None:
         _current.watchdog.take(connection)
@@ -304,13 +310,13 @@ def _connect(dialect: Any, _: object, arguments: list[Any], keywords: dict[str, 
 
 
 def _bound(connection: sa.Connection) -> None:
-    """Bound a transaction that is not one of `Database.run`, as those of the engine of sends."""
+    """Set the timeout of a transaction outside of `Database.run`, for example of the engine."""
     if connection.dialect.name == "postgresql" and _current.watchdog is None:
         connection.exec_driver_sql(f"SELECT {_BOUND}")
 
 
 def _open(url: str, user: str, extra: str) -> tuple[sa.Engine, str]:
-    """Make the engine of a URL, and what it is called in messages; nothing is connected yet."""
+    """Create the engine of a URL, and its name for messages; this does not connect."""
     with _needing_extra(user, extra):
         import sqlalchemy as sa
         from sqlalchemy import event, exc
@@ -327,7 +333,7 @@ def _open(url: str, user: str, extra: str) -> tuple[sa.Engine, str]:
         case "postgresql" | "postgres" | "postgresql+psycopg":
             target = parsed.set(drivername="postgresql+psycopg")
             where = f"the database {parsed.database} at {parsed.host}"
-            # What a pool in between (PgBouncer) need not know of. The URL's own settings count.
+            # Settings that a pool in between (PgBouncer) supports. The URL's own settings win.
             arguments = {
                 "connect_timeout": _CONNECT_S,
                 "prepare_threshold": None,
@@ -337,7 +343,7 @@ def _open(url: str, user: str, extra: str) -> tuple[sa.Engine, str]:
         case _:
             raise ConfigurationError(
                 f"the URL of {user} must be sqlite:////folder/runs.db or "
-                "postgresql://user@host/database, and name no driver"
+                "postgresql://user@host/database, without a driver"
             )
     with _needing_extra(user, extra):
         engine = sa.create_engine(
@@ -368,10 +374,10 @@ def _needing_extra(user: str, extra: str) -> Iterator[None]:
 
 
 def _database_file(name: str) -> Path:
-    """Make the file of an SQLite database if it is missing, for its owner alone."""
+    """Create the file of an SQLite database if it is missing, readable only by its owner."""
     if name in ("", ":memory:") or name.startswith("file:"):
         raise ConfigurationError(
-            "an SQLite database must be a file, which outlasts the process: sqlite:////folder/runs.db"
+            "an SQLite database must be a file, not in memory: sqlite:////folder/runs.db"
         )
     try:
         path = real_path(name)

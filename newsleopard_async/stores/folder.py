@@ -1,4 +1,4 @@
-"""The store that needs nothing: a folder of files, for all processes of this host."""
+"""The default store: a folder with one file per run, for all processes of this host."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ _log: Final = Log()
 _NAME: Final = re.compile(r"(?:[a-z0-9-]+-)?[0-9a-f]{32}\.json")
 
 _SLUG_CHARACTERS: Final = 40
-"""Chosen: enough to know a run by; with the hash, far from the 255 bytes of a file's name."""
+"""Chosen: enough for a person to recognise a run, and with the hash far below the 255 bytes of a
+file name."""
 
 _AT_ONCE: Final = 100
-"""Chosen: how many files a thread reads before the keys of these are given; about 10 ms."""
+"""The number of files that a thread reads at a time. Chosen: this takes about 10 ms."""
 
 
 def _folder(folder: AnyPath | None) -> Path:
@@ -40,23 +41,27 @@ def _folder(folder: AnyPath | None) -> Path:
     except OSError as error:
         raise _no_folder("the folder of the runs", error) from None
     except ValueError:
-        pass  # Raised below: the cause may show half a character.
-    raise InvalidRequest.of("folder", "path", "is not a path: it holds a NUL or half a character")
+        pass  # Raised below: the cause can contain half a character.
+    raise InvalidRequest.of(
+        "folder",
+        "path",
+        "contains a NUL or half a character, so it is not a path; give another path",
+    )
 
 
 @attrs.define(eq=False)
 class FileStore:
-    """Keeps each run in a JSON file of a folder; for one host, and a local disk.
+    """Stores each run in a JSON file of a folder, for one host and a local disk.
 
-    A file is replaced whole and flushed to the disk at every change, and it is locked as long as
-    a run lasts. The lock goes with the process: a crash leaves nothing to clear away.
+    Each change replaces the whole file and flushes it to the disk. The file is locked as long as a
+    run lasts. The lock ends with the process, so a crash leaves no lock behind.
 
     Args:
-        folder: Where; the default is ``newsleopard-async/runs`` where the system keeps the state
-            of a user's programs. It is made if it is missing, for its owner alone.
+        folder: The folder; the default is ``newsleopard-async/runs`` in the system's folder for
+            the state of programs. A missing folder is created, readable only by its owner.
 
     Attributes:
-        folder: The same, absolutely and without links.
+        folder: The folder as an absolute path without links.
 
     Raises:
         ConfigurationError: this user has no home folder.
@@ -66,11 +71,11 @@ class FileStore:
     _locked: dict[str, SwapFile] = attrs.field(factory=dict, init=False, repr=False)
 
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept under this key, or None.
+        """Return the record that is stored under this key, or None.
 
         Raises:
-            InvalidRequest: its file is damaged, or another key's.
-            ConfigurationError: it cannot be read.
+            InvalidRequest: the file is damaged, or belongs to another key.
+            ConfigurationError: the file cannot be read.
         """
         path = self.path_of(key)
         content = await in_thread(SwapFile(path).read)
@@ -82,20 +87,20 @@ class FileStore:
             raise InvalidRequest.of(
                 "store",
                 "format",
-                f"{path} is damaged, or is something else; put it back from a backup, or find out "
-                "in the console what its run has done before you remove it",
+                f"{path} is damaged or is not a run; restore it from a backup, or check in the "
+                "console what its run has done before you remove it",
             )
         return Kept(found[1], revision)
 
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
-        """Keep the data if nothing was saved since; return its new revision.
+        """Store the data if no other run has saved since; return its new revision.
 
         Raises:
-            ConfigurationError: it cannot be written, or is too large to be read again.
-            InUse: another run has saved under this key since, or may have.
+            ConfigurationError: the file cannot be written, or the data is too large.
+            InUse: another run has saved under this key since, or possibly has.
         """
         path = self.path_of(key)
-        # Random, so that no two saves of the same data have one revision.
+        # Random, so that two saves of the same data have different revisions.
         content = to_json({"key": key, "save": secrets.token_hex(8), "data": data}, where=path)
         file = self._locked.get(key) or SwapFile(path)
         return await in_thread(partial(self._swap, file, content, revision))
@@ -106,11 +111,11 @@ class FileStore:
 
     @contextlib.contextmanager
     def locked(self, key: str) -> Iterator[None]:
-        """Keep other runs away from a key for as long as the context lasts, or the process.
+        """Lock a key for as long as the context lasts, or the process.
 
         Raises:
-            InUse: another run has it.
-            ConfigurationError: it cannot be locked.
+            InUse: another run has locked the key.
+            ConfigurationError: the file cannot be locked.
         """
         self._make_folder()
         file = SwapFile(self.path_of(key))
@@ -122,17 +127,17 @@ class FileStore:
                 del self._locked[key]
 
     async def is_locked(self, key: str) -> bool:
-        """Whether a run has a key, in whatever process of this host.
+        """Return whether a run in any process of this host has locked a key.
 
         Raises:
-            ConfigurationError: that cannot be seen.
+            ConfigurationError: the lock cannot be read.
         """
         return await in_thread(SwapFile(self.path_of(key)).is_locked)
 
     def keys(self) -> Listing[str]:
         """List the keys: ``await`` gives all, sorted; ``async for`` gives one after another.
 
-        A file that is damaged is logged and passed over; `load` refuses it.
+        A damaged file is logged and skipped; `load` refuses it.
 
         Raises:
             ConfigurationError: the folder cannot be read.
@@ -141,8 +146,8 @@ class FileStore:
 
     async def _keys(self) -> AsyncGenerator[str, None]:
         paths = await in_thread(self._paths)
-        for place in range(0, len(paths), _AT_ONCE):
-            for key in await in_thread(partial(_keys_in, paths[place : place + _AT_ONCE])):
+        for begin in range(0, len(paths), _AT_ONCE):
+            for key in await in_thread(partial(_keys_in, paths[begin : begin + _AT_ONCE])):
                 yield key
 
     def _paths(self) -> Sequence[Path]:
@@ -154,7 +159,7 @@ class FileStore:
             raise _no_folder(self.folder, error) from None
 
     def path_of(self, key: str) -> Path:
-        """Return where a key is kept: a name that people can read, made unique by a hash."""
+        """Return the path of a key: a readable name, with a hash that makes it unique."""
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         slug = re.sub("[^a-z0-9]+", "-", key.lower())[:_SLUG_CHARACTERS].strip("-")
         return self.folder / f"{slug}{'-' if slug else ''}{digest}.json"
@@ -168,13 +173,13 @@ class FileStore:
 
 def _no_folder(where: object, error: OSError) -> ConfigurationError:
     return ConfigurationError(
-        f"{where} cannot be used: {error.strerror}; runs are kept there, so name a folder that "
+        f"{where} cannot be used: {error.strerror}; it stores the runs, so give a folder that "
         'this user can write to: store=FileStore("…")'
     )
 
 
 def _read(content: bytes) -> tuple[str, dict[str, Any]] | None:
-    """Return the key and the data of a file; None if it is not one of ours."""
+    """Return the key and the data of a file; None if the file is not a run."""
     match from_json(content):
         case {"key": str(key), "save": str(), "data": dict(data)}:
             return key, data
@@ -188,11 +193,11 @@ def _keys_in(paths: Sequence[Path]) -> list[str]:
         try:
             content = SwapFile(path).read()
         except ConfigurationError as error:
-            _log.warning("a run is passed over: %s", error)
+            _log.warning("a run is skipped: %s", error)
             continue
         found = None if content is None else _read(content)
         if found is not None:
             keys.append(found[0])
         elif content is not None:
-            _log.warning("a run is passed over: %s is damaged, or is something else", path)
+            _log.warning("a run is skipped: %s is damaged or is not a run", path)
     return keys

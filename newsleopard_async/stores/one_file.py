@@ -20,17 +20,18 @@ from newsleopard_async.stores.swap import SwapFile, revision_of, unusable
 __all__ = ["OneFile"]
 
 _FIELD: Final = "checkpoint"
-"""What the caller calls it, for an error."""
+"""The name of the argument, for errors."""
 
 
 @attrs.define(eq=False)
 class OneFile:
-    """A JSON file, replaced whole and flushed to the disk at every change.
+    """A JSON file; each change replaces the whole file and flushes it to the disk.
 
-    It has one key, the empty one, and holds the data alone. Its revision is a hash of it.
+    Its only key is the empty text, and the file contains only the data. The revision is a hash of
+    the file.
 
     Attributes:
-        path: Where it is, absolutely and without links: two names of a file share its lock.
+        path: The absolute path without links, so that two names of a file share its lock.
     """
 
     path: Path = attrs.field(converter=real_path, on_setattr=attrs.setters.frozen)
@@ -41,31 +42,35 @@ class OneFile:
 
     @classmethod
     def at(cls, path: object) -> Self:
-        """Take a path in any form.
+        """Return the store of a path in any form.
 
         Raises:
-            InvalidRequest: it is not a path; or it is text that would name another file than the
-                caller means.
-            ConfigurationError: it is relative to a folder that is gone.
+            InvalidRequest: the value is not a path; or it is text that probably names another file
+                than the caller intends.
+            ConfigurationError: the path is relative to a folder that was deleted.
         """
         if isinstance(path, str):
-            _refuse_what_is_no_path(path)
+            _check_text(path)
         if not isinstance(path, PATH_TYPES):
             raise InvalidRequest.of(_FIELD, "type", "must be a path")
         try:
             return cls(path)
         except ValueError:
-            pass  # Raised below: the cause may show half a character.
+            pass  # Raised below: the cause can contain half a character.
         except OSError as error:
             raise unusable(as_path(path), error) from None
-        raise InvalidRequest.of(_FIELD, "path", "is not a path: it holds a NUL or half a character")
+        raise InvalidRequest.of(
+            _FIELD,
+            "path",
+            "contains a NUL or half a character, so it is not a path; give another path",
+        )
 
-    async def load(self, key: str) -> Kept | None:  # noqa: ARG002 - there is one
-        """Return what was saved last, or None.
+    async def load(self, key: str) -> Kept | None:  # noqa: ARG002 - there is one key
+        """Return the record that was saved last, or None.
 
         Raises:
             InvalidRequest: the file is not a JSON object.
-            ConfigurationError: it cannot be read.
+            ConfigurationError: the file cannot be read.
         """
         content = await in_thread(self._file.read)
         revision = revision_of(content)
@@ -76,37 +81,37 @@ class OneFile:
             raise InvalidRequest.of(
                 _FIELD,
                 "format",
-                f"{self.path} is damaged, or is something else; put it back from a backup, or "
-                "find out what it was before you give another path",
+                f"{self.path} is damaged or is not a checkpoint; restore it from a backup, or "
+                "check in the console what its run has done before you give another path",
             )
         return Kept(data, revision)
 
     async def save(
         self,
-        key: str,  # noqa: ARG002 - there is one
+        key: str,  # noqa: ARG002 - there is one key
         data: Mapping[str, Any],
         revision: str | None,
     ) -> str:
-        """Replace the file in one step, if it is as it was seen.
+        """Replace the file in one step, if it still has this revision.
 
         Raises:
-            ConfigurationError: it cannot be written, or is too large to be read again.
-            InUse: another run has taken it over; then nothing was written, or it does not count.
+            ConfigurationError: the file cannot be written, or the data is too large.
+            InUse: another run has taken the file over; nothing was written, or it does not count.
         """
         content = to_json(data, where=self.path)
         return await in_thread(partial(self._file.swap, content, revision))
 
-    def locked(self, key: str) -> AbstractContextManager[None]:  # noqa: ARG002 - there is one
-        """Keep other runs away for as long as the context lasts, or the process.
+    def locked(self, key: str) -> AbstractContextManager[None]:  # noqa: ARG002 - there is one key
+        """Lock the file for as long as the context lasts, or the process.
 
         Raises:
-            InUse: another run has it.
-            ConfigurationError: it cannot be locked.
+            InUse: another run has locked the file.
+            ConfigurationError: the file cannot be locked.
         """
         return self._file.locked()
 
     def keys(self) -> Listing[str]:
-        """List the one key, if there is something under it."""
+        """List the one key, if the file exists."""
 
         async def keys() -> AsyncGenerator[str, None]:
             if await in_thread(self.path.exists):
@@ -115,8 +120,8 @@ class OneFile:
         return Listing(keys)
 
 
-def _refuse_what_is_no_path(text: str) -> None:
-    """Refuse text that, taken for a path, would begin a new run beside the one that is meant."""
+def _check_text(text: str) -> None:
+    """Refuse text that probably names another file, because it would begin a new run there."""
     bare = text.strip().strip("\ufeff\"'").lstrip()
     if bare.startswith("{"):
         raise InvalidRequest.of(
@@ -124,5 +129,5 @@ def _refuse_what_is_no_path(text: str) -> None:
         )
     if not text or text != text.strip().strip("\ufeff") or not text.isprintable():
         raise InvalidRequest.of(
-            _FIELD, "path", "is empty, or has white space or a mark around it; give the bare path"
+            _FIELD, "path", "is empty, or has white space or a mark around it; give only the path"
         )

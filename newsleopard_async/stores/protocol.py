@@ -1,4 +1,4 @@
-"""What a store must do, and what is refused in its place."""
+"""The interface of a store, and the check that an object has it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Kept", "LockingStore", "Store", "check_store", "keys_of"]
 
 @attrs.frozen
 class Kept:
-    """What a store keeps under a key.
+    """The record that a store has under a key.
 
     Attributes:
         data: The record, JSON-safe.
-        revision: Names this state of it; each save gives another one.
+        revision: The revision of the record; each save gives a new one.
     """
 
     data: Mapping[str, Any]
@@ -29,29 +29,31 @@ class Kept:
 
 
 class Store(Protocol):
-    """Keeps the records of runs, each under its key, for all processes that work for you.
+    """Stores the records of runs, each under its key, for all your processes.
 
-    Whoever calls `save` says which revision it has seen. If another run has saved since, nothing
-    may be changed: so of two runs at most one keeps the intent to send, and only that one sends.
+    A caller of `save` gives the revision that it has read. If another run has saved since, the
+    store must change nothing. So at most one of two runs stores the intent to send, and only this
+    run sends.
     """
 
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept under this key, or None.
+        """Return the record that is stored under this key, or None.
 
-        It must be what was saved last, not a copy that lags behind.
+        It must be the last saved record, not an older copy, for example from a replica.
         """
         ...
 
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
-        """Keep the data if nothing was saved since, in one atomic step; return its new revision.
+        """Store the data if no other run has saved since, in one atomic step.
 
-        Once this returns, a crash must not lose it. An error other than `InUse` means that it is
-        not known whether it was saved; the pipelines then look.
+        After this returns, a crash must not lose the data. Any error except `InUse` means that it
+        is unknown whether the data was saved; the pipelines then load it again.
 
         Args:
-            key: Whose data it is.
-            data: JSON-safe.
-            revision: The one that was seen last; None: there must be nothing yet.
+            key: The key of the run.
+            data: The record, JSON-safe.
+            revision: The revision that the caller has read; None: the key must have no record.
+        Returns: The new revision.
 
         Raises:
             InUse: another run has saved under this key since.
@@ -61,7 +63,7 @@ class Store(Protocol):
     def keys(self) -> AsyncIterable[str] | Awaitable[Iterable[str]] | Iterable[str]:
         """List the keys, in any order: an async iterator, or all of them, awaited or not.
 
-        Those in the box give both: ``await`` gives all, ``async for`` one after another.
+        The stores of this library support both ``await`` (all keys) and ``async for``.
         """
         ...
 
@@ -71,34 +73,34 @@ class LockingStore(Protocol):
     """A store that can lock a key for as long as a run lasts, or its process."""
 
     def locked(self, key: str) -> AbstractContextManager[None]:
-        """Keep other runs away from a key.
+        """Lock a key, so that no other run can use it.
 
         Raises:
-            InUse: another run has it.
+            InUse: another run has locked the key.
         """
         ...
 
 
 def keys_of(store: Store) -> Listing[str]:
-    """List the keys of any store, in whichever way it gives them."""
+    """List the keys of any store, in any form that its ``keys()`` returns."""
 
     async def keys() -> AsyncGenerator[str, None]:
-        given = store.keys()
-        if isinstance(given, AsyncIterable):
-            async for key in given:
+        found = store.keys()
+        if isinstance(found, AsyncIterable):
+            async for key in found:
                 yield key
             return
-        for key in await given if isinstance(given, Awaitable) else given:
+        for key in await found if isinstance(found, Awaitable) else found:
             yield key
 
     return Listing(keys, order=sorted)
 
 
 def check_store(store: object) -> Store:
-    """Return a store; refuse what cannot keep two runs apart.
+    """Return the argument if it is a store, else raise.
 
     Raises:
-        InvalidRequest: it is not a store, or one that does not compare before it sets.
+        InvalidRequest: it is not a store, or it does not compare before it sets.
     """
     if _is_store(store):
         return store
@@ -106,7 +108,7 @@ def check_store(store: object) -> Store:
         "store",
         "type",
         "must have async load(key), async save(key, data, revision) and keys(), and compare the "
-        "revision before it sets; take FileStore, SqlStore or RedisStore from "
+        "revision before it sets; use FileStore, SqlStore or RedisStore from "
         "newsleopard_async.stores, or add the comparison to yours",
     )
 
@@ -120,13 +122,13 @@ def _is_store(store: object) -> TypeGuard[Store]:
 
 
 def _takes(method: object, arguments: tuple[object, ...]) -> bool:
-    """Say whether a method can be called with these arguments, as far as that can be seen."""
+    """Return whether the signature of a method accepts these arguments."""
     if not callable(method):
         return False
     try:
         signature = inspect.signature(method)
     except ValueError:
-        # Of a method that is not written in Python nobody can tell.
+        # A method that is not written in Python can have no signature.
         return True
     try:
         signature.bind(*arguments)

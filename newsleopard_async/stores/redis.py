@@ -1,6 +1,6 @@
-"""Redis or Valkey as the store: for several hosts, if the server keeps what it is given.
+"""Redis or Valkey as the store, for several hosts, if the server loses no data.
 
-Each call is one script. A save whose answer was lost finds its own revision when it is made again.
+Each call is one script. If the answer to a save was lost, the repeated save finds its own revision.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["RedisStore"]
 _log: Final = Log()
 
 _WITHIN_S: Final = 40.0
-"""Chosen: how long a run's record is tried while the server is away; less than the 60 s that a
-request which is about to leave waits for its store."""
+"""Chosen: how long a call is repeated while the server is away; less than the 60 s that a request
+waits for its store before it is sent."""
 
 _LOAD: Final = "return redis.call('HMGET', KEYS[1], 'revision', 'data')"
 
 _SAVE: Final = """
 local revision = redis.call('HGET', KEYS[1], 'revision') or ''
--- The same save once more, since its answer was lost.
+-- The same save again, because its answer was lost.
 if revision == ARGV[2] then return 1 end
 if revision ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'revision', ARGV[2], 'data', ARGV[3])
@@ -39,22 +39,22 @@ return 1
 """
 
 _ABOUT: Final = """
-local told = {}
+local texts = {}
 for _, section in ipairs({'persistence', 'memory'}) do
   local text = redis.pcall('INFO', section)
-  if type(text) == 'string' then told[#told + 1] = text end
+  if type(text) == 'string' then texts[#texts + 1] = text end
 end
-return table.concat(told)
+return table.concat(texts)
 """
 
 _PREFIX: Final = "newsleopard:run:{"
 
 
 class RedisStore:
-    """Keeps runs in Redis or Valkey, each in a hash ``newsleopard:run:{key}`` that never expires.
+    """Stores runs in Redis or Valkey, each in a hash ``newsleopard:run:{key}`` that never expires.
 
-    The server must keep what it is given: ``appendonly yes``, and ``maxmemory-policy
-    noeviction``. If it says that it does not, a warning is logged once.
+    The server must not lose data: set ``appendonly yes`` and ``maxmemory-policy noeviction``. If
+    its INFO reports other settings, a warning is logged once.
 
     Args:
         url_or_client: ``redis://…``, ``rediss://…``, ``unix://…`` or ``valkey://…`` (the extra
@@ -63,25 +63,25 @@ class RedisStore:
 
     Raises:
         ConfigurationError: the URL cannot be used, the extra is not installed, or the client
-            waits for ever.
-        InvalidRequest: it is neither.
+            has no timeout.
+        InvalidRequest: the argument is neither a URL nor a client.
     """
 
     @hides_variables
     def __init__(self, url_or_client: object) -> None:
         self._client = RedisClient.of(url_or_client)
-        self._is_known = False
+        self._is_checked = False
 
     def __repr__(self) -> str:
         return f"RedisStore({self._client.host!r})"
 
     @hides_variables
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept under this key, or None.
+        """Return the record that is stored under this key, or None.
 
         Raises:
-            InvalidRequest: it is damaged.
-            ConfigurationError: the server refuses it.
+            InvalidRequest: the record is damaged.
+            ConfigurationError: the server refuses the call.
             ConnectionFailed: the server was away for 40 s.
         """
         revision, content = await self._client.run(_LOAD, [_name(key)], [], within_s=_WITHIN_S)
@@ -92,34 +92,34 @@ class RedisStore:
             raise InvalidRequest.of(
                 "store",
                 "format",
-                f"what is kept under {key} in Redis at {self._client.host} is damaged; put it back "
-                "from a backup",
+                f"the record of {key} in Redis at {self._client.host} is damaged; restore it from "
+                "a backup",
             )
         return Kept(data, text_of(revision))
 
     @hides_variables
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
-        """Keep the data if nothing was saved since; return its new revision.
+        """Store the data if no other run has saved since; return its new revision.
 
         Raises:
-            ConfigurationError: the server refuses it, or the data is too large.
-            ConnectionFailed: the server was away for 40 s; whether it was saved is not known.
+            ConfigurationError: the server refuses the call, or the data is too large.
+            ConnectionFailed: the server was away for 40 s; it is unknown whether it was saved.
             InUse: another run has saved under this key since.
         """
-        # Made before the first attempt, so that a second one finds its own.
+        # Created before the first try, so that a repeated save finds its own revision.
         new = secrets.token_hex(16)
         args = (revision or "", new, to_json(data, where=key))
         if not await self._client.run(_SAVE, [_name(key)], args, within_s=_WITHIN_S):
             host = self._client.host
             raise InUse(f"another run has saved {key} in Redis at {host}, or it was removed")
-        await self._look_at_server(key)
+        await self._check_server(key)
         return new
 
     def keys(self) -> Listing[str]:
         """List the keys: ``await`` gives all, sorted; ``async for`` gives one after another.
 
         Raises:
-            ConfigurationError: the server refuses it.
+            ConfigurationError: the server refuses the call.
             ConnectionFailed: the server was away for 40 s.
         """
         return Listing(self._keys, order=sorted)
@@ -129,31 +129,31 @@ class RedisStore:
             yield key_from_text(name[len(_PREFIX) : -1])
 
     async def aclose(self) -> None:
-        """Close the connections, but not those of your client; the next call opens new ones."""
+        """Close the connections, except of your own client; the next call opens new ones."""
         await self._client.aclose()
 
-    async def _look_at_server(self, key: str) -> None:
-        """Log, once, that the server may lose what it is given."""
-        if self._is_known:
+    async def _check_server(self, key: str) -> None:
+        """Log once if the server can lose data."""
+        if self._is_checked:
             return
-        self._is_known = True
+        self._is_checked = True
         with contextlib.suppress(NewsLeopardError):
             about = text_of(await self._client.run(_ABOUT, [_name(key)], []))
-            for fault in risks_of(about):
-                _log.warning("Redis at %s %s", self._client.host, fault)
+            for risk in risks_of(about):
+                _log.warning("Redis at %s %s", self._client.host, risk)
 
 
 def risks_of(about: str) -> list[str]:
-    """Say in which ways a server may lose runs, by its own INFO."""
-    told = dict(re.findall(r"^(\w+):(\S*)", about, re.MULTILINE))
-    faults = []
-    if told.get("aof_enabled") == "0":
-        faults.append("may forget the last runs when it stops; set appendonly yes")
-    if told.get("maxmemory", "0") != "0" and told.get("maxmemory_policy", "").startswith("allkeys"):
-        faults.append("may evict runs; set maxmemory-policy noeviction")
-    return faults
+    """Return the ways in which a server can lose runs, from its INFO."""
+    info = dict(re.findall(r"^(\w+):(\S*)", about, re.MULTILINE))
+    risks = []
+    if info.get("aof_enabled") == "0":
+        risks.append("can lose the last runs when it stops; set appendonly yes")
+    if info.get("maxmemory", "0") != "0" and info.get("maxmemory_policy", "").startswith("allkeys"):
+        risks.append("can evict runs; set maxmemory-policy noeviction")
+    return risks
 
 
 def _name(key: str) -> str:
-    # In braces, so that a cluster takes the key alone to choose the server.
+    # In braces, so that a cluster chooses the server by the key only.
     return f"{_PREFIX}{key_to_text(key)}}}"

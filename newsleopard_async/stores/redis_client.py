@@ -1,7 +1,7 @@
-"""Redis and Valkey: the one way in which the library talks to either.
+"""The client of Redis and Valkey for the stores and the shared limit state.
 
-A call is a script, which the server runs as one step. It is repeated while the server is away, so
-each script must give the same when it is run again after its answer was lost.
+A call is a script, which the server runs as one step. The call is repeated while the server is
+away, so a script must return the same result if it runs again after its answer was lost.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["RedisClient", "text_of"]
 T = TypeVar("T")
 
 _SOCKET_S: Final = 1.0
-"""Chosen: a script takes less than a millisecond, and a network far fewer than this."""
+"""Chosen: a script takes less than a millisecond, and a network far less than a second."""
 
 _LONGEST_WAIT_S: Final = 0.5
-"""Chosen: between two attempts; a tenth of the shortest time for which a call is repeated."""
+"""Chosen: between two tries; a tenth of the 5 s for which a call is repeated at least."""
 
 _SCHEMES: Final = {
     "redis": "redis",
@@ -36,7 +36,7 @@ _SCHEMES: Final = {
     "valkey": "redis",
     "valkeys": "rediss",
 }
-"""The schemes of URLs, each as redis-py calls it."""
+"""The schemes of URLs, with the names of redis-py."""
 
 _WRONG_SETUP: Final = frozenset({"AuthenticationError", "AuthorizationError", "NoPermissionError"})
 _AWAY: Final = frozenset(
@@ -45,18 +45,18 @@ _AWAY: Final = frozenset(
         *("RedisClusterException", "TryAgainError", "ValkeyClusterException"),
     }
 )
-"""Errors of redis-py and valkey-py that pass; a replica takes writes after a fail-over is through.
+"""Errors of redis-py and valkey-py that pass; a replica accepts writes after the fail-over.
 
-By their names, since they are looked at without loading either package.
+The names of the classes, so that neither package must be imported.
 """
 
 _ANY: Final = frozenset({"RedisError", "ValkeyError"})
-"""Those that all others of these packages are; what does not pass is the set-up."""
+"""The base classes of all errors of these packages; the others report a wrong set-up."""
 
 
 @attrs.frozen
 class _RedisFailure:
-    """A call that did not work: whether it may work later, why, and what the client says."""
+    """A call that failed: whether the fault passes, its reason, and the text of the client."""
 
     passes: bool
     reason: str
@@ -64,13 +64,13 @@ class _RedisFailure:
 
 
 class RedisClient:
-    """Runs scripts on a server, by a URL or by a client of the caller's.
+    """Runs scripts on a server, with a URL or the caller's client.
 
-    By a URL, or with a client that blocks, it runs on asyncio and on trio; an asynchronous
-    client of the caller's runs on asyncio.
+    With a URL or a blocking client it runs on asyncio and trio, with an asynchronous client on
+    asyncio only.
 
     Attributes:
-        host: Where the server is, for messages.
+        host: The host of the server, for messages.
     """
 
     def __init__(self, client: Any, host: str, *, is_own: bool) -> None:
@@ -82,12 +82,12 @@ class RedisClient:
     @classmethod
     @hides_variables
     def of(cls, source: object) -> RedisClient:
-        """Take ``redis://…``, ``rediss://…``, ``unix://…`` or ``valkey://…``, or a client.
+        """Return the client for a URL (``redis:``, ``rediss:``, ``unix:``, ``valkey:``) or client.
 
         Raises:
             ConfigurationError: the URL cannot be used, the extra is not installed, or the client
-                waits for ever.
-            InvalidRequest: it is neither.
+                has no timeout.
+            InvalidRequest: the argument is neither a URL nor a client.
         """
         if isinstance(source, str):
             return cls(*_client_of(source), is_own=True)
@@ -100,10 +100,10 @@ class RedisClient:
         host = str(settings.get("host") or settings.get("path") or "redis")
         client = cls(source, host, is_own=False)
         if pool is not None and not client._is_async and not settings.get("socket_timeout"):
-            # A thread that waits for it could not be stopped.
+            # A thread that waits without a timeout could not be stopped.
             raise ConfigurationError(
-                "the Redis client waits for ever if the server says nothing; make it with "
-                "socket_timeout=5, socket_connect_timeout=5"
+                "the Redis client waits without limit for a server that does not answer; create it "
+                "with socket_timeout=5, socket_connect_timeout=5"
             )
         return client
 
@@ -115,41 +115,41 @@ class RedisClient:
         *,
         within_s: float = 5.0,
     ) -> Any:
-        """Run a script and return its answer, in text or bytes, as the client gives it.
+        """Run a script and return its answer, as text or bytes, depending on the client.
 
         Args:
-            script: In Lua; it may be run again after its answer was lost.
-            keys: The keys that it uses.
+            script: The script, in Lua; it can run again after its answer was lost.
+            keys: The keys that the script uses.
             args: Its other arguments.
-            within_s: Seconds for which it is repeated while the server is away.
+            within_s: Seconds for which the call is repeated while the server is away.
 
         Raises:
-            ConfigurationError: the server refuses it, or the key to it.
-            ConnectionFailed: the server was away all the time; it may have run.
+            ConfigurationError: the server refuses the script or the password.
+            ConnectionFailed: the server was away all the time; the script possibly ran.
         """
         digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-        given = (len(keys), *keys, *args)
+        arguments = (len(keys), *keys, *args)
 
         def block() -> Any:
             try:
-                return self._client.evalsha(digest, *given)
+                return self._client.evalsha(digest, *arguments)
             except Exception as error:
                 if "NoScriptError" not in _names_of(error):
                     raise
-            return self._client.eval(script, *given)
+            return self._client.eval(script, *arguments)
 
         async def wait() -> Any:
             try:
-                return await self._client.evalsha(digest, *given)
+                return await self._client.evalsha(digest, *arguments)
             except Exception as error:
                 if "NoScriptError" not in _names_of(error):
                     raise
-            return await self._client.eval(script, *given)
+            return await self._client.eval(script, *arguments)
 
         return await self._repeat(block, wait, within_s=within_s)
 
     async def keys(self, pattern: str, *, within_s: float) -> set[str]:
-        """Return the keys like a pattern, of all servers of a cluster."""
+        """Return the keys that match a pattern, from all servers of a cluster."""
 
         def block() -> set[str]:
             return {text_of(key) for key in self._client.scan_iter(match=pattern, count=1_000)}
@@ -161,11 +161,11 @@ class RedisClient:
         return await self._repeat(block, wait, within_s=within_s)
 
     async def aclose(self) -> None:
-        """Close the connections, but not those of a client of the caller's."""
+        """Close the connections, except of the caller's own client."""
         await in_thread(self.close)
 
     def close(self) -> None:
-        """Do the same at once."""
+        """Close the connections, as `aclose`; this blocks."""
         if self._is_own:
             self._client.close()
 
@@ -187,7 +187,7 @@ class RedisClient:
                 failure = _classify(error)
                 if failure is None:
                     raise
-            # Raised from here: the frames of the client hold the password.
+            # Raised outside of the handler: the frames of the client contain the password.
             if not failure.passes:
                 raise ConfigurationError(f"Redis at {self.host} cannot be used: {failure.text}")
             if anyio.current_time() + wait_s > until:
@@ -201,7 +201,7 @@ class RedisClient:
 
 
 def _client_of(url: str) -> tuple[Any, str]:
-    """Make a client that blocks, never for long, and repeats nothing by itself."""
+    """Create a blocking client with short timeouts that repeats nothing itself."""
     try:
         parts = urlsplit(url)
         scheme = _SCHEMES.get(parts.scheme)
@@ -226,14 +226,17 @@ def _client_of(url: str) -> tuple[Any, str]:
             socket_connect_timeout=_SOCKET_S,
             retry=Retry(NoBackoff(), 0),
         )
-        # Not connected; but a setting that there is not is found out.
+        # This does not connect, but raises if a setting does not exist.
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)
     except (ValueError, TypeError):
-        pass  # Raised below: the cause may show the password.
+        pass  # Raised below: the cause can contain the password.
     else:
         return client, parts.hostname or parts.path
-    raise ConfigurationError(f"the URL of Redis at {parts.hostname} has a wrong port or setting")
+    raise ConfigurationError(
+        f"the URL of Redis at {parts.hostname} has a wrong port or setting; correct it, as in "
+        "redis://host:6379/0"
+    )
 
 
 def _names_of(error: BaseException) -> set[str]:
@@ -241,11 +244,11 @@ def _names_of(error: BaseException) -> set[str]:
 
 
 def _classify(error: Exception) -> _RedisFailure | None:
-    """Say what a failure means; None if it is not one of a client of Redis."""
+    """Classify an error; None if it is not an error of a Redis client."""
     names, text = _names_of(error), shown(str(error).partition("\n")[0])
     reason = "refused" if "refused" in text else "timeout" if "TimeoutError" in names else "other"
     if names & _WRONG_SETUP:
-        # The server speaks of its protocol there.
+        # The text of the server is about its protocol.
         text += "; give a user and password that may run scripts and use newsleopard:* keys"
         return _RedisFailure(passes=False, reason=reason, text=text)
     if names & (_AWAY | _ANY):
@@ -254,5 +257,5 @@ def _classify(error: Exception) -> _RedisFailure | None:
 
 
 def text_of(value: Any) -> str:
-    """Return text that a client gives decoded, or as bytes."""
+    """Return the text of an answer, which can be bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,4 +1,4 @@
-"""How data of a run is written and read: strict JSON, of a size that can be read again."""
+"""The format of a run record in files and stores: strict JSON of a limited size."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from newsleopard_async.errors import ConfigurationError
 __all__ = ["MOST_BYTES", "from_json", "key_from_text", "key_to_text", "to_json"]
 
 MOST_BYTES: Final = 4 * 1024 * 1024
-"""Chosen: a thousand times what a run keeps. What is larger is something else."""
+"""Chosen: a thousand times the size of a run record. A larger file is not a run record."""
 
 
 def to_json(data: Mapping[str, Any], *, where: object) -> bytes:
-    """Write data as JSON, for people too.
+    """Encode data as JSON that people can read as well.
 
     Args:
-        data: JSON-safe.
-        where: The file or the key that it is for, for the error.
+        data: The data, JSON-safe.
+        where: The file or the key of the data, for the error.
 
     Raises:
-        ConfigurationError: it is too large to be read again.
+        ConfigurationError: the data is too large to be read again.
     """
     text = json.dumps(data, ensure_ascii=False, indent=1)
-    # Half a character, which UTF-8 cannot hold, becomes JSON's own escape for it.
+    # UTF-8 cannot encode half a character, so it becomes the escape of JSON.
     content = text.encode(errors="backslashreplace")
     if len(content) > MOST_BYTES:
-        # It could never be read again, and whoever removed it then would begin anew.
+        # `from_json` could not read it again. A user would remove it, and the next run would send
+        # again.
         raise ConfigurationError(
-            f"{where} cannot be used: {len(content):,} bytes were to be kept in it"
+            f"{where} cannot be used: the record has {len(content):,} bytes, more than "
+            f"{MOST_BYTES:,}"
         )
     return content
 
 
 def from_json(content: bytes) -> dict[str, Any] | None:
-    """Read an object of JSON; None if it is anything else, or damaged."""
+    """Decode a JSON object; return None if the content is damaged or is not an object."""
     try:
         data = json.loads(
             content.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
@@ -47,24 +49,24 @@ def from_json(content: bytes) -> dict[str, Any] | None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that stands twice in an object: readers differ in which one counts."""
+    """Refuse an object that contains a name twice, because JSON readers use different ones."""
     data = dict(pairs)
     if len(data) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name occurs twice")
     return data
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    """Refuse NaN and its like, which are no JSON."""
+    """Refuse NaN and Infinity, which JSON does not have."""
     raise ValueError(text)
 
 
 def key_to_text(key: str) -> str:
-    """Write a key as text that any database takes: without NUL or half characters."""
+    """Return a key as text that all databases accept: without NUL or half characters."""
     return json.dumps(key, ensure_ascii=False).encode(errors="backslashreplace").decode()[1:-1]
 
 
 def key_from_text(text: str) -> str:
-    """Read what `key_to_text` wrote."""
+    """Return the key of a text from `key_to_text`."""
     key: str = json.loads(f'"{text}"')
     return key

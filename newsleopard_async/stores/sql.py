@@ -1,7 +1,7 @@
 """A database as the store: SQLite for the processes of a host, Postgres for any number of hosts.
 
-Each call is one statement that may be repeated: a save whose answer was lost finds its own
-revision when it is made again.
+Each call is one statement that can be repeated: if the answer to a save was lost, the repeated save
+finds its own revision.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["SqlStore", "create_runs", "saving"]
 
 _PAGE: Final = 1_000
-"""Chosen: how many keys are fetched at once."""
+"""The number of keys per query. Chosen: a key has at most 200 characters, so a page stays small."""
 
 _CREATE: Final = """
 CREATE TABLE IF NOT EXISTS newsleopard_runs (
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS newsleopard_runs (
 
 _LOAD: Final = "SELECT revision, data FROM newsleopard_runs WHERE key = :key"
 
-# Both change one row if this is the first time, or the same save once more.
+# Both statements change one row for a new save and for the same save again.
 _INSERT: Final = """
 INSERT INTO newsleopard_runs (key, revision, data, updated_at)
 VALUES (:key, :revision, :data, CURRENT_TIMESTAMP)
@@ -55,15 +55,15 @@ _KEYS: Final = "SELECT key FROM newsleopard_runs WHERE key > :last ORDER BY key 
 
 
 class SqlStore:
-    """Keeps runs in the table ``newsleopard_runs`` of SQLite or Postgres (the extra ``sql``).
+    """Stores runs in the table ``newsleopard_runs`` of SQLite or Postgres (the extra ``sql``).
 
-    The table is made when it is first needed. Of SQLite the file must be on a local disk; it is
-    made for its owner alone. Of Postgres 14 or later the primary server is wanted, since a
-    replica lags behind. On asyncio and on trio.
+    The table is created when it is first needed. An SQLite file must be on a local disk; only its
+    owner can read it. Postgres must have version 14 or later, and be the primary server, because a
+    replica lags behind. Runs on asyncio and trio.
 
     Args:
-        url: ``sqlite:////var/lib/app/runs.db``, or ``postgresql://user@host/database``; a
-            driver is not named. It is in no message, but for host and database.
+        url: ``sqlite:////var/lib/app/runs.db``, or ``postgresql://user@host/database``, without a
+            driver. Messages contain only its host and database.
 
     Raises:
         ConfigurationError: the URL cannot be used, or the extra is not installed.
@@ -75,7 +75,7 @@ class SqlStore:
 
     @classmethod
     def over(cls, database: Database) -> Self:
-        """Keep runs in a database that is open already; it has to `create_runs`."""
+        """Return a store over an existing database; its ``create`` must call `create_runs`."""
         store = object.__new__(cls)
         store._database = database
         return store
@@ -85,12 +85,12 @@ class SqlStore:
 
     @hides_variables
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept under this key, or None.
+        """Return the record that is stored under this key, or None.
 
         Raises:
-            InvalidRequest: it is damaged.
-            ConfigurationError: the database cannot be used so.
-            ConnectionFailed: it was away for 40 s.
+            InvalidRequest: the record is damaged.
+            ConfigurationError: the set-up of the database is wrong.
+            ConnectionFailed: the database was away for 40 s.
         """
         row = await self._database.run(partial(_fetch_row, {"key": key_to_text(key)}))
         if row is None:
@@ -100,18 +100,18 @@ class SqlStore:
             raise InvalidRequest.of(
                 "store",
                 "format",
-                f"what is kept under {key} in {self._database.where} is damaged; put it back from "
-                "a backup",
+                f"the record of {key} in {self._database.where} is damaged; restore it from a "
+                "backup",
             )
         return Kept(data, row[0])
 
     @hides_variables
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
-        """Keep the data if nothing was saved since; return its new revision.
+        """Store the data if no other run has saved since; return its new revision.
 
         Raises:
-            ConfigurationError: the database cannot be used so, or the data is too large.
-            ConnectionFailed: it was away for 40 s; whether it was saved is not known.
+            ConfigurationError: the set-up of the database is wrong, or the data is too large.
+            ConnectionFailed: the database was away for 40 s; it is unknown whether it was saved.
             InUse: another run has saved under this key since.
         """
         work, new = saving(key, data, revision)
@@ -123,8 +123,8 @@ class SqlStore:
         """List the keys: ``await`` gives all, sorted; ``async for`` gives one after another.
 
         Raises:
-            ConfigurationError: the database cannot be used so.
-            ConnectionFailed: it was away for 40 s.
+            ConfigurationError: the set-up of the database is wrong.
+            ConnectionFailed: the database was away for 40 s.
         """
         return Listing(self._keys, order=sorted)
 
@@ -151,12 +151,14 @@ def _fetch_row(values: Mapping[str, Any], connection: sa.Connection) -> tuple[st
 def saving(
     key: str, data: Mapping[str, Any], revision: str | None
 ) -> tuple[Callable[[sa.Connection], bool], str]:
-    """Return what saves data within a transaction, and says whether it did; and the revision.
+    """Return a function that saves data in a transaction, and the new revision.
+
+    The function returns whether it saved the data.
 
     Raises:
         ConfigurationError: the data is too large.
     """
-    # Made before the first attempt, so that a second one finds its own.
+    # Created before the first try, so that a repeated save finds its own revision.
     new = secrets.token_hex(16)
     text = to_json(data, where=key).decode()
     values = {"key": key_to_text(key), "revision": new, "data": text}
@@ -179,5 +181,5 @@ def _fetch_keys(values: Mapping[str, Any], connection: sa.Connection) -> list[st
 
 
 def create_runs(connection: sa.Connection) -> None:
-    """Make the table of runs, if it is not there."""
+    """Create the table of runs if it is missing."""
     connection.exec_driver_sql(_CREATE)

@@ -1,8 +1,8 @@
-"""A file that is replaced whole, and only by those who have seen what is in it.
+"""A file that is replaced as a whole, and only if it still has the revision that was read.
 
-Two locks stand beside it. The *run's* lock keeps other runs away for as long as a run lasts. The
-*save's* lock is held for one comparison and the write after it, so that a save is atomic with or
-without the run's lock. Both go with their process, and neither leaves a file behind.
+Two locks are next to it. The *run's* lock is held as long as a run lasts, so that no other run uses
+the file. The *save's* lock is held for one comparison and the write after it, so a save is atomic
+even without the run's lock. Both locks end with their process, and leave no file behind.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ from newsleopard_async.stores.serialization import MOST_BYTES
 __all__ = ["SwapFile", "revision_of", "unusable"]
 
 _LOCK_S: Final = 5.0
-"""Chosen: how long a save waits for others' saves, each of which takes milliseconds. A process
-that was stopped in the middle of its save holds the others up for this long."""
+"""Chosen: how long a save waits for other saves, which take milliseconds. A process that was
+stopped during its save delays the others by this time."""
 
-_LOOK_S: Final = 0.002
+_POLL_S: Final = 0.002
 """Chosen: about the time of a save, which flushes file and folder."""
 
 
 def revision_of(content: bytes | None) -> str | None:
-    """Name what is in a file; None if there is none."""
+    """Return the revision of a file's content; None if the file does not exist."""
     return None if content is None else hashlib.sha256(content).hexdigest()[:32]
 
 
 @attrs.define(eq=False)
 class SwapFile:
-    """One such file. All of this is blocking.
+    """A file with its two locks; all methods block.
 
     Attributes:
-        path: Where it is.
+        path: The path of the file.
     """
 
     path: Path
     _run: FileLock | None = attrs.field(default=None, init=False)
 
     def read(self) -> bytes | None:
-        """Return what is in it; None if it is not there.
+        """Return the content; None if the file does not exist.
 
         Raises:
-            ConfigurationError: it cannot be read.
+            ConfigurationError: the file cannot be read.
         """
         try:
             return read_bounded(self.path, MOST_BYTES)
@@ -64,11 +64,12 @@ class SwapFile:
             raise unusable(self.path, error) from None
 
     def swap(self, content: bytes, revision: str | None) -> str:
-        """Replace what is in it if that is what was seen; return the new revision.
+        """Replace the content if the file still has this revision; return the new one.
 
         Raises:
-            ConfigurationError: it cannot be written.
-            InUse: another run has taken it over; what was written, if it was, does not count.
+            ConfigurationError: the file cannot be written.
+            InUse: another run has taken the file over; if this content was written, it does not
+                count.
         """
         with self._save_lock() as lock:
             self._check_held()
@@ -78,7 +79,7 @@ class SwapFile:
                 write_durably(self.path, content)
             except OSError as error:
                 raise unusable(self.path, error) from None
-            # Again: between the look and the write another run may have come.
+            # Checked again, because another run can have come between the check and the write.
             self._check_held()
             if not lock.is_held:
                 raise InUse(_lost(self.path, lock.path))
@@ -87,7 +88,7 @@ class SwapFile:
     def _check_held(self) -> None:
         lock = self._run
         if lock is not None and not lock.is_held:
-            # Said once. What this run saves from now on is only compared, as anyone's is.
+            # Raised only once. Later saves of this run are only compared, as any other save.
             self._run = None
             raise InUse(_lost(self.path, lock.path))
 
@@ -97,8 +98,10 @@ class SwapFile:
         until = time.monotonic() + _LOCK_S
         while (lock := self._take(path)) is None:
             if time.monotonic() > until:
-                raise InUse(f"another run has been writing {self.path} for {_LOCK_S:g} seconds")
-            time.sleep(_LOOK_S)
+                raise InUse(
+                    f"another run has been writing {self.path} for {_LOCK_S:g} s; end it, or wait"
+                )
+            time.sleep(_POLL_S)
         try:
             yield lock
         finally:
@@ -109,21 +112,21 @@ class SwapFile:
             return FileLock.acquire(path)
         except OSError as error:
             if error.errno == errno.ESTALE:
-                # Many others removed it, each as its save ended.
+                # Other processes removed the lock file at the ends of their saves.
                 return None
             raise _unlockable(self.path, path, error) from None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs away, and take away what a run left that was killed while it saved.
+        """Lock the file for a run, and remove the temporary files of killed saves.
 
         Raises:
-            InUse: another run has it.
-            ConfigurationError: it cannot be locked.
+            InUse: another run has locked the file.
+            ConfigurationError: the file cannot be locked.
         """
         path = self._lock_path
         try:
-            # At once and not in a thread: nothing can come between the lock and its release.
+            # Not in a thread, so that no cancellation can come between the lock and its release.
             lock = FileLock.acquire(path)
         except OSError as error:
             raise _unlockable(self.path, path, error) from None
@@ -138,10 +141,10 @@ class SwapFile:
             lock.release()
 
     def is_locked(self) -> bool:
-        """Return whether a run of any process has locked it; keeps no run away.
+        """Return whether a run of any process has locked the file; does not lock it.
 
         Raises:
-            ConfigurationError: that cannot be seen.
+            ConfigurationError: the lock cannot be read.
         """
         try:
             return FileLock.is_locked(self._lock_path)
@@ -153,9 +156,9 @@ class SwapFile:
         return self.path.with_name(f".{self.path.name}.lock")
 
     def _tidy(self) -> None:
-        """Remove the parts of killed saves; that of a living one is left to it."""
+        """Remove the temporary files of killed saves, unless a save is running."""
         with contextlib.suppress(OSError):
-            # Eight digits, as `part_of` gives: "a" must not take away a part of "a.json".
+            # Eight digits, as from `part_of`: the name "a" must not match a part of "a.json".
             name = f".{glob.escape(self.path.name)}.{'[0-9a-f]' * 8}.part"
             parts = list(self.path.parent.glob(name))
             lock = (
@@ -168,27 +171,28 @@ class SwapFile:
 
 
 def unusable(path: Path, error: OSError) -> ConfigurationError:
-    """Build the error for a file or folder that the system refuses."""
+    """Return the error for a file or folder that the system refuses."""
     return ConfigurationError(f"{path} cannot be used: {error.strerror}")
 
 
 def _lost(path: Path, lock: Path) -> str:
     return (
-        f"the lock {lock} was removed or replaced while this run had it, so another run may be "
-        f"using {path}; run again with it, and keep cleaners away"
+        f"the lock {lock} was removed or replaced while this run had it, so another run possibly "
+        f"uses {path}; run again with the same path, and exclude it from clean-up programs"
     )
 
 
 def _unlockable(path: Path, lock: Path, error: OSError) -> ConfigurationError:
     folder = path.parent
     if not folder.is_dir():
-        return ConfigurationError(f"{path} cannot be used: there is no folder {folder}; make it")
+        return ConfigurationError(f"{path} cannot be used: there is no folder {folder}; create it")
     if not os.access(folder, os.W_OK):
         return ConfigurationError(
-            f"{path} cannot be used: nothing can be written into {folder} ({error.strerror})"
+            f"{path} cannot be used: this user cannot write into {folder} ({error.strerror}); "
+            "allow it, or use another folder"
         )
     return ConfigurationError(
-        f"{path} cannot be used: {lock.name} beside it cannot be locked ({error.strerror}). If "
-        "its file system has no locks, as some network file systems, keep it in another folder, "
-        "or in a store of another kind"
+        f"{path} cannot be used: {lock.name} next to it cannot be locked ({error.strerror}). If "
+        "its file system has no locks, as some network file systems, use another folder, or "
+        "another store"
     )

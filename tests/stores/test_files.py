@@ -156,7 +156,7 @@ async def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     store = FileStore(tmp_path / "file" / "runs")
 
-    with pytest.raises(ConfigurationError, match=r"runs cannot be used: .*name a folder"):
+    with pytest.raises(ConfigurationError, match=r"runs cannot be used: .*store=FileStore\("):
         await store.save(KEY, {}, None)
     with pytest.raises(ConfigurationError, match="runs cannot be used"):
         await keys_of(store)
@@ -175,7 +175,7 @@ async def test_folder_that_cannot_be_written_is_named(
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         patch.setattr(os, "access", lambda *_: False)
-        with pytest.raises(ConfigurationError, match="nothing can be written into"):
+        with pytest.raises(ConfigurationError, match="cannot write into"):
             await store.save(KEY, {}, None)
 
 
@@ -223,7 +223,7 @@ async def test_damaged_file_hides_no_other_run(
     assert await keys_of(store) == ("a",)
 
     assert len(caplog.messages) == 2
-    assert all("a run is passed over" in each for each in caplog.messages)
+    assert all("a run is skipped" in each for each in caplog.messages)
 
 
 async def test_run_that_is_removed_while_keys_are_listed_is_left_out(
@@ -265,7 +265,7 @@ async def test_what_could_not_be_read_again_is_not_written(place: Any) -> None:
     store, _ = place
     seen = await store.save(KEY, {"state": 1}, None)
 
-    with pytest.raises(ConfigurationError, match=r"4,\d+,\d+ bytes were to be kept"):
+    with pytest.raises(ConfigurationError, match=r"the record has 4,\d+,\d+ bytes"):
         await store.save(KEY, {"text": "x" * 4 * 1024 * 1024}, seen)
 
     kept = await store.load(KEY)
@@ -442,7 +442,7 @@ async def test_file_system_without_locks_is_named(
 
     with pytest.raises(ConfigurationError, match=r"cannot be locked \(No locks"):
         await store.save(KEY, {}, None)
-    with pytest.raises(ConfigurationError, match="a store of another kind"), store.locked(KEY):
+    with pytest.raises(ConfigurationError, match="another store"), store.locked(KEY):
         pass
 
 

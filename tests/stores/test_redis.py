@@ -160,7 +160,7 @@ async def test_damaged_hash_is_refused(change: dict[str, str | None], redis_url:
             else:
                 client.hset(name, field, value)
 
-        with pytest.raises(InvalidRequest, match=r"under a in Redis at 127\.0\.0\.1 is"):
+        with pytest.raises(InvalidRequest, match=r"record of a in Redis at 127\.0\.0\.1 is"):
             await store.load("a")
 
 
@@ -208,7 +208,7 @@ async def test_server_that_may_lose_runs_is_logged_once(
             await store.save(key, {}, None)
 
     [line] = caplog.messages
-    assert line.startswith("Redis at 127.0.0.1 may forget the last runs when it stops")
+    assert line.startswith("Redis at 127.0.0.1 can lose the last runs when it stops")
 
 
 # What is repeated, and what is given up

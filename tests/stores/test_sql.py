@@ -143,7 +143,7 @@ async def test_damaged_row_is_refused(url: str) -> None:
         with store._database.engine.begin() as connection:
             connection.execute(sa.text("UPDATE newsleopard_runs SET data = '{'"))
 
-        with pytest.raises(InvalidRequest, match=r"what is kept under a in .* is damaged"):
+        with pytest.raises(InvalidRequest, match="is damaged"):
             await store.load("a")
 
 
