@@ -1,4 +1,4 @@
-"""Where sends are started and carried by hand: a database, an emulator, and the time of both."""
+"""A test bench that runs durable sends by hand: a database, an emulator and their clock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def opened(url: str, **options: Any) -> AsyncIterator[Durable]:
 
 @attrs.frozen
 class Desk:
-    """Sends that are started at a database, and carried by hand.
+    """Sends in a database whose attempts a test runs by hand.
 
     Attributes:
         durable: Where they are started.
@@ -95,7 +95,7 @@ async def at_desk(
     retry: RetryPolicy | None = None,
     **options: Any,
 ) -> AsyncIterator[Desk]:
-    """Open a database beside an emulator, whose time begins now.
+    """Open a database and an emulator with a clock that begins now.
 
     Args:
         url: The database.

@@ -193,7 +193,7 @@ def _let_time_pass(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_day_that_is_used_up_is_waited_for(desk: Desk) -> None:
-    """The next attempt is a row; nobody waits."""
+    """The next attempt is a row with a later time; no attempt waits."""
     desk.emulator.exhaust_day(resets_in_s=3 * 3_600)
     await desk.start()
     status = await desk.carry()
@@ -244,7 +244,7 @@ async def _crash_after_submit(desk: Desk) -> None:
 async def test_contacts_that_were_changed_are_refused_until_the_submit(
     desk: Desk, *, is_submitted: bool
 ) -> None:
-    """Nothing is sent to others than were meant; put back, the send is tried again."""
+    """Nothing is sent to other contacts; after the file is restored, the send is tried again."""
     await desk.start()
     if is_submitted:
         await _crash_after_submit(desk)
@@ -265,7 +265,7 @@ async def test_contacts_that_were_changed_are_refused_until_the_submit(
 
 
 async def test_key_that_is_refused_is_asked_for_again(sqlite_url: str, tmp_path: Path) -> None:
-    """It may have been changed; what the old one has begun goes on with the new one."""
+    """The key was possibly changed; the new client continues the run of the old one."""
     asked: list[str] = []
 
     def factory(account: str) -> NewsLeopard:
@@ -288,7 +288,7 @@ async def test_key_that_is_refused_is_asked_for_again(sqlite_url: str, tmp_path:
 async def test_platform_out_of_order_costs_one_send_its_requests(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others of the account are spared for a while, then one more asks for all."""
+    """Other attempts of the account are skipped for a time; then one tests the account."""
     hold_time(desk, monkeypatch)
     keys = ["a", "b", "c"]
     for key in keys:
@@ -316,7 +316,7 @@ async def test_platform_out_of_order_costs_one_send_its_requests(
 async def test_factory_that_fails_is_asked_again_and_given_up_at_last(
     sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither the send nor the log has what its error says, which may hold anything."""
+    """Neither the send nor the log contains the text of the error, which can contain contacts."""
 
     def factory(_: str) -> NewsLeopard:
         raise LookupError(f"no such secret: {KEY}")
@@ -429,7 +429,7 @@ async def test_send_that_was_submitted_in_time_is_brought_to_its_end(
 
 
 async def test_send_that_goes_on_without_its_spec_says_so(desk: Desk) -> None:
-    """A second end of an attempt may come after the first one was purged; it must not go on so."""
+    """An attempt can end again after its send was purged; no further attempt may follow."""
     await desk.start()
     first = (await desk.row()).last
     await desk.ledger.save_result(first, "main", AttemptResult(state="failed"))
@@ -468,7 +468,7 @@ async def test_campaign_is_looked_at_when_it_can_be_sent(
 
     assert (status.state, status.error) == ("waiting", None)
     assert status.campaign_sn is not None
-    # Whoever has a look before changes nothing of that.
+    # An earlier attempt does not change that.
     for each in (status, await desk.carry()) if wait_s else (status,):
         assert each.next_at is not None
         assert -60 <= (each.next_at - accepted_at).total_seconds() - wait_s < 60
@@ -664,7 +664,7 @@ async def test_attempt_on_the_wire_is_too_late_to_cancel_and_is_replaced_by_none
 
 
 async def test_attempt_that_is_replaced_under_way_does_not_submit(desk: Desk) -> None:
-    """Of several attempts only the last one does; the new campaign goes out, and no other."""
+    """Of several attempts only the last one submits, so only the new campaign is sent."""
     await desk.start()
     renamed = attrs.evolve(CAMPAIGN, name="新活動")
 
@@ -738,7 +738,7 @@ def of(field: str) -> InvalidRequest:
 def test_what_follows_an_error(
     error: Exception, known: RunState | None, state: str, next_s: float | None
 ) -> None:
-    """What passes is tried again; what needs a change is not; what may be out is looked for."""
+    """An error that passes is retried, one that needs a change is not; a doubt is searched for."""
     result = result_of_error(error, run=known, number=0, now=START)
 
     after_s = None if result.next_at is None else result.next_at - START.timestamp()
@@ -764,7 +764,7 @@ def test_pause_grows_up_to_an_hour(number: int, after_s: float) -> None:
 
 
 def test_day_that_is_used_up_ends_when_the_platform_says() -> None:
-    """Whatever the number of the attempt."""
+    """The number of the attempt does not matter."""
     error = DailyQuotaExhausted("used up", retry_after_s=9.0, resets_at=START + 5 * HOUR)
 
     result = result_of_error(error, run=None, number=3, now=START)

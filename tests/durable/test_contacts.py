@@ -52,7 +52,7 @@ def sha256_of(content: bytes) -> str:
 
 
 async def outcome_of(folder: Path, *, is_opened: bool, content: bytes, **options: Any) -> Any:
-    """Send to the contacts of a file, by its path or as a worker does; say what came of it."""
+    """Send to the contacts of a file, by its path or as a worker does; return the outcome."""
     members, left, left_out = folder / "members", folder / "left.csv", folder / "left-out.csv"
     members.write_bytes(content)
     if (skip := options.pop("skip", None)) is not None:
@@ -99,7 +99,7 @@ async def outcome_of(folder: Path, *, is_opened: bool, content: bytes, **options
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_contacts_of_a_url_are_those_of_the_file(way: str, tmp_path: Path) -> None:
-    """Whatever a file holds, and however it is to be read, a worker sends as the path would."""
+    """A worker sends as with the path, for any content of the file and any options."""
     content, options = WAYS[way]
 
     by_path = await outcome_of(tmp_path, is_opened=False, content=content, **options)
@@ -112,7 +112,7 @@ async def test_contacts_of_a_url_are_those_of_the_file(way: str, tmp_path: Path)
 
 
 def no_file(_: str) -> bytes:
-    """Fail as a client of a service may, with what no one may see."""
+    """Fail like a client of a service, with a secret in the text."""
     raise RuntimeError("ming@example.com s3cret")
 
 
@@ -209,7 +209,7 @@ async def test_reading_that_ends_early_closes_what_was_opened() -> None:
 
 
 async def test_run_without_its_contacts_leaves_no_trace(tmp_path: Path) -> None:
-    """Nothing was begun, so that a later attempt begins anew, on whichever host."""
+    """Nothing was begun, so a later attempt begins again, on any host."""
     async with connected() as bench:
         source = await ContactsOpener().open(str(tmp_path / "missing.csv"), "0" * 64)
         with pytest.raises(ContactsUnavailable):
@@ -223,7 +223,7 @@ async def test_run_without_its_contacts_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def open_async(content: bytes) -> Any:
-    """Open a file whose reading and closing are awaited, as that of an upload."""
+    """Open an asynchronous file, for example of an upload."""
 
     class Later(io.BytesIO):
         async def read(self, size: int) -> bytes:  # type: ignore[override]  # async, on purpose
@@ -242,7 +242,7 @@ def open_async(content: bytes) -> Any:
 async def test_opener_that_gives_no_contacts_is_a_mistake(
     opened: Any, field: str, rule: str
 ) -> None:
-    """No later try would help, so that the run does not go on for ever."""
+    """No later attempt would succeed, so the send is failed."""
     with pytest.raises(InvalidRequest) as caught:
         await ContactsOpener(opener=lambda _: opened).digest("db:members", field=field)
 
@@ -261,7 +261,7 @@ async def test_encoding_is_not_applied_to_text(opened: Any) -> None:
 
 
 async def test_contacts_that_changed_are_not_sent_to(tmp_path: Path) -> None:
-    """Whoever is in the file now was not meant when the send was started."""
+    """The new contacts were not in the file when the send was started."""
     members = tmp_path / "members.csv"
     members.write_text(CSV, "utf-8")
     opener = ContactsOpener()
@@ -305,7 +305,7 @@ async def test_file_of_one_host_is_refused_on_a_fleet(tmp_path: Path) -> None:
 
 
 async def test_url_without_an_opener_is_refused() -> None:
-    """The way out is named; and a folder is no file that is missing."""
+    """The message names the way out; a folder does not count as a missing file."""
     with pytest.raises(InvalidRequest, match=r"contacts: s3://bucket/a.csv .* contacts=…"):
         await ContactsOpener().digest("s3://bucket/a.csv")
     with pytest.raises(InvalidRequest, match="is a folder"):

@@ -14,7 +14,7 @@ from tests.constants import CAMPAIGN
 
 
 def problem_of(url: Any) -> str:
-    """Return the rule that a place of contacts breaks; its message is to show nothing of it."""
+    """Return the rule that a URL breaks; the message must not contain the URL."""
     with pytest.raises(InvalidRequest) as caught:
         SendSpec(CAMPAIGN, contacts=url, list_name="會員")
     [problem] = caught.value.problems
@@ -82,7 +82,7 @@ def test_place_that_no_other_process_can_open_is_refused(url: Any, rule: str) ->
     ],
 )
 def test_url_that_grants_access_is_refused(url: str) -> None:
-    """The database would keep a secret; whoever opens the URL adds it."""
+    """The database would store a secret; the function that opens the URL adds it."""
     assert problem_of(url) == "secret"
 
 

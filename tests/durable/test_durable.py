@@ -150,7 +150,7 @@ async def test_purge_wants_a_time_with_its_zone(before: Any, desk: Desk) -> None
 
 
 async def test_unknown_key_is_refused_everywhere(desk: Desk) -> None:
-    """With the place where it was looked for."""
+    """The message names the database."""
     durable = desk.durable
     for call in (durable.status, durable.cancel, durable.retry, durable.wait):
         with pytest.raises(InvalidRequest, match="no send has the key 'k'"):
@@ -183,7 +183,7 @@ CONTACT = "user1@example.com"
 async def test_database_and_log_have_neither_contacts_nor_key(
     url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After a send, one that is held, one whose contacts are wrong, and one that failed."""
+    """This is true for sends that are done, held or failed, and for wrong contacts."""
     caplog.set_level(logging.DEBUG, "newsleopard_async")
     async with at_desk(url, tmp_path) as desk:
         await desk.start("sent")

@@ -1,4 +1,4 @@
-"""A worker leaves in order, whatever ends it."""
+"""A worker leaves in order, after a signal, an error or a cancellation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Silent(httpx.AsyncBaseTransport):
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_worker_that_is_cancelled_gives_its_attempts_back(sqlite_url: str) -> None:
-    """The engine leaves first: what is given back does not come back to the same worker."""
+    """The engine stops first, so that the same worker does not take the attempts again."""
     platform = _Silent()
     spec = SendSpec(attrs.evolve(CAMPAIGN, lists=(ListSn("5f53d07eff19c195062524fa4697bde9"),)))
     async with opened(
@@ -62,7 +62,7 @@ async def test_worker_that_is_cancelled_gives_its_attempts_back(sqlite_url: str)
 
 @pytest.mark.asyncio
 async def test_engine_of_somebody_else_is_not_taken(sqlite_url: str, tmp_path: Path) -> None:
-    """DBOS gives the one that the process has; its attempts are none of ours, nor is its end."""
+    """DBOS returns the instance of the process; the worker neither uses nor ends it."""
     theirs: DBOSConfig = {
         "name": "their-app",
         "system_database_url": f"sqlite:///{tmp_path}/theirs.db",
@@ -84,7 +84,7 @@ class _Portal:
     """Carries an attempt at once."""
 
     def call(self, *_: object) -> str:
-        """Say what became of it."""
+        """Return the state."""
         return "done"
 
 

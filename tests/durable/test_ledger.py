@@ -1,4 +1,4 @@
-"""The send ledger: each row with its next attempt, whoever asks, how often, and at once."""
+"""The send ledger: each row has its next attempt, even if calls are repeated or concurrent."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ async def test_answer_that_is_lost_makes_no_second_attempt(
 async def test_processes_that_start_the_same_keys_at_once_make_one_attempt_each(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In whichever order each has them, none waits for another one that waits for it."""
+    """In any order of the keys, no two transactions wait for each other."""
     keys = [f"k{number}" for number in range(30)]
     said: list[str] = []
     judged = database._classify
@@ -256,7 +256,7 @@ async def test_key_that_is_there_is_kept_tried_again_replaced_or_refused(
 
 
 async def test_done_key_is_answered_and_not_sent_again(book: Books) -> None:
-    """With the same spec; there is no further attempt."""
+    """A repeated call with the same spec adds no attempt."""
     await book.start("k")
     await book.save_result(0, "done", outcome="{}")
     await book.start("k", replace=True)
@@ -370,7 +370,7 @@ async def test_outcome_stays_when_a_later_attempt_has_none(book: Books) -> None:
 
 
 async def test_overdue_are_those_that_should_have_begun(books: Books) -> None:
-    """The oldest first; neither what ended nor what is to come."""
+    """The oldest comes first; sends that ended or are not due are left out."""
     now = datetime.now(UTC)
     for key, ago in (("new", 10), ("old", 300), ("older", 600), ("to come", -300)):
         await books.start(key, begins_at=now - timedelta(seconds=ago))
@@ -454,7 +454,7 @@ async def test_retry_keeps_the_time_of_a_send_that_was_replaced(book: Books) -> 
 
 
 async def test_send_whose_cancelling_process_died_is_not_started_again(book: Books) -> None:
-    """It sends nothing, whatever it is replaced by; so nobody may take it for started."""
+    """It sends nothing, even if it is replaced, so it must not look started."""
     await book.start("k")
     await withdraw(book.store, "k")
 
@@ -489,6 +489,6 @@ async def test_purged_send_that_failed_is_started_again_with_its_spec(book: Book
 
 
 def engine_rows(durable: Durable, key: str) -> list[str]:
-    """Name what the engine has of a send, in whatever state."""
+    """Return the ids of a send's attempts in the engine, in any state."""
     found = durable._engine._client.list_workflows(name="newsleopard_send")
     return sorted(each.workflow_id for each in found if each.workflow_id.startswith(f"{key}/"))

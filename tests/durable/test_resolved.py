@@ -1,4 +1,4 @@
-"""What is said of a send about which a person has decided."""
+"""The status of a send after a person has decided."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _row(record: RunRecord, **more: Any) -> SendRow:
 
 @pytest.mark.parametrize(("next_in_s", "state"), [(0, "queued"), (60, "waiting")])
 def test_send_that_was_decided_about_is_held_no_more(next_in_s: int, state: str) -> None:
-    """Its next attempt has not ended yet; the doubt, and the error that said it, are gone."""
+    """Its next attempt has not ended yet; the status no longer shows the doubt or its error."""
     held = RunRecord(
         pipeline="send_campaign",
         input_hash="",

@@ -66,7 +66,7 @@ def rules(**given: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 def test_spec_survives_a_database(mailing: Mailing) -> None:
-    """What a worker reads is what was written, whatever is sent."""
+    """A worker reads the same spec that was stored, for each type of campaign."""
     given = SendSpec(mailing, **FULL)
 
     data = given.to_dict()
@@ -114,7 +114,7 @@ def test_arguments_are_those_of_the_pipeline() -> None:
 
 
 def test_spec_is_refused_with_all_of_its_problems() -> None:
-    """Whoever puts them right is done after one look."""
+    """So a user can correct all of them in one step."""
     found = rules(
         campaign="週年慶",
         account=" main",
@@ -170,12 +170,12 @@ def test_spec_is_refused_with_all_of_its_problems() -> None:
 def test_what_is_wrong_by_itself_is_refused(
     given: dict[str, Any], expected: list[tuple[str, str]] | None
 ) -> None:
-    """What no worker could send is not kept, though it is due next month only."""
+    """A spec that no worker could send is refused, even if it is due next month."""
     assert rules(**given) == (expected or [("hold", "schedule")])
 
 
 def test_list_of_addresses_to_leave_out_needs_contacts() -> None:
-    """It would keep no one of a list that is there from getting the mail."""
+    """The recipients of an existing list would still get the mail."""
     of_list = attrs.evolve(CAMPAIGN, lists=[ListSn("a")])
 
     assert SendSpec(of_list).contacts is None
@@ -219,7 +219,7 @@ def test_time_of_a_send(
     ("at", "rule"), [(START.replace(tzinfo=None), "aware"), ("tomorrow", "type"), (5, "type")]
 )
 def test_time_without_a_zone_is_refused(at: Any, rule: str) -> None:
-    """What is no instant begins at no time."""
+    """A value that is not an instant is refused."""
     [found] = problems_of_time(spec(), at, START)
 
     assert (found.field, found.rule) == ("at", rule)
@@ -231,9 +231,9 @@ def digest_of(text: str) -> str:
 
 
 async def test_hashes_are_filled_in(tmp_path: Path) -> None:
-    """Whoever starts a send need not compute them; what is to be written later is not yet."""
+    """A caller need not compute the hashes; the file of left-out rows is not written yet."""
     members, left = tmp_path / "members.csv", tmp_path / "left.csv"
-    members.write_text(CSV + "nobody,誰\n", "utf-8")
+    members.write_text(CSV + "no-one,誰\n", "utf-8")
     left.write_text("mei@example.com\n", "utf-8")
     given = spec(
         contacts=str(members),
@@ -253,7 +253,7 @@ async def test_hashes_are_filled_in(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_read_if_the_hashes_are_given() -> None:
-    """A light process starts a send whose contacts it cannot open; the campaign is judged."""
+    """A process starts a send with contacts that it cannot open; the campaign is checked."""
     given = spec(contacts_sha256=SHA, skip=URL, skip_sha256=SHA)
     past = attrs.evolve(CAMPAIGN, schedule=SendAt(START))
 
@@ -267,9 +267,9 @@ async def test_nothing_is_read_if_the_hashes_are_given() -> None:
     ("content", "changes", "expected"),
     [
         (CSV, {}, []),
-        (CSV + "nobody,誰\n", {}, [("contacts", "invalid-email")]),
-        (CSV + "nobody,誰\n", {"max_rejected": 1}, []),
-        (CSV + "nobody,誰\n", {"check": False}, []),
+        (CSV + "no-one,誰\n", {}, [("contacts", "invalid-email")]),
+        (CSV + "no-one,誰\n", {"max_rejected": 1}, []),
+        (CSV + "no-one,誰\n", {"check": False}, []),
         (CSV + "MEI@example.com,李小美\n", {"strict": True}, [("contacts", "duplicate-email")]),
         ("", {}, [("contacts", "empty-file")]),
         (CSV, {"columns": {"email": "EMAIL", "x": "NAME"}}, [("contacts", "column-names")]),
@@ -280,7 +280,7 @@ async def test_nothing_is_read_if_the_hashes_are_given() -> None:
 async def test_contacts_are_judged_before_they_are_kept(
     content: str, changes: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
-    """What is wrong shows now, and not at night next month; with all that is wrong at once."""
+    """All problems are reported at the start, and not at night next month."""
     late = SendAt(START) if expected else SendAt(START + HOUR)
     campaign = attrs.evolve(CLEAN, schedule=late, **changes.get("campaign", {}))
     opener = ContactsOpener(opener=lambda _: content.encode())

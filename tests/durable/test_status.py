@@ -90,7 +90,7 @@ HELD = record(records=INTENT, ended=ended("held"))
         ("failed", None, record(ended=ended("failed")), "failed", False),
         ("failed", None, None, "failed", False),
         ("done", None, record(records=SUBMITTED, ended=ended("done")), "done", False),
-        # What is final stays so, whatever a run that woke up says.
+        # A final state stays, even if a run that woke up reports another one.
         ("done", None, RUNNING, "done", False),
         ("cancelled", None, RUNNING, "cancelled", False),
         ("cancelled", None, HELD, "cancelled", False),
@@ -103,7 +103,7 @@ HELD = record(records=INTENT, ended=ended("held"))
 def test_state_of_a_send(
     state: Any, next_s: float | None, kept: str | None, expected: SendState, *, next_shown: bool
 ) -> None:
-    """The ledger says how the last attempt ended, and the record what is so by now."""
+    """The ledger has the end of the last attempt, and the run record has the present state."""
     next_at = None if next_s is None else START.timestamp() + next_s
     status = status_of(attrs.evolve(ROW, state=state, next_at=next_at, record=kept), START)
 
@@ -147,7 +147,7 @@ def test_every_state_survives_json(state: SendState) -> None:
 
 
 def test_campaign_is_named_by_the_outcome_or_the_record() -> None:
-    """As soon as either has it; the error of an earlier attempt is gone when it is done."""
+    """It is shown as soon as one of both has it; a send that is done shows no earlier error."""
     row = attrs.evolve(ROW, error="SomeError", message="said")
     accepted = record(records=SUBMITTED, ended=ended("done"))
     shown = status_of(attrs.evolve(row, state="waiting", record=accepted), START)

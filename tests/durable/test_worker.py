@@ -1,4 +1,4 @@
-"""Workers: they carry what is due, take over what others have left, and leave in order."""
+"""Workers run due attempts, take over the attempts of stopped workers, and leave in order."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class HandEngine:
     """The engine without its threads: the test hands attempts to the worker itself.
 
     Attributes:
-        carry: What a worker gave it to call, in a thread.
-        left_within_s: For how long it was asked to wait for attempts.
+        carry: The function that the worker passed, for calls in a thread.
+        left_within_s: How long it should wait for attempts, in seconds.
     """
 
     carry: Callable[[str, int], str] | None = None
@@ -108,7 +108,7 @@ def client_of(desk: Desk) -> Callable[[str], NewsLeopard]:
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait for a moment of real time."""
     with anyio.fail_after(5):
-        while not is_so():  # noqa: ASYNC110 - what it waits for tells nobody
+        while not is_so():  # noqa: ASYNC110 - no event reports this condition
             await anyio.sleep(0.005)
 
 
@@ -192,7 +192,7 @@ async def test_worker_that_is_cancelled_leaves(desk: Desk, engine: HandEngine) -
 async def test_worker_leaves_though_something_fails_at_its_end(
     what: str, desk: Desk, engine: HandEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when the database is away: others find out that it is gone."""
+    """For example if the database is away: other workers notice that it has ended."""
 
     async def fail(*_: Any) -> None:
         raise ConnectionFailed("away", reason="timeout", host="h")
@@ -250,7 +250,7 @@ async def test_worker_goes_on_while_the_database_is_away(
 
 
 async def test_sqlite_has_one_worker(desk: Desk, engine: HandEngine) -> None:
-    """Of whichever process; once it has left, there may be another one."""
+    """This is true for all processes; after it has left, another one can begin."""
     for _ in range(2):
         async with working_at(desk):
             with pytest.raises(ConfigurationError, match="has a worker already"):
@@ -342,7 +342,7 @@ async def fall_silent(durable: Durable, name: str, for_s: float) -> None:
 
 
 async def test_attempts_of_silent_workers_are_taken_over(url: str) -> None:
-    """Of one that was killed, or left without a word; neither of those alive nor of this one."""
+    """This concerns workers that were killed or lost, not running workers."""
     async with opened(url) as durable:
         await start(durable, "dead", "gone", "alive", "mine", "queued")
         for name in ("dead", "gone", "alive", "me"):
@@ -383,7 +383,7 @@ async def test_lease_is_by_the_time_of_the_database(url: str) -> None:
 
 
 async def test_one_worker_of_sqlite_takes_over_at_once(sqlite_url: str) -> None:
-    """Whatever another one had is its: there is no other."""
+    """It owns all attempts of earlier workers, because SQLite allows only one worker."""
     async with opened(sqlite_url) as durable:
         await start(durable, "k")
         await let_take(durable, SendAttempt("k", 0), "before")
@@ -393,7 +393,7 @@ async def test_one_worker_of_sqlite_takes_over_at_once(sqlite_url: str) -> None:
 
 
 async def test_attempt_that_was_taken_and_never_begun_is_given_a_follower(sqlite_url: str) -> None:
-    """At the second look; at the first it may be about to begin."""
+    """This is found at the second check, because it can begin after the first one."""
     async with opened(sqlite_url) as durable:
         await start(durable, "k")
         await let_take(durable, SendAttempt("k", 0), "me")
@@ -419,7 +419,7 @@ async def test_attempt_that_has_ended_is_not_followed(sqlite_url: str) -> None:
 async def test_attempts_that_the_engine_has_lost_are_made_again(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its rows may go at any time; what it has, or what is not due for long, is left."""
+    """Its rows can be lost at any time; attempts that it has, or that are not overdue, stay."""
     async with opened(url) as durable:
         await start(durable, "lost", "there", ago_s=300)
         await start(durable, "new", ago_s=60)
@@ -434,7 +434,7 @@ async def test_attempts_that_the_engine_has_lost_are_made_again(
 
 
 async def test_send_that_was_decided_about_waits_for_nobody(url: str) -> None:
-    """Whoever decided may have died before the next attempt was made."""
+    """The process of the decision possibly ended before it enqueued the next attempt."""
     async with opened(url) as durable:
         for key in ("decided", "held"):
             await start(durable, key)

@@ -21,7 +21,7 @@ _LATER = {operation for _, _, operation in LATER_PATHS}
 
 @pytest.fixture(autouse=True)
 def _every_request_is_documented(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hold whatever a client builds against openapi.yaml, in whichever fault it ends."""
+    """Check all requests of a client against openapi.yaml, with any fault."""
     build, mismatches = Api._http_request, list[RequestMismatch]()
 
     def build_and_check(self: Api, *args: Any) -> httpx.Request:

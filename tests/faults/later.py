@@ -58,7 +58,7 @@ def submit_to_list(at: World, rows: int = FEW) -> None:
 
 
 def judge_complete(at: World, story: Any) -> None:
-    """The campaign that was asked for is sent, as the platform says too."""
+    """The requested campaign is sent, and the platform reports it."""
     assert story.result.sn == at.sn
     [campaign] = at.emulator.campaigns
     assert campaign.state(at.clock.now()) == str(story.result.state) == "COMPLETE"
@@ -140,7 +140,7 @@ def judge_stopped(at: World, story: Any) -> None:
 
 
 async def leave_it(at: World, checkpoint: workflows.Checkpoint) -> None:
-    """Decide nothing: whoever calls a campaign off calls again."""
+    """Decide nothing: a caller calls the campaign off again."""
 
 
 def calling_off(nl: NewsLeopard, at: World) -> Any:
@@ -160,7 +160,7 @@ def _stopping(name: str, run: Callable[[NewsLeopard, World], Any], prepare: Any)
 
 
 async def give_up_or_find(at: World, checkpoint: workflows.Checkpoint) -> None:
-    """Look for the marker among all campaigns, and leave alone what is not there."""
+    """Search for the marker among all campaigns, and do nothing if it is missing."""
     there = [CampaignSn(each.sn) for each in at.emulator.campaigns if checkpoint.token in each.name]
     await checkpoint.resolve(*(("sent", there[0]) if there else ("abandon",)))
 
@@ -191,7 +191,7 @@ def uploads(at: World) -> int:
 
 
 def judge_once(at: World, story: Any) -> None:
-    """What was made and not uploaded to is deleted; the one that was is sent once."""
+    """A campaign without an upload is deleted; the one with an upload is sent once."""
     *orphans, campaign = at.emulator.campaigns
     assert all(each.deleted for each in orphans)
     assert campaign.deleted is None
@@ -258,7 +258,7 @@ def judge_told(at: World, story: Any) -> None:
 
 
 async def decide_told(at: World, checkpoint: workflows.Checkpoint) -> None:
-    """Look which batch is held, and whether the script was told of it."""
+    """Check which batch is in doubt, and whether the script was notified."""
     first = 0 if not checkpoint.records["send_event"].is_done else 100
     is_there = addresses(MANY)[first] in told(at)
     await checkpoint.resolve("sent" if is_there else "resubmit")
@@ -282,7 +282,7 @@ _TRIGGER: Final = Pipeline(
 
 
 def summarizing(nl: NewsLeopard, at: World) -> Any:
-    """Say in numbers what became of a campaign."""
+    """Return the outcome of a campaign as numbers."""
     return workflows.summarize(nl, [at.sn], checkpoint=at.checkpoint)
 
 

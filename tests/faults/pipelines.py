@@ -53,12 +53,12 @@ class Pipeline:
         run: Runs it with a client.
         rows: Contacts that are imported; 0 imports none.
         recipients: Contacts that a campaign goes to.
-        prepare: Lets be there what must be there before.
+        prepare: Creates the objects that the run needs.
         count: Counts at the emulator what must happen once at most; by default the campaigns
             that were submitted.
-        judge: Compares the emulator's truth with how it ended, beside what holds for all.
-        decide: What a person does who looks into the console, because the outcome is unknown.
-        is_alike: Whether the result is the same whatever has failed.
+        judge: Compares the state of the emulator with the end of the run.
+        decide: The decision of a person who checks the console if the outcome is unknown.
+        is_alike: Whether the result is the same after any fault.
     """
 
     name: str

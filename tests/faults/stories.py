@@ -57,7 +57,7 @@ class Story:
         result: What the last life gave; None if it came too late.
         held: Whether a person had to decide.
         too_late: Whether the time that the campaign was scheduled for passed meanwhile.
-        garbled: Whether the storage gave bytes that nobody can know to be wrong.
+        garbled: Whether the storage returned wrong bytes that cannot be detected.
     """
 
     pipeline: Pipeline
@@ -75,7 +75,7 @@ class Story:
 def live(
     at: World, pipeline: Pipeline, strikes: Sequence[Strike] = (), *, backend: str = "asyncio"
 ) -> Any:
-    """Run a pipeline in an event loop of its own; return its result, or what it raised."""
+    """Run a pipeline in a separate event loop; return its result or its exception."""
     wire = Wire(at, strikes)
 
     async def main() -> Any:

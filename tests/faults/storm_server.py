@@ -1,7 +1,7 @@
 """A platform on a raw socket that is not the emulator, and lets anything go wrong with an answer.
 
-It shares no code with the client or the emulator. Each key has a world of its own, in which the
-truth is kept: what took effect, whatever the client was told. So the server is the judge.
+It shares no code with the client or the emulator. For each key, it stores separately which
+requests took effect, even if the client got another answer. The tests compare this state.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Asked:
 
 @attrs.define(eq=False)
 class World:
-    """What is so for one key; each operation is a method, which gives the right answer.
+    """The state of one key; each operation is a method that returns the right answer.
 
     Attributes:
         seed: Everything in it is drawn from it.
@@ -196,7 +196,7 @@ class World:
         return {"sn": sn}
 
     def list_lists(self, asked: Asked, _: str) -> Any:
-        """Give a page of lists, which may be smaller than asked for."""
+        """Return a page of lists, possibly smaller than requested."""
         page, size = int(asked.query["page"]), min(int(asked.query["size"]), self.page_size)
         rows = [{"sn": sn, "name": name, "type": 0} for sn, name in self.lists.items()]
         return {"Lists": rows[page * size : (page + 1) * size]}

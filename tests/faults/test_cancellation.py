@@ -82,7 +82,7 @@ def go_on_and_check(at: World, pipeline: Pipeline) -> None:
 
 
 def check_left_over(at: World, log: str) -> None:
-    """No temporary file, no part of a download, and no campaign that nobody knows of."""
+    """No temporary file, no part of a download, and no campaign without a record."""
     assert list((at.folder / "temporary").iterdir()) == []
     if at.downloads.exists():
         assert not [each for each in at.downloads.iterdir() if each.suffix == ".part"]
@@ -143,7 +143,7 @@ class Striking(httpx.AsyncBaseTransport):
 @each_pipeline
 @in_every_way
 def test_cancelled_during_any_request_can_go_on(pipeline: Pipeline, way: Way) -> None:
-    """Also while the submit runs in a task of its own, on its way out and on its way back."""
+    """This is also true during a submit in a separate task, before and after the answer."""
 
     def cancel_and_go_on(trigger: Trigger) -> None:
         with world() as at:

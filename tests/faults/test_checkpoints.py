@@ -1,4 +1,4 @@
-"""A checkpoint says what was done, and going on from it does the rest and nothing twice."""
+"""A checkpoint records the completed steps, and a resumed run repeats none of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_complete_run_is_not_run_again(at: World) -> None:
 
 
 def test_only_what_is_missing_is_done(at: World) -> None:
-    """After a failed submit, nothing but the submit is left; the balance is asked for anew."""
+    """After a failed submit, only the submit is left; the balance is read again."""
     at.emulator.not_sent("submit_campaign", times=5)
     with pytest.raises(ConnectionFailed):
         send(at)
@@ -114,7 +114,7 @@ def test_end_of_an_import_is_kept_longer_than_by_the_platform(at: World) -> None
 
 
 def test_failed_import_is_made_anew(at: World) -> None:
-    """What made an import fail may be mended in the console, and then the run goes on."""
+    """A user can correct the cause of a failed import in the console, and then resume."""
     at.emulator.script_import("ERROR")
     with pytest.raises(ImportFailed):
         send(at)
@@ -139,7 +139,7 @@ def failing(at: World, operation: str, status: int) -> NewsLeopardError:
 )
 @pytest.mark.parametrize("status", [400, 403, 500])
 def test_every_error_carries_the_checkpoint(at: World, operation: str, status: int) -> None:
-    """Whatever stops a pipeline, one can go on from the error."""
+    """After any error, a caller can resume the pipeline from the error."""
     error = failing(at, operation, status)
 
     assert isinstance(error.checkpoint, Checkpoint)
@@ -196,7 +196,7 @@ BAD_CODES = ["a/b", "..", "a?b", "a b", "file", "\u202e", "a" * 201]
 def test_list_whose_code_cannot_be_used_is_looked_up_and_then_made_anew(
     at: World, code: str
 ) -> None:
-    """It was processed, so there is nothing to wait for; no run is stuck with the code."""
+    """It was processed, so no run waits for it or uses its code again."""
     at.emulator.fail("create_list", status=200, body=json.dumps({"sn": code}).encode())
     with pytest.raises(OutcomeUnknown) as caught:
         send(at)

@@ -40,7 +40,7 @@ from tests.faults.world import FEW, RunStore, World, csv_of
 
 
 def test_other_pipeline_is_refused(at: World) -> None:
-    """The checkpoint of an import is no use to a send."""
+    """A send cannot use the checkpoint of an import."""
     alone(
         at,
         lambda nl: workflows.import_contacts(
@@ -199,7 +199,7 @@ def test_file_of_something_else_is_refused_and_kept(at: World, content: bytes) -
 
 
 def test_store_that_gives_something_else_is_refused(at: World) -> None:
-    """So is what a store of one's own gives, if it is no object."""
+    """A record from the caller's store is also refused if it is not an object."""
     store: Any = RunStore()
     store.put(["nothing"])
 
@@ -232,7 +232,7 @@ def test_path_may_be_text(at: World) -> None:
     "text", ["", "c.json\n", " c.json", "c.json\t", "\ufeffc.json", "a\0b", "a\nb"]
 )
 def test_text_that_may_mean_another_path_is_refused(at: World, text: str) -> None:
-    """Taken as it is, it would begin a new run beside the one whose path it was read from."""
+    """Used as a path, the text would begin a new run next to the run that it names."""
     with pytest.raises(InvalidRequest) as caught:
         send(at, text)
 
@@ -252,7 +252,7 @@ def test_text_that_may_mean_another_path_is_refused(at: World, text: str) -> Non
     ],
 )
 def test_other_types_are_refused(at: World, given: Any) -> None:
-    """The JSON of a checkpoint is no path: a run that took it for one would begin anew."""
+    """The JSON of a checkpoint is not a path: as a path, it would begin a new run."""
     with pytest.raises(InvalidRequest) as caught:
         send(at, given)
 
@@ -260,7 +260,7 @@ def test_other_types_are_refused(at: World, given: Any) -> None:
 
 
 def test_checkpoint_that_is_a_folder_keeps_from_beginning(at: World) -> None:
-    """Nor where a folder is in the way."""
+    """The same is true if a folder has the name of the file."""
     with pytest.raises(ConfigurationError, match="cannot be used"):
         send(at, at.folder)
 
@@ -367,7 +367,7 @@ def test_run_in_another_process_is_refused_until_it_is_gone(at: World) -> None:
 
 
 def test_decision_during_a_run_is_refused(at: World) -> None:
-    """Nobody decides about what is just being looked up."""
+    """A person cannot decide while a run searches for the campaign."""
     error = hold(at)
     at.emulator.delay("list_campaigns", seconds=5)
 

@@ -1,4 +1,4 @@
-"""A person decides about a submit of which nobody knows, and about no other."""
+"""A person decides only about a submit that is in doubt."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_resubmit_sends_under_a_new_marker(at: World) -> None:
 
 
 def test_abandon_ends_it(at: World) -> None:
-    """Nobody goes on by mistake with what was given up."""
+    """No later run continues an abandoned run by mistake."""
     error = hold(at)
 
     anyio.run(checkpoint_of(error).resolve, "abandon")
@@ -103,7 +103,7 @@ def test_decision_about_what_is_found_by_now_is_refused(at: World) -> None:
 
 
 def test_decision_that_is_not_stored_is_not_made(at: World) -> None:
-    """Nor does it change the marker by which the campaign is to be found."""
+    """It also does not change the marker with which the campaign is found."""
     store = RunStore()
     error = hold(at, store)
     token = checkpoint_of(error).token

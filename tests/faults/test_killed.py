@@ -44,7 +44,7 @@ class Victim:
         )
 
     def tell(self, text: str = "") -> None:
-        """Let it go on."""
+        """Let it continue."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{text}\n")
         self.process.stdin.flush()
@@ -59,13 +59,13 @@ class Victim:
         self.tell(json.dumps({"url": url, "checkpoint": str(checkpoint), "once": once}))
 
     def go_to(self, boundary: str) -> None:
-        """Let it go on until it says that it is there."""
+        """Let it continue until it reports this boundary."""
         while (heard := self.hear()) != boundary:
             assert heard, "it ended too early"
             self.tell()
 
     def finish(self) -> str:
-        """Let it go on to the end; return the campaign's code."""
+        """Let it continue to the end; return the campaign's code."""
         while not (heard := self.hear()).startswith("done "):
             assert heard, "it failed"
             self.tell()
@@ -92,7 +92,7 @@ def victims(count: int) -> Iterator[list[Victim]]:
 
 
 def kill_at(victim: Victim, boundary: str, emulator: Emulator) -> None:
-    """Let it go on to a boundary, and kill it there."""
+    """Let it continue to a boundary, and kill it there."""
     if boundary not in IN_FLIGHT:
         victim.go_to(boundary)
     else:

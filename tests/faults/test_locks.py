@@ -1,4 +1,4 @@
-"""Two runs never use one checkpoint: whatever it is called, and whoever takes its lock away."""
+"""Two runs never use one checkpoint, even with two names or after its lock is removed."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def test_folder_that_is_changed_during_a_run_moves_no_checkpoint(
 
 @posix
 def test_links_that_lead_nowhere_keep_from_beginning(at: World) -> None:
-    """Two links to each other are no file."""
+    """Two links to each other do not lead to a file."""
     at.checkpoint.symlink_to(at.folder / "other")
     (at.folder / "other").symlink_to(at.checkpoint)
 
@@ -154,7 +154,7 @@ def test_working_folder_that_is_gone_keeps_from_beginning(
 
 
 def test_left_out_rows_never_replace_the_checkpoint(at: World) -> None:
-    """Whatever the checkpoint is given as."""
+    """This is true for all forms of the argument."""
     error = hold(at)
 
     for given in (at.checkpoint, checkpoint_of(error)):
@@ -245,7 +245,7 @@ async def test_of_two_runs_of_which_one_lost_its_lock_one_sends(tmp_path: Path) 
 async def test_intent_whose_flush_failed_is_not_sent_and_taken_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is in place, and may not be on the disk; the next run finds nothing held."""
+    """The file exists, but is possibly not on the disk; the next run finds nothing in doubt."""
     path = tmp_path / "kept.json"
 
     def flush(_: object) -> None:
@@ -270,7 +270,7 @@ async def test_intent_whose_flush_failed_is_not_sent_and_taken_back(
 def test_lock_that_is_removed_by_its_last_holder_is_taken_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lock on a file that has no name any more keeps nobody away."""
+    """A lock on a deleted file does not exclude any other run."""
     import fcntl
 
     path, flock = tmp_path / "lock", fcntl.flock
@@ -305,7 +305,7 @@ def test_lock_that_never_stays_is_given_up(tmp_path: Path, monkeypatch: pytest.M
 def test_file_system_without_locks_is_named(
     at: World, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for a run that there is not."""
+    """No run waits for a run that does not exist."""
     refuse_locks(monkeypatch, number)
 
     with pytest.raises(ConfigurationError, match="another folder") as caught:
@@ -339,7 +339,7 @@ def refuse_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 
 @posix
 def test_lock_is_private_and_follows_no_link(at: World) -> None:
-    """A link in a folder that others may write to leads to a file of theirs."""
+    """In a folder that other users can write to, a link can lead to their file."""
     lock, victim = at.folder / ".checkpoint.json.lock", at.folder / "victim"
     lock.symlink_to(victim)
 
@@ -364,7 +364,7 @@ def test_pipe_in_the_place_of_the_lock_is_refused(at: World) -> None:
 
 
 def test_missing_folder_is_named(at: World) -> None:
-    """The folder, not a file that nobody has heard of."""
+    """The message names the folder, not an internal file."""
     with pytest.raises(ConfigurationError, match=r"there is no folder .*nowhere"):
         send(at, at.folder / "nowhere" / "checkpoint.json")
 
@@ -422,7 +422,7 @@ time.sleep(60)
 
 @posix
 def test_lock_of_a_killed_run_is_free_though_its_child_lives(tmp_path: Path) -> None:
-    """A child, as of multiprocessing, must not keep what its parent locked."""
+    """A child, for example of multiprocessing, must not keep the locks of its parent."""
     path = tmp_path / "lock"
     command = [sys.executable, "-c", _PARENT, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:

@@ -1,4 +1,4 @@
-"""Whatever way a reply gets lost, what must not be repeated is sent once, and we say so."""
+"""If a reply is lost in any way, a request that must not be repeated is sent only once."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_success_without_a_code_is_unknown(call: Call, answer: Last) -> No
 
 @pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE)
 async def test_export_is_done_by_any_success(answer: Last) -> None:
-    """Nobody needs what an export answers."""
+    """No caller needs the content of an export's answer."""
     end, posts = await outcome_of(CALLS["export"], answer)
 
     assert end is None
@@ -166,7 +166,7 @@ class Raising(httpx.AsyncBaseTransport):
 @pytest.mark.parametrize("kind", EXCEPTIONS)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_exception_after_the_body_is_unknown(call: Call, kind: type[Exception]) -> None:
-    """Whatever a transport raises that does not mean "not sent" means that the reply is lost."""
+    """Any exception of a transport that does not mean "not sent" means that the reply is lost."""
     wire = Raising(kind)
 
     async with NewsLeopard(KEY, http_transport=wire, clock=ManualClock()) as nl:
@@ -178,7 +178,7 @@ async def test_exception_after_the_body_is_unknown(call: Call, kind: type[Except
 
 
 class Silent(httpx.AsyncBaseTransport):
-    """Takes requests, and says nothing, whatever the read timeout is."""
+    """Takes requests and never answers, with any read timeout."""
 
     requests = 0
 
@@ -218,7 +218,7 @@ async def test_refused_twice_then_accepted(call: Call) -> None:
 
 
 async def test_stale_connection_is_not_used_for_what_must_not_be_repeated() -> None:
-    """A connection that was kept alive and is dead by now cannot lose a reply."""
+    """Such a request uses a new connection, so a closed one cannot lose its reply."""
     answers = answering(http(200, b'{"Lists": []}'), GOOD)
 
     async with serve(answers) as server, NewsLeopard(KEY, base_url=server.url) as nl:

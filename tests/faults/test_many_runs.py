@@ -1,7 +1,7 @@
 """Many runs of one key at once, over a store that fails, with runs that freeze and are cancelled.
 
 Each seed is a story of its own: how many runs, when each begins, what the store and the wire do to
-it. Whatever happens, at most one campaign is sent, its list has each contact once, and the end of
+it. In all cases, at most one campaign is sent, its list has each contact once, and the end of
 each run says the truth.
 """
 
@@ -102,7 +102,7 @@ class Told:
 
 
 def prepare(at: World, seed: int) -> None:
-    """Let every second story be about a list that is there, so that all is about the submit."""
+    """Use an existing list in every second story, so that its faults concern the submit."""
     if seed % 2:
         at.add_list(FEW)
 
@@ -246,7 +246,7 @@ class View:
     thaws: anyio.Event = attrs.field(init=False)
 
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept, when the process goes on."""
+        """Return the stored record when the process continues."""
         await self.thaws.wait()
         return await self.inner.load(key)
 

@@ -43,7 +43,7 @@ def run(case: Case, *later: Fault, backend: str = "asyncio") -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_one_fault_anywhere_neither_repeats_nor_loses(case: Case) -> None:
-    """Whatever fails, resuming ends as if nothing had, with one campaign at most."""
+    """After any fault, a resumed run ends as without the fault, with at most one campaign."""
     run(case)
 
 
@@ -56,13 +56,13 @@ def test_one_fault_on_trio(case: Case) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_two_faults_at_one_place_neither_repeat_nor_lose(case: Case) -> None:
-    """The same holds if whoever goes on meets any second fault."""
+    """The same is true if the resumed run meets a second fault."""
     for fault in FAULTS:
         run(case, fault)
 
 
 def call_off(at: World) -> CalledOff | None:
-    """Call off what a run has left behind; a person looks if nothing else can tell."""
+    """Call off the campaign of a run; a person checks the console if it is in doubt."""
     for _ in range(4):
         ended = live(at, CALL_OFF)
         if isinstance(ended, CalledOff):
@@ -77,7 +77,7 @@ def call_off(at: World) -> CalledOff | None:
 
 @pytest.mark.parametrize("case", cases(TO_CALL_OFF), ids=str)
 def test_send_that_failed_anywhere_is_called_off_for_good(case: Case) -> None:
-    """Once it is called off nothing goes out any more, and no run goes on to send it."""
+    """After it is called off, no mail is sent, and no run sends it later."""
     with world() as at:
         case.pipeline.prepare(at)
         live(at, case.pipeline, [Strike(case.at, case.fault)])
@@ -100,7 +100,7 @@ def test_send_that_failed_anywhere_is_called_off_for_good(case: Case) -> None:
 
 
 def test_call_off_that_is_not_offered_is_never_said_to_be_done() -> None:
-    """Without the endpoints, whatever fails besides, a person is sent to the console."""
+    """Without the endpoints, the message names the console, even after further faults."""
     pipeline = LATER_BY_NAME["call-off"]
     for fault in FAULTS[::4]:
         for number in range(3):
@@ -118,7 +118,7 @@ OF_PARTS = ("gone-before", "gone-after", "reply-lost-lasting")
 
 @pytest.mark.parametrize("fault", [each for each in FAULTS if each.name in OF_PARTS], ids=str)
 def test_import_in_parts_goes_on_with_the_part_that_it_was_at(fault: Fault) -> None:
-    """Whatever fails, each part is imported; those that were done are not imported again."""
+    """After any fault, each part is imported, and a completed part is not imported again."""
     requests = requests_of(IN_PARTS)
     assert requests.count("upload") == 3
     for number in range(len(requests)):
@@ -219,7 +219,7 @@ def trouble(draw: st.DrawFn) -> tuple[Pipeline, list[list[Strike]]]:
 def test_up_to_four_faults_neither_repeat_nor_lose(
     drawn: tuple[Pipeline, list[list[Strike]]],
 ) -> None:
-    """Whatever goes wrong in whatever order, in one life or in four."""
+    """This is true for faults in any order, in one process or in four."""
     pipeline, lives = drawn
     with world() as at:
         story = play(at, pipeline, lives)

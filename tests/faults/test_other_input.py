@@ -1,4 +1,4 @@
-"""What may change of the input of a run that goes on, and what may not."""
+"""Which parts of the input can change when a run is resumed, and which cannot."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_list_that_was_deleted_since_refuses_no_more(at: World) -> None:
 
 
 def test_list_that_was_chosen_stays_chosen_once_something_is_in_it(at: World) -> None:
-    """Another one of its name, made since, is no reason to ask."""
+    """A second list of the same name that was created later causes no question."""
     refuse_list(at)
     at.emulator.not_sent("submit_campaign", times=5)
     with pytest.raises(ConnectionFailed):
@@ -319,7 +319,7 @@ def test_what_was_added_in_version_4_is_read_back(at: World) -> None:
 
 
 def test_version_1_refuses_all_other_input(at: World) -> None:
-    """It has one hash, and nobody can tell what differs."""
+    """It has one hash, so it is unknown which input differs."""
     stop_before_submit(at)
     damage(at, as_version_1)
 

@@ -46,7 +46,7 @@ def import_them(at: World, used: int) -> list[float]:
 
 
 def test_polls_are_denied_the_last_hundredth_and_the_next_day_goes_on(at: World) -> None:
-    """What must be sent may be sent; who waits for it comes back tomorrow."""
+    """A request that must be sent is sent; a wait for it ends until the next day."""
     with pytest.raises(DailyQuotaExhausted) as caught:
         import_them(at, 987)
     assert checkpoint_of(caught.value).pipeline == "import_contacts"

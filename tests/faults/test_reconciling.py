@@ -1,4 +1,4 @@
-"""Where the reply to a submit is lost, the campaign is looked for, and never sent again."""
+"""If the reply to a submit is lost, the campaign is searched for, and never sent again."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_default_marker_is_in_the_name(at: World) -> None:
 
 @pytest.mark.parametrize("marker", ["2026-001", None])
 def test_found_by_marker_or_whole_name(at: World, marker: str | None) -> None:
-    """A marker of one's own, or none, leads to the campaign too."""
+    """The search also works with the caller's own marker, or without a marker."""
     lose(at, marker=marker)
     at.clock.advance(3_600)
 
@@ -218,7 +218,7 @@ def test_small_campaign_is_found_by_a_run_half_a_minute_later(at: World) -> None
 
 @pytest.mark.parametrize("days", [30, 36_500, 2_900_000])
 def test_campaign_far_ahead_costs_one_look_now(at: World, days: int) -> None:
-    """One that is still to be sent is in no list; the year 9966 is no reason to ask for ages."""
+    """A future campaign is in no list; a search up to the year 9966 would take too long."""
     error = lose(at, campaign=attrs.evolve(CAMPAIGN, schedule=SendAt(START + days * DAY)))
 
     assert at.emulator.count("list_campaigns") == 1
@@ -262,7 +262,7 @@ def test_clock_that_was_set_back_does_not_keep_from_looking(at: World) -> None:
 def test_unknown_outcome_is_logged_before_the_look(
     at: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever is cancelled during the look, without a checkpoint, still learns of it; once."""
+    """A caller that is cancelled during the search finds it in the log, exactly once."""
     lose(at)
     with contextlib.suppress(OutcomeUnknown):
         send(at)
@@ -273,7 +273,7 @@ def test_unknown_outcome_is_logged_before_the_look(
 
 
 def test_campaign_far_ahead_is_found_when_it_was_sent(at: World) -> None:
-    """It is asked for month by month, since a range's length may have an end."""
+    """The search reads month by month, because the platform can limit the range."""
     campaign = attrs.evolve(CAMPAIGN, schedule=SendAt(at.clock.now() + 80 * DAY))
     error = lose(at, campaign=campaign)
     assert error.look_again_at is not None
@@ -330,7 +330,7 @@ def test_failure_while_looking_for_a_list_stays_unknown(at: World, status: int) 
 
 
 def test_two_new_lists_of_the_name_are_not_guessed_between(at: World) -> None:
-    """Somebody else made one of the same name meanwhile."""
+    """Another program has created a list of the same name during the run."""
 
     async def main() -> None:
         async with at.client() as nl:
@@ -371,7 +371,7 @@ def test_find_campaign_finds_a_finished_one(at: World) -> None:
 
 
 def test_scheduled_campaign_can_be_resubmitted_while_there_is_time(at: World) -> None:
-    """Who looks into the console at once need not wait for the schedule."""
+    """A person who checks the console need not wait for the schedule."""
     campaign = attrs.evolve(CAMPAIGN, schedule=SendAt(at.clock.now() + 3 * HOUR))
     at.emulator.drop_request("submit_campaign")
     with pytest.raises(OutcomeUnknown) as caught:

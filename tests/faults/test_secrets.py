@@ -66,7 +66,7 @@ def shown(value: Any) -> str:
 
 
 def _public(cls: type) -> list[Any]:
-    """Return the fields that are no presigned URL, which is there to be used."""
+    """Return the fields except presigned URLs, which the caller needs."""
     return [
         each
         for each in attrs.fields(cls)

@@ -78,7 +78,7 @@ def test_store_that_fails_after_the_submit_hides_nothing(
 
 
 def test_store_that_cannot_forget_the_intent_leaves_it_held(at: World) -> None:
-    """A refused submit whose refusal was not stored is looked up, not sent."""
+    """If the refusal of a submit was not stored, the campaign is searched for, not sent."""
     store = RunStore()
     store.fail_when = lambda _: bool(store.kept) and is_intent(store.data)
     at.emulator.fail("submit_campaign", status=400, body=b'{"code":"40013","message":"x"}')
@@ -98,7 +98,7 @@ def test_store_that_cannot_forget_the_intent_leaves_it_held(at: World) -> None:
 def test_store_that_fails_after_it_stored_the_intent_holds_nothing(
     at: World, *, looks_fail: bool
 ) -> None:
-    """A look shows that it is stored; without one nothing is sent, and nobody has to look it up."""
+    """A load shows that it is stored; without it nothing is sent, and nothing is in doubt."""
 
     class Deaf(RunStore):
         async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
@@ -256,7 +256,7 @@ def test_windows_has_locks_and_flushes_of_its_own(
 def test_folder_that_cannot_be_flushed_spoils_no_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What can be made again is there all the same; a checkpoint must survive a power failure."""
+    """Other files can be created again, but a power failure must not lose a checkpoint."""
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(b"rows")
     flush = os.fsync

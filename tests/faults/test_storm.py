@@ -145,7 +145,7 @@ class Run:
     @property
     def key(self) -> str:
         """The key of its world."""
-        return f"k3y-Th4t-Nobody-May-See-{self.seed}"
+        return f"k3y-Th4t-No0ne-May-See-{self.seed}"
 
     @property
     def checkpoint(self) -> Path:
@@ -218,7 +218,7 @@ class Run:
         )
 
     async def _meet(self, error: NewsLeopardError) -> None:
-        """Do what the error's class asks for, and let the time pass that it names."""
+        """React to the class of an error, and wait for the time that it names."""
         match error:
             case OutcomeUnknown():
                 self.unknown += 1
@@ -269,7 +269,7 @@ class Run:
             assert result.campaign_sn == self.world.campaigns[0]["sn"], "another campaign"
 
     def judge(self) -> None:
-        """Say what must never be so, whatever was met."""
+        """Check the rules that are true after any fault."""
         assert len(self.world.campaigns) <= 1, "a campaign was accepted twice"
         for each in self.world.campaigns:
             assert self.wanted <= each["members"], "a campaign went out without its contacts"
@@ -284,7 +284,7 @@ class Run:
 def check_secrets(told: list[str]) -> None:
     """Fail if a message shows a key, a contact or a presigned URL."""
     for text in told:
-        for secret in ("Th4t-Nobody", "@contacts.example", SIGNATURE):
+        for secret in ("Th4t-No0ne", "@contacts.example", SIGNATURE):
             assert secret not in text, f"a message shows {secret}: {text}"
 
 
@@ -331,7 +331,7 @@ async def storm_of(seeds: Iterable[int], folder: Path) -> str:
             try:
                 await run.go()
                 run.judge()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+            except Exception as error:  # noqa: BLE001 - any error is a finding
                 failed[seed] = "".join(traceback.format_exception(error))
 
     with logged() as lines, unflushed():

@@ -69,7 +69,7 @@ async def records_later(rows: int) -> AsyncIterator[dict[str, str]]:
 
 
 def frames_shown(error: BaseException, *, by_rich: bool) -> list[str]:
-    """Return what is printed of all frames but those of tests; rich walks objects by fields."""
+    """Return the printed frames except frames of tests; rich reads the fields of objects."""
     found: list[str] = []
     left, seen = [error], set[int]()
     while left:
@@ -151,7 +151,7 @@ FAILURES: dict[str, bytes | None] = {
 }
 
 HOW_OFTEN: dict[str, Any] = {"500": (), "400": pytest.mark.matrix, "lost": pytest.mark.matrix}
-"""What a frame holds depends little on the failure; the others are for a soak."""
+"""The content of a frame depends little on the failure; other cases run in a soak test."""
 
 Act = Callable[[NewsLeopard, str, Path], Awaitable[object]]
 
@@ -258,7 +258,7 @@ async def fail_in(
                         # A cancellation as well, before it becomes the caller's TimeoutError.
                         check_hidden(error, by_rich=by_rich)
                         raise
-            except Exception as error:  # noqa: BLE001 - whatever it is
+            except Exception as error:  # noqa: BLE001 - any error
                 return error
     raise AssertionError("it did not fail")
 
@@ -269,7 +269,7 @@ async def fail_in(
 )
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_failed_call_shows_no_secret(operation: str, failure: str, tmp_path: Path) -> None:
-    """However contacts were given, and whatever the answer was."""
+    """This is true for all forms of contacts and for any answer."""
     if failure == "garbage" and OPERATIONS[operation][0] == "up":
         pytest.skip("it is a report like any other")
 
@@ -311,7 +311,7 @@ class Walking(logging.Handler):
 
 @pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - {"rejected rows"}))
 async def test_running_frames_show_no_secret(operation: str, tmp_path: Path) -> None:
-    """What is logged, by httpcore too, may be reported with the frames that run."""
+    """Log records, including those of httpcore, can be reported together with frames."""
     walking, root = Walking(), logging.getLogger("httpcore")
     root.addHandler(walking)
     root.setLevel(logging.DEBUG)
@@ -425,7 +425,7 @@ async def test_cancelled_reading_shows_no_contact() -> None:
 
 
 async def test_secrets_are_seen() -> None:
-    """The check above would notice them in a frame that is nobody's test."""
+    """The check above finds them in a frame that is not a frame of a test."""
     namespace: dict[str, Any] = {}
     source = "def fail(secret):\n    raise ValueError\n"
     exec(compile(source, "/elsewhere.py", "exec"), namespace)  # noqa: S102 - the source above

@@ -75,7 +75,7 @@ class World:
         self.emulator = Emulator(api_keys=(KEY,), clock=self.clock)
 
     def follow_the_notes(self) -> None:
-        """Let the platform be that of the vendor's notes, which no request is too fast for."""
+        """Use the platform of the vendor's notes without a throttle."""
         noted = {
             name: getattr(PROFILES["vendor-2026"], name) for name in attrs.fields_dict(Switches)
         }
@@ -181,7 +181,7 @@ class RunStore(MemoryStore):
         return data
 
     def put(self, data: Mapping[str, Any], key: str = SEND_KEY) -> None:
-        """Keep a record, whatever there was."""
+        """Store a record, and replace any other."""
         self.kept[key] = json.dumps(data), "by hand"
 
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:

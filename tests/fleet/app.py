@@ -2,7 +2,7 @@
 
     uvicorn tests.fleet.app:app --workers 4
 
-The campaigns go to a list that is there. Each worker goes on with what an earlier one has left.
+The campaigns go to a list that is there. Each worker continues the runs of earlier workers.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ class Worker:
         number: Its number.
         pid: Its process.
         moments: Those at which it stopped itself.
-        end: What it said at its end; None until then, or if it was killed.
-        code: With what its process ended; None until then.
+        end: The report at its end; None before the end, or if it was killed.
+        code: The exit code of its process; None before the end.
     """
 
     number: int
@@ -131,7 +131,7 @@ class Nursery:
 
 @contextlib.contextmanager
 def nursery(folder: Path, program: str = "tests.fleet.worker") -> Iterator[Nursery]:
-    """Run what forks the workers; their temporary files are in a folder of its own.
+    """Run the process that forks the workers, with a separate folder for temporary files.
 
     Args:
         folder: Where that is, and their log.
@@ -269,7 +269,7 @@ class World:
         self.tell(f"{worker.number} stands still at: {worker.moments[-1]}")
 
     def ended(self, *workers: Worker, within_s: float = 60.0) -> list[dict[str, Any] | None]:
-        """Wait until workers are gone, and return what they said at their end."""
+        """Wait until the workers have ended, and return their last reports."""
         waited_for = workers or tuple(self.workers)
         is_over = self.nursery.wait(
             lambda: all(each.code is not None for each in waited_for), within_s

@@ -1,4 +1,4 @@
-"""Strikes at random moments, of which a seed decides; and what came of them."""
+"""Faults at random moments, chosen by a seed, and their results."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Place:
 
     Attributes:
         url: A path or a URL.
-        strikes: By name, each of which lasts as long as its context.
+        strikes: The faults by name; each lasts as long as its context.
         left: Names what was left behind, with nothing kept but one run of this key.
     """
 
@@ -126,7 +126,7 @@ class Row:
     Attributes:
         runs: How many.
         campaigns: How many were sent.
-        held: How many ended without one that the platform lists, and said so.
+        held: The number of runs in doubt whose campaign the platform does not list.
         found: How many were held at first, and found once they were listed.
         lists: How many of these did not know whether their list was created.
         ends: How workers ended.
@@ -267,7 +267,7 @@ class _Storm:
 
 
 def _settled(fleet: World, place: Place, row: Row) -> None:
-    """All is well again: each worker comes to an end, and one more call says what became of it."""
+    """After the faults each worker ends, and one more call returns the outcome."""
     _let_end(fleet)
     for each in fleet.workers:
         row.ends[_name(each)] += 1

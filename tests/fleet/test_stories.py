@@ -1,4 +1,4 @@
-"""What befalls workers of one send key at moments that matter; the platform gets one campaign."""
+"""Faults of workers of one send key at critical moments; the platform gets one campaign."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Fleet: TypeAlias = Callable[..., contextlib.AbstractContextManager[World]]
 
 @pytest.fixture
 def fleet_at(workers: Nursery, place: Place, tmp_path: Path) -> Fleet:
-    """Return what makes a platform of its own for a story."""
+    """Return a function that creates a separate platform for a story."""
 
     def made(
         *, listed_after_s: float = 0.0, speed: float = _SPEED
@@ -85,7 +85,7 @@ def sent(fleet: World, end: Mapping[str, Any] | None) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("place", ["sqlite", *_SOAKED[2:]], indirect=True)
 def test_worker_that_stops_before_its_intent_is_kept_from_it(fleet_at: Fleet) -> None:
-    """Another takes over and sends; the one that wakes sees that, and stops."""
+    """Another worker takes over and sends; the worker that wakes up finds that, and stops."""
     with fleet_at() as fleet:
         first = fleet.start(stops_at="submit started")
         fleet.moment(first)
@@ -103,7 +103,7 @@ def test_worker_that_stops_before_its_intent_is_kept_from_it(fleet_at: Fleet) ->
 def test_worker_that_stops_after_its_intent_cannot_send_after_a_decision(
     fleet_at: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody knows whether it sent; a person says "resubmit", and no sooner than that is safe."""
+    """It is unknown whether it sent; a person decides "resubmit" as soon as that is safe."""
     with fleet_at() as fleet:
         first = fleet.start(stops_at=INTENT_STORED)
         fleet.moment(first)
@@ -132,7 +132,7 @@ class _HourLater:
 
 @pytest.mark.parametrize("place", ["sqlite", *_SOAKED[2:]], indirect=True)
 def test_worker_that_stops_on_the_wire_reports_when_it_wakes(fleet_at: Fleet) -> None:
-    """Another takes over and finds nothing; what the platform answered passes the fence."""
+    """Another worker takes over and finds nothing; the answer of the platform is still stored."""
     with fleet_at(listed_after_s=_UNLISTED_S) as fleet:
         first = on_the_wire(fleet, answered_after_s=1.0)
         fleet.strike(first, signal.SIGSTOP)
@@ -147,7 +147,7 @@ def test_worker_that_stops_on_the_wire_reports_when_it_wakes(fleet_at: Fleet) ->
 
 @pytest.mark.parametrize("place", ["files"], indirect=True)
 def test_stopped_worker_keeps_the_lock_of_a_file(fleet_at: Fleet) -> None:
-    """Nobody takes over while it lives; it wakes with an intent that is too old, and renews it."""
+    """No worker takes over while it exists; it wakes with an expired intent, and renews it."""
     with fleet_at() as fleet:
         first = fleet.start(stops_at=INTENT_STORED)
         fleet.moment(first)

@@ -32,7 +32,7 @@ _RUNS: Final = 100
 def test_workers_under_strikes_send_one_campaign(
     workers: Nursery, place: Place, tmp_path: Path
 ) -> None:
-    """Whatever is killed, stopped or away, and whenever; and nothing is left behind."""
+    """Processes and servers stop at any time, and no temporary files remain."""
     run(workers, place, tmp_path, 2, Row())
 
 

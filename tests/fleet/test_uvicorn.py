@@ -34,7 +34,7 @@ _LONGEST_S: Final = 60.0
 
 
 def wait_until(is_so: Callable[[], object]) -> None:
-    """Wait for other processes, for which there is no event."""
+    """Poll a condition of other processes, because no event reports it."""
     give_up_at = time.monotonic() + _LONGEST_S
     while not is_so():
         assert time.monotonic() < give_up_at
@@ -78,7 +78,7 @@ def application(platform: str, list_sn: str, folder: Path, quota: str) -> Iterat
 
 
 def post(url: str, names: list[str]) -> None:
-    """Ask for campaigns, each on a connection of its own, so that all workers have some."""
+    """Request campaigns on separate connections, so that all workers get some."""
     headers = {"Connection": "close"}
     with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
         for name in names:

@@ -31,7 +31,7 @@ from tests.constants import CAMPAIGN
 __all__ = ["INTENT_STORED", "FastClock", "Job", "say", "serve", "store_of"]
 
 _LONGEST_S: Final = 240
-"""Chosen: longer than any run, so that what hangs is seen as such before."""
+"""Chosen: longer than any run, so that a run without an end is found before."""
 
 INTENT_STORED: Final = "intent stored"
 """A moment between the intent of the submit and its first byte."""
@@ -197,11 +197,11 @@ def _reap() -> None:
 
 
 def serve(loaded: Iterable[str], work: Callable[[dict[str, Any]], object]) -> None:
-    """Fork a worker for each line; say who it is, and when it is gone.
+    """Fork a worker for each line; report its id, and when it has ended.
 
     Args:
         loaded: The modules that each would load by itself.
-        work: What a worker does, given what the line says.
+        work: The function of a worker; it receives the content of the line.
     """
     for name in loaded:
         importlib.import_module(name)

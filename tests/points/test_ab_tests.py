@@ -108,7 +108,7 @@ async def test_t95_emulator() -> None:
 
 @point
 async def test_t96_client() -> None:
-    """Each kind is a class of its own, whose fields cannot be mixed."""
+    """Each kind has its own class, and their fields cannot be mixed."""
     variants: list[tuple[Any, set[str]]] = [
         (SUBJECT_TEST, {"subjectA", "subjectB"}),
         (SENDER_TEST, {"fromNameA", "fromNameB", "fromAddressA", "fromAddressB"}),

@@ -115,7 +115,7 @@ async def test_t64_emulator() -> None:
 
 @point
 async def test_t65_client(tmp_path: Path) -> None:
-    """The code is stored at once; a campaign in doubt is looked for, and when is said."""
+    """The code is stored immediately; a campaign in doubt is searched for at a named time."""
     store = tmp_path / "run.json"
     async with connected() as bench:
         options: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員", "checkpoint": store}
@@ -221,7 +221,7 @@ async def test_t67_emulator() -> None:
 
 @point
 async def test_t68_client() -> None:
-    """At least one list is wanted, each once, and none that is excluded too."""
+    """At least one list is required; no list occurs twice or is also excluded."""
     async with scripted() as script:
         with pytest.raises(InvalidRequest, match="lists"):
             await script.nl.campaigns.submit(CAMPAIGN)
@@ -233,7 +233,7 @@ async def test_t68_client() -> None:
 
 @point
 async def test_t68_emulator() -> None:
-    """Each address of the union gets one mail, without the excluded; nobody at all is 40013."""
+    """Each address of the union gets one mail, without the excluded; no address at all is 40013."""
     async with platform(**QUIET) as (api, clock):
         one, two, out = [await api.filled_list(count) for count in (2, 4, 1)]
         await api.submit(changed(BODY, {"form.excludeLists": [out]}), one, two, one)
@@ -313,7 +313,7 @@ async def test_t71_client(zone: Any, code: int) -> None:
 @point
 @pytest.mark.parametrize("zone", [0, 21, 87])
 async def test_t71_emulator(zone: int) -> None:
-    """The date is the instant, whatever the zone."""
+    """The date is the same instant in any zone."""
     schedule = {"type": 1, "timezone": zone, "scheduleDate": at(3_600)}
     async with platform() as (api, clock):
         await api.submit(changed(BODY, {"config.schedule": schedule}), await api.filled_list(1))
@@ -504,7 +504,7 @@ async def test_t79_emulator(value: int, status: int) -> None:
 @point
 async def test_t80_client() -> None:
     """The form of the address is checked; the three refusals arrive with their meaning."""
-    for address in ("", "nobody", "a b@example.com", "a@"):
+    for address in ("", "no-address", "a b@example.com", "a@"):
         with pytest.raises(InvalidRequest):
             Sender("電子豹", address)
     for code, kind in ((40011, SenderNotVerified), (40003, APIError), (40004, APIError)):
@@ -521,7 +521,7 @@ async def test_t80_client() -> None:
 async def test_t80_emulator(body: dict[str, Any], field: str) -> None:
     """Form, domain and verification are checked, of each address of a test."""
     for address, code in (
-        ("nobody", 40003),
+        ("no-address", 40003),
         ("a@denied.example", 40004),
         ("unverified@example.com", 40011),
         ("b@shop.tw", 40011),
@@ -763,7 +763,7 @@ async def test_t88_client(answer: Any, code: int | None) -> None:
 @point
 async def test_t88_emulator() -> None:
     """Codes are text, and 40012 a number; switches make all numbers, and change the name."""
-    wrong = changed(BODY, {"content.fromAddress": "nobody"})
+    wrong = changed(BODY, {"content.fromAddress": "no-address"})
     shapes = [
         (await judged(wrong, **switches)).json()
         for switches in ({}, {"codes_as_integers": True}, {"code_field": "errorCode"})
@@ -848,7 +848,7 @@ async def test_t91_client() -> None:
 @point
 async def test_t91_emulator() -> None:
     """A 400 has no ``message``; a 403 has one."""
-    refused = await judged(changed(BODY, {"content.fromAddress": "nobody"}))
+    refused = await judged(changed(BODY, {"content.fromAddress": "no-address"}))
     async with platform() as (api, _):
         unknown = await api.get(f"/v1/report/{SN}/link")
 
@@ -873,7 +873,7 @@ async def test_t92_emulator() -> None:
         (40001, {"content.subject": ""}),
         (40020, {"config.schedule.scheduleDate": "now"}),
         (40019, {"config.schedule.type": 1}),
-        (40003, {"content.fromAddress": "nobody"}),
+        (40003, {"content.fromAddress": "no-address"}),
         (40014, {"content.htmlContent": "<!-- 40014 -->"}),
         (40007, {"form.excludeLists": [SN]}),
     ]

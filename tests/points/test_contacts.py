@@ -47,7 +47,7 @@ TEXT_PATH = "/v1/contacts/imports/text"
 
 
 def operations(bench: Bench) -> list[str]:
-    """Return what was asked of the platform, in order, repetitions once."""
+    """Return the requests to the platform in order, repetitions once."""
     return list(dict.fromkeys(each.operation for each in bench.emulator.requests))
 
 
@@ -65,7 +65,7 @@ async def test_t19_client() -> None:
 
 @point
 async def test_t19_emulator() -> None:
-    """There is one contact for each address, which may be in several lists."""
+    """Each address has one contact, which can be in several lists."""
     async with platform() as (api, clock):
         for _ in range(2):
             await api.import_text(CSV, await api.create_list())
@@ -404,7 +404,7 @@ async def test_t31_client() -> None:
     ],
 )
 async def test_t31_emulator(header: str, strict: bool, status: str) -> None:
-    """Any other beginning than EMAIL,NAME is missing data; without ``strict`` case is no matter."""
+    """A header without EMAIL,NAME is missing data; without ``strict`` case does not matter."""
     assert (await imported(f"{header}\n", strict=strict))[0]["status"] == status
 
 
@@ -450,7 +450,7 @@ async def test_t33_emulator() -> None:
 
 @point
 async def test_t34_client() -> None:
-    """Line feeds go out, whatever came in; ``import_text`` refuses carriage returns."""
+    """The client sends line feeds for any input; ``import_text`` refuses carriage returns."""
     for count in (2, 101):
         sent = await uploaded(csv_of(count).replace("\n", "\r\n"))
         assert sent == csv_of(count).encode()
@@ -499,7 +499,7 @@ async def test_t35_emulator() -> None:
 @point
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 async def test_t36_client(encoding: str) -> None:
-    """UTF-8 without a mark goes out, whatever came in."""
+    """The client sends UTF-8 without a mark for any input."""
     text = "EMAIL,NAME\na@example.com,王小明\nb@example.com,陳大文\n"
 
     assert await uploaded(text.encode(encoding)) == text.encode()
@@ -527,7 +527,7 @@ async def test_t37_client() -> None:
 
 @point
 async def test_t37_emulator() -> None:
-    """An absent column keeps a value, a blank cell overwrites it, whatever the address's case."""
+    """An absent column keeps a value, a blank cell replaces it; the address's case is ignored."""
     async with platform() as (api, clock):
         await api.import_text("EMAIL,NAME,CITY,SIZE\na@b.cc,x,台北,L\n")
         await api.import_text("EMAIL,NAME,SIZE\n A@B.cc,y,\n")
@@ -539,7 +539,7 @@ async def test_t37_emulator() -> None:
 
 @point
 async def test_t38_client() -> None:
-    """Every row goes out, but for the addresses of ``skip=``, which are counted."""
+    """Every row is sent except the addresses of ``skip=``, which are counted."""
     contacts = "EMAIL,NAME\na@example.com,A\nb@example.com,B\n"
     assert await uploaded(contacts) == contacts.encode()
     assert await uploaded(contacts, skip=["B@example.com"]) == b"EMAIL,NAME\na@example.com,A\n"
@@ -550,7 +550,7 @@ async def test_t38_client() -> None:
 
 @point
 async def test_t38_emulator() -> None:
-    """An excluded contact stays excluded, whatever is imported."""
+    """An excluded contact stays excluded after any import."""
     async with platform() as (api, clock):
         list_sn = await api.filled_list(1)
         api.emulator.exclude("u0@example.com")
@@ -589,7 +589,7 @@ async def test_t39_emulator(first: str, second: str, errors: int) -> None:
 @point
 @pytest.mark.parametrize("count", [3, 101])
 async def test_t40_client(count: int) -> None:
-    """Any column is sent; after ERROR those that may have to be set up are named."""
+    """Any column is sent; after ERROR the columns that possibly need a set-up are named."""
     contacts = "EMAIL,NAME,SIZE\n" + "".join(f"u{n}@example.com,A,L\n" for n in range(count))
     async with switched(predefined_columns=("CITY",)) as bench:
         with pytest.raises(ImportFailed, match="SIZE"):

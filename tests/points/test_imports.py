@@ -90,7 +90,7 @@ async def test_t42_emulator() -> None:
     ],
 )
 async def test_t43_client(word: str, read: str, success: bool) -> None:
-    """The word alone is read, the command line's form too, and an unknown one is no success."""
+    """The word alone and the command line's form are read; an unknown word is not a success."""
     result = await result_of(get_import, {"import_sn": SN, "status": word})
 
     assert (result.status, result.status.is_success) == (read, success)
@@ -126,7 +126,7 @@ async def test_t44_client(status: str) -> None:
 
 @point
 async def test_t44_emulator() -> None:
-    """An import can be made to end in any state, and imports nobody but in COMPLETE(D)."""
+    """An import can end in any state; it imports contacts only in COMPLETE(D)."""
     for status, imported_count in (("ERROR", 0), ("ODD", 0), ("COMPLETED", 1)):
         async with platform() as (api, clock):
             api.emulator.script_import(status)
@@ -161,7 +161,7 @@ async def test_t45_client(caplog: pytest.LogCaptureFixture) -> None:
 
 @point
 async def test_t45_emulator() -> None:
-    """While PROCESSING, counts are zero and no date of completion is there, or as in the sample."""
+    """In PROCESSING, counts are zero and the completion date is missing, or as in the sample."""
     async with platform() as (api, clock):
         sn = await api.import_text(rows(3))
         plain = await api.result(sn)
@@ -204,7 +204,7 @@ async def test_t46_client(caplog: pytest.LogCaptureFixture) -> None:
         (b'"x": 1', True),
     ):
         caplog.clear()
-        with pytest.raises(APIError):  # the emulator has imported nobody, so the submit is refused
+        with pytest.raises(APIError):  # the emulator has no contacts, so the submit is refused
             await run(counts)
         assert ("missing contacts cannot be noticed" in caplog.text) is warned
     with pytest.raises(APIError):
@@ -289,7 +289,7 @@ BAD_ROW = "EMAIL,NAME\na@example.com,A\nnobody,B\n"
 
 @point
 async def test_t49_client() -> None:
-    """The link may be absent or unusable; the file comes without the key, and is no message."""
+    """The link can be absent or unusable; the file needs no key, and is not a message."""
     for link in (..., None, "", "  ", "http://plain.example/x", 5):
         answer: dict[str, Any] = {"import_sn": SN, "status": "COMPLETE", "errCnt": 0}
         if link is not ...:
@@ -317,7 +317,7 @@ async def test_t49_client() -> None:
 
 @point
 async def test_t49_emulator() -> None:
-    """There is no link without errors, and each look signs a fresh one to a CSV with reasons."""
+    """Without errors there is no link; each poll signs a new link to a CSV with reasons."""
     assert "errorDownloadLink" not in (await imported(CSV))[0]
     async with platform() as (api, clock):
         sn = await api.import_text(BAD_ROW)
@@ -433,7 +433,7 @@ async def test_t52_client() -> None:
 
 @point
 async def test_t52_emulator() -> None:
-    """Contacts arrive when the import ends; a submit before that has nobody to send to."""
+    """Contacts arrive when the import ends; a submit before that has no recipients."""
     async with platform() as (api, clock):
         list_sn = await api.create_list()
         await api.import_text(CSV, list_sn)

@@ -203,7 +203,7 @@ async def test_t123_client() -> None:
 
 @point
 async def test_t123_emulator() -> None:
-    """Nothing is sent before the upload; a second one sends again, unless a switch says no."""
+    """Nothing is sent before the upload; a second one sends again, unless a switch forbids it."""
     seconds = {"sends_again": (200, 2), "ignored": (200, 1), "refused": (403, 1)}
     for second, (status, mails) in seconds.items():
         async with platform(**LATER, second_once_upload=second) as (api, clock):
@@ -240,7 +240,7 @@ async def test_t124_emulator() -> None:
         early = await status_of(api, sn)
         clock.advance(60)
         late = await status_of(api, sn)
-        refused = await api.get("/v1/campaign/normal/nobody")
+        refused = await api.get("/v1/campaign/normal/unknown")
 
     assert {early["status"], late["status"]} <= set(STATES)
     assert (early["sn"], late["status"], late["name"]) == (sn, "COMPLETE", "活動名稱")
@@ -282,7 +282,7 @@ async def test_t125_emulator() -> None:
 
 @point
 async def test_t126_client() -> None:
-    """A/B tests are asked for and paused as campaigns are; a refusal says what it is about."""
+    """A/B tests are read and paused like campaigns; a refusal names its subject."""
     async with connected(**VENDOR) as bench:
         ready = with_lists(SUBJECT_TEST, [await bench.make_list(20)])
         sn = await bench.nl.campaigns.submit_ab_test(ready)
@@ -357,7 +357,7 @@ async def test_t128_emulator() -> None:
         waiting = (await api.submit(changed(BODY, {"config.schedule": SCHEDULED}), list_sn)).json()
         sending = (await api.submit(BODY, list_sn)).json()
         clock.advance(5)
-        answer = await delete(api, {"campaignSnList": [waiting["sn"], sending["sn"], "nobody"]})
+        answer = await delete(api, {"campaignSnList": [waiting["sn"], sending["sn"], "unknown"]})
         clock.advance(86_400)
         gone = await api.get(f"/v1/campaign/normal/{waiting['sn']}")
 
@@ -365,14 +365,14 @@ async def test_t128_emulator() -> None:
     assert answer.json() == {
         "success": [waiting["sn"]],
         "sendingCampaign": [sending["sn"]],
-        "badCampaigns": ["nobody"],
+        "badCampaigns": ["unknown"],
     }
     assert (codes_of(gone), len(api.emulator.outbox)) == ((400, 40007), 100)
 
 
 @point
 async def test_t129_client() -> None:
-    """204 without content is enough; there is no way on, and the state is read again."""
+    """204 without content is a success; a pause is final; the state is read again."""
     async with connected(**VENDOR) as bench:
         bench.emulator.switch(**SLOW)
         sn = await bench.send(rows=100, then_s=5)
@@ -414,7 +414,7 @@ async def test_t129_emulator() -> None:
 
 @point
 async def test_t130_client() -> None:
-    """Each row keeps its part; the sum is a row of its own, ``TOTAL``."""
+    """Each row keeps its part; the sum is a separate row, ``TOTAL``."""
     async with connected(**VENDOR) as bench:
         sn = await bench.send(rows=20)
         ready = with_lists(SUBJECT_TEST, [await bench.make_list(40, "測試")])
@@ -473,10 +473,10 @@ async def test_t131_emulator() -> None:
     """An array, or by a switch an object; without e-commerce its fields are null."""
     async with platform(**LATER) as (api, clock):
         sn = await sent_campaign(api, clock)
-        [row] = (await api.post(METRICS, {"campaignSns": [sn, "nobody"]})).json()
+        [row] = (await api.post(METRICS, {"campaignSns": [sn, "unknown"]})).json()
         api.emulator.switch(metrics_shape="wrapper", unknown_metrics="400")
         wrapped = (await api.post(METRICS, {"campaignSns": [sn]})).json()
-        refused = await api.post(METRICS, {"campaignSns": ["nobody"]})
+        refused = await api.post(METRICS, {"campaignSns": ["unknown"]})
 
     assert row["transactionRevenue"] is None
     assert list(wrapped.values()) == [[row]]
@@ -493,7 +493,7 @@ async def test_t132_client(is_number: bool) -> None:
         [listed] = await bench.nl.templates.list_templates()
         found = await bench.nl.templates.get_template(listed.id)
         with pytest.raises(APIError):
-            await bench.nl.templates.get_template("nobody")
+            await bench.nl.templates.get_template("unknown")
 
     assert found == Template(id=listed.id, name="範本", html="<p>${NAME}</p>")
     assert isinstance(listed.id, str)
@@ -512,7 +512,7 @@ async def test_t132_emulator() -> None:
         api.emulator.switch(numeric_template_ids=True)
         api.emulator.add_template("數", "<p>")
         ids = [each["id"] for each in (await api.get("/v1/templates")).json()]
-        refused = await api.get("/v1/templates/nobody")
+        refused = await api.get("/v1/templates/unknown")
 
     assert one == {"id": made.id, "name": "範本", "html": "<p>${NAME}</p>"}
     assert row == {"id": made.id, "name": "範本"}

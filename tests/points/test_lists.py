@@ -80,7 +80,7 @@ SHAPES: list[Any] = [
 @point
 @pytest.mark.parametrize("answer", SHAPES)
 async def test_t54_client(answer: Any) -> None:
-    """The one array of lists is read, whatever it is called; a row without a code is left out."""
+    """The only array of lists is read with any name; a row without a code is left out."""
     assert [each.sn for each in await result_of(list_lists, answer)] == [SN]
     assert await result_of(list_lists, {"groups": []}) == ()
     for strange in ({"a": [LIST_ROW], "b": [LIST_ROW]}, {"total": 3}, "nothing", 5):
@@ -234,7 +234,7 @@ async def test_t58_client(before: str, count: int) -> None:
 async def test_t58_emulator(
     switches: dict[str, Any], first: list[str] | None, second: list[str]
 ) -> None:
-    """Pages count from 0, or from ``first_page``; another switch says what comes before it."""
+    """Pages count from 0 or ``first_page``; another switch decides about earlier numbers."""
     async with platform(**switches) as (api, _):
         for name in "abc":
             await api.create_list(name)
@@ -301,7 +301,7 @@ async def test_t60_client(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @point
 async def test_t60_emulator() -> None:
-    """The newest comes first, and no total is given."""
+    """The newest list comes first, and the answer has no total."""
     async with platform() as (api, _):
         for name in "abc":
             await api.create_list(name)

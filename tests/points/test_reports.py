@@ -56,7 +56,7 @@ LINK = {"reportType": "delivery", "link": URL, "createdDate": "2019-04-01T08:38:
 @pytest.mark.parametrize("status", [200, 202, 204])
 @pytest.mark.parametrize("content", [b"", b'{"export_sn": "x"}', b"<html>", b"\xff"])
 async def test_t110_client(status: int, content: bytes) -> None:
-    """Any 2xx will do, whatever its body."""
+    """Any 2xx is a success, with any body."""
     assert await result_of(export, content, status) is None
 
 
@@ -355,7 +355,7 @@ async def test_t118_client(tmp_path: Path) -> None:
 @point
 @pytest.mark.parametrize(("switches", "good_s"), [({}, 3_600), ({"download_lifetime_s": 60.0}, 60)])
 async def test_t118_emulator(switches: dict[str, Any], good_s: float) -> None:
-    """A link is signed anew at each look, and good for an hour or what the switch says."""
+    """A link is signed again at each read, and is valid for an hour or as the switch says."""
     async with platform(**switches) as (api, clock):
         sn = await sent_campaign(api, clock)
         await api.post(f"/v1/report/{sn}/export", {})
@@ -373,7 +373,7 @@ async def test_t118_emulator(switches: dict[str, Any], good_s: float) -> None:
 
 @point
 async def test_t119_client(tmp_path: Path) -> None:
-    """Bytes are stored as they are; usual columns are known; a message is no report."""
+    """Bytes are stored as they are; usual columns are known; a message is not a report."""
     header = "信箱,姓名,到達時間,開信時間,備註"
     content = f'{header}\na@example.com,甲,2026/1/5 10:00,2026-01-05 11:00,"x\ny"\n'.encode()
     async with switched(bounce_share=0.0, open_share=1.0, click_share=0.0) as bench:
@@ -414,7 +414,7 @@ async def test_t119_emulator(encoding: str) -> None:
 
 @point
 async def test_t120_client() -> None:
-    """A webhook's URL is passed on; the pipelines receive the call, whatever is in its body."""
+    """A webhook's URL is passed on; the pipelines receive the call, with any body."""
     hook = "https://yours.example/hook?id=1"
     async with connected() as bench:
         sn = await bench.send()
@@ -432,7 +432,7 @@ async def test_t120_client() -> None:
 
 @asynccontextmanager
 async def hooked(url: str, **switches: Any) -> AsyncIterator[tuple[Emulator, list[httpx.Request]]]:
-    """Have a report exported with a webhook, whose receiver notes what it gets."""
+    """Export a report with a webhook; its receiver stores the calls."""
     received: list[httpx.Request] = []
 
     async def receive(request: httpx.Request) -> httpx.Response:

@@ -133,7 +133,7 @@ async def test_t01_emulator(key: str | None) -> None:
 
 @point
 async def test_t02_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key comes from an argument or the environment; there is no test mode."""
+    """The key comes from an argument or the environment; no test mode exists."""
     with pytest.raises(ConfigurationError):
         NewsLeopard()
     used = []
@@ -477,7 +477,7 @@ async def test_t10_emulator() -> None:
 
 @point
 async def test_t11_client() -> None:
-    """Placeholders of a path are filled in and encoded; what has no value is left out."""
+    """Placeholders of a path are replaced and encoded; parameters without a value are left out."""
     async with scripted(Reply([]), Reply({"Reports": []})) as script:
         await script.nl.reports.list_campaigns()
         await script.nl.reports.get_links(CampaignSn("活動+代碼"))
@@ -597,8 +597,8 @@ async def test_t14_emulator() -> None:
         clock.advance(60)
         answers = [
             await api.post(f"/v1/report/{sn}/export", {}),
-            await api.get("/v1/contacts/imports/result/nobody"),
-            await api.post("/v1/contacts/imports/nobody/text", {"contacts": CSV}),
+            await api.get("/v1/contacts/imports/result/unknown"),
+            await api.post("/v1/contacts/imports/unknown/text", {"contacts": CSV}),
         ]
 
     assert [(each.status_code, each.content) for each in answers] == [

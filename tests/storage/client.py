@@ -21,7 +21,7 @@ API_KEY: Final = "api-key-that-storage-must-never-see"
 
 
 class ForwardClock:
-    """A clock whose sleeps are over at once, and whose deadlines are real.
+    """A clock with real deadlines whose sleeps end immediately.
 
     The servers here run in threads, which `ManualClock` does not see at work.
     """
@@ -74,7 +74,7 @@ def a_link(url: str) -> ReportLink:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return what a folder holds, hidden files too."""
+    """Return the names in a folder, including hidden files."""
     return sorted(path.name for path in folder.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""Upload and download one large file, and say what that took; a program of its own.
+"""Upload and download one large file, and report the cost; a separate program.
 
 ``python footprint.py PUT_URL GET_URL SOURCE DESTINATION`` prints a line of JSON for each of
 the two: by how much memory had grown at its peak since before both, and the longest that

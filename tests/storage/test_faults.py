@@ -1,4 +1,4 @@
-"""What the storage may do to an upload or a download, and what becomes of it."""
+"""The faults of the storage during an upload or a download, and their outcomes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ FINAL = [
     Reply(400, error_xml("InvalidArgument", "RequestTimeout", echo="RequestTimeout")),
     Reply(400, b"RequestTimeout"),
 ]
-"""Refusals that do not, whatever they mention."""
+"""Refusals that a new URL does not solve, even if they mention it."""
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_failed_upload_is_repeated_from_the_start(
 async def test_early_refusal_with_the_body_in_flight_is_an_error(
     wire: WireServer, source: Path, after_bytes: int
 ) -> None:
-    """A 403 followed by a reset may be lost on its way; an error comes either way."""
+    """A 403 followed by a reset can be lost; the call raises an error in both cases."""
     wire.script.extend(
         [Reply(403, error_xml("SignatureDoesNotMatch"), after_bytes=after_bytes)] * 5
     )
@@ -125,7 +125,7 @@ async def test_early_refusal_with_the_body_in_flight_is_an_error(
 async def test_connection_lost_after_the_lifetime_means_expired(
     wire: WireServer, source: Path
 ) -> None:
-    """Where the refusal was lost, the URL's own time says whether a fresh one helps."""
+    """If the refusal was lost, the URL's own time shows whether a new URL helps."""
     clock = ForwardClock()
     signed = clock.now() - timedelta(minutes=10)
     url = wire.url(f"/b/k?X-Amz-Date={signed:%Y%m%dT%H%M%SZ}&X-Amz-Expires=300")
@@ -140,7 +140,7 @@ async def test_connection_lost_after_the_lifetime_means_expired(
 
 
 async def test_url_that_has_expired_is_not_repeated(wire: WireServer, source: Path) -> None:
-    """A lost connection is no reason to try again a URL whose own time is over."""
+    """After a lost connection, an expired URL is not tried again."""
     clock = ForwardClock()
     signed = clock.now() - timedelta(minutes=10)
     url = wire.url(f"/b/k?X-Amz-Date={signed:%Y%m%dT%H%M%SZ}&X-Amz-Expires=300")
@@ -241,7 +241,7 @@ async def test_cut_download_is_repeated_and_whole(wire: WireServer, tmp_path: Pa
 async def test_download_that_storage_gave_up_is_repeated(
     wire: WireServer, tmp_path: Path, fault: Reply
 ) -> None:
-    """A fault that passes is no refusal, whatever its status."""
+    """A fault that passes is not a refusal, with any status."""
     destination = tmp_path / "report.csv"
     wire.script.extend([fault, fault, Reply(body=b"EMAIL\n")])
 
@@ -270,7 +270,7 @@ async def test_refusal_that_does_not_pass_is_final(
 
 
 async def test_failed_download_leaves_the_old_file(wire: WireServer, tmp_path: Path) -> None:
-    """What was there before stays until a whole file is there to take its place."""
+    """The old file stays until a complete new file replaces it."""
     destination = tmp_path / "report.csv"
     destination.write_bytes(b"of yesterday")
     wire.script.extend([Reply(body=b"half", length=1_000)] * 5)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 MIB = 1024 * 1024
 SIZE_BYTES = 256 * MIB
 TRIES = 3
-"""A busy machine may hold anybody up; one undisturbed run of so many proves that we do not."""
+"""A busy machine can delay any run; one fast run of several proves that the code does not."""
 
 
 def write_large(path: Path) -> None:
@@ -43,7 +43,7 @@ def sha256(path: Path) -> str:
 
 
 def footprint(s3: S3Server, source: Path, destination: Path) -> dict[str, dict[str, Any]]:
-    """Upload and download in a process of its own; return what each way took."""
+    """Upload and download in a separate process; return the cost of each direction."""
     urls = [s3.presign(method, "large.csv") for method in ("PUT", "GET")]
     run = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("footprint.py")), *urls, source, destination],

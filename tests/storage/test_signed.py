@@ -53,7 +53,7 @@ async def client_for_any_host(s3: S3Server) -> AsyncIterator[NewsLeopard]:
 async def test_signed_upload_arrives_and_comes_back(
     s3: S3Server, version: str, key: str, tmp_path: Path
 ) -> None:
-    """Whatever the key, an upload is accepted, and its download is the same to the byte."""
+    """For any key, the upload is accepted, and the download has the same bytes."""
     content = CONTENT + os.urandom(700_000)
     source, destination = tmp_path / "contacts.csv", tmp_path / "report.csv"
     source.write_bytes(content)
@@ -87,7 +87,7 @@ async def test_download_carries_nothing_but_host(
     s3: S3Server, version: str, tmp_path: Path
 ) -> None:
     """A download sends one header, and the URL byte for byte."""
-    url = s3.presign("GET", "nobody put this here.csv", version=version)
+    url = s3.presign("GET", "not put here.csv", version=version)
 
     async with a_client() as nl:
         with pytest.raises(StorageError, match="404"):

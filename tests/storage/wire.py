@@ -31,7 +31,7 @@ class Reply:
     Attributes:
         after_bytes: Answer after so many bytes of the body and reset the connection; None
             to read it all and keep the connection.
-        length: What Content-Length says; None for the truth.
+        length: The value of Content-Length; None for the real length.
     """
 
     status: int = 200

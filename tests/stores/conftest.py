@@ -76,7 +76,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(params=[*_KINDS, *_SERVERS])
 async def any_opening(request: Any, tmp_path: Path) -> AsyncIterator[Opening]:
-    """Give what opens a store of each kind; of its keys only the empty one is used."""
+    """Yield a function that opens a store of each type; only its empty key is used."""
     async with _opening(request, tmp_path) as opening:
         yield opening
 

@@ -54,7 +54,7 @@ async def test_what_is_saved_is_loaded_by_another_process(any_opening: Opening) 
 
 
 async def test_each_save_has_a_revision_of_its_own(opening: Opening) -> None:
-    """Also of the same data: whoever has seen the first one has not seen the third one."""
+    """This is also true for the same data: the first revision is not the third one."""
     store = opening()
     first = await store.save("key", {"state": 1}, None)
     second = await store.save("key", {"state": 2}, first)
@@ -82,7 +82,7 @@ async def test_save_over_what_another_run_saved_is_refused(
 
 
 async def test_revision_of_what_is_not_there_is_refused(any_opening: Opening) -> None:
-    """Somebody took it away: a run that goes on would begin anew."""
+    """The record was removed: a run that continues would begin again."""
     with pytest.raises(InUse):
         await any_opening().save("", {}, "0123")
 
@@ -165,7 +165,7 @@ async def test_every_store_is_a_store(any_opening: Opening) -> None:
 
 @pytest.mark.parametrize("after", range(4))
 async def test_cancelled_save_took_place_or_did_not(after: int, any_opening: Opening) -> None:
-    """Whoever looks finds out which, and goes on from there; nothing is held."""
+    """The next load shows which, and a run continues from there; nothing is in doubt."""
     store = any_opening()
     seen = await store.save("", {"state": 0}, None)
 

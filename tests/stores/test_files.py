@@ -125,7 +125,7 @@ async def _lock(store: FileStore) -> None:
 async def test_link_in_the_place_of_the_folder_is_not_followed(
     use: Callable[[FileStore], Any], tmp_path: Path
 ) -> None:
-    """Whoever puts it there would choose where runs are kept."""
+    """The owner of the link would choose where runs are stored."""
     store = FileStore(tmp_path / "runs")
     (tmp_path / "theirs").mkdir()
     store.folder.symlink_to(tmp_path / "theirs", target_is_directory=True)
@@ -212,7 +212,7 @@ async def test_file_of_another_key_is_refused(tmp_path: Path) -> None:
 async def test_damaged_file_hides_no_other_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged, and passed over; what is no run's is not looked at."""
+    """It is logged and skipped; files that are not runs are not read."""
     store = FileStore(tmp_path)
     await store.save("a", {}, None)
     store.path_of("b").write_bytes(b"{")
@@ -229,7 +229,7 @@ async def test_damaged_file_hides_no_other_run(
 async def test_run_that_is_removed_while_keys_are_listed_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody clears away what is done."""
+    """A user removes the files of completed runs."""
     store = FileStore(tmp_path)
     for key in ("a", "b"):
         await store.save(key, {}, None)
@@ -261,7 +261,7 @@ async def test_single_file_holds_the_data_alone(tmp_path: Path) -> None:
 
 
 async def test_what_could_not_be_read_again_is_not_written(place: Any) -> None:
-    """Whoever removed it then would begin anew."""
+    """A user would remove it, and the next run would begin again."""
     store, _ = place
     seen = await store.save(KEY, {"state": 1}, None)
 
@@ -371,7 +371,7 @@ async def test_run_that_lost_its_lock_is_told_before_it_saves(
 async def test_lock_that_is_lost_while_a_file_is_written_is_noticed(
     suffix: str, place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the look and the write another run may have come: there is a second look."""
+    """Another run can come between the check and the write, so there is a second check."""
     store, path = place
 
     def write_and_lose(target: Path, content: bytes) -> None:
@@ -543,7 +543,7 @@ anyio.run(main)
 @posix
 @pytest.mark.slow
 def test_lock_ends_with_its_process_though_a_child_lives(tmp_path: Path) -> None:
-    """What a killed run has saved is there, and the next run takes over at once."""
+    """The saves of a killed run exist, and the next run takes over immediately."""
     store = FileStore(tmp_path)
     command = [sys.executable, "-c", _RUN, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as run:

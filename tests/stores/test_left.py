@@ -1,4 +1,4 @@
-"""Whatever keeps the runs: what one worker leaves, another one goes on with."""
+"""With each store, a worker continues the run that another worker has left."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ async def test_look_whether_a_run_has_a_key_keeps_no_run_away(tmp_path: Path) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its locks are never shared")
 async def test_lock_file_that_a_crash_left_is_not_a_run(tmp_path: Path) -> None:
-    """And two may look at it at once."""
+    """Two processes can check it at the same time."""
     import fcntl
 
     store = FileStore(tmp_path)

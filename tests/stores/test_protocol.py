@@ -17,7 +17,7 @@ from tests.stores.memory import MemoryStore
 
 
 class Plain:
-    """A store as they were once documented: it keeps one thing, and compares nothing."""
+    """A store in an old documented form: it stores one record, and compares nothing."""
 
     async def load(self) -> Mapping[str, Any] | None:
         """Return what was saved last."""
@@ -27,7 +27,7 @@ class Plain:
 
 
 class Unchecked(MemoryStore):
-    """One that is not told what was seen."""
+    """A store whose save receives no revision."""
 
     async def save(self, key: str, data: Mapping[str, Any]) -> str:  # type: ignore[override]  # the fault
         """Keep the data."""
@@ -47,7 +47,7 @@ def test_what_cannot_keep_two_runs_apart_is_refused(store: object) -> None:
 
 @pytest.mark.parametrize("store", [MemoryStore(), mock.Mock()])
 def test_what_can_be_called_so_is_taken(store: object) -> None:
-    """Whatever it is made of."""
+    """The class of the store does not matter."""
     assert check_store(store) is store
 
 

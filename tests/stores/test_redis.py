@@ -201,7 +201,7 @@ def test_server_says_whether_it_may_lose_runs(about: str, faults: tuple[str, ...
 async def test_server_that_may_lose_runs_is_logged_once(
     redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever reads the log can set it up before it matters."""
+    """A reader of the log can correct the settings in time."""
     caplog.set_level(logging.WARNING, "newsleopard_async")
     with opened(redis_url) as store:
         for key in ("a", "b"):
@@ -219,7 +219,7 @@ async def test_server_that_may_lose_runs_is_logged_once(
 async def test_save_whose_answer_was_lost_finds_its_own(
     redis_url: str, *, is_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is made once more, and is no save of another run."""
+    """It is repeated, and does not count as a save of another run."""
     with opened(redis_url) as store:
         seen = None if is_first else await store.save("a", {"state": 1}, None)
         client = store._client._client
@@ -246,7 +246,7 @@ async def test_save_whose_answer_was_lost_finds_its_own(
 
 @pytest.mark.anyio
 async def test_server_that_is_restarted_is_waited_for(redis: Server, redis_url: str) -> None:
-    """Its scripts are gone, and its connections; what it kept is the server's matter."""
+    """Its scripts and connections are lost; its data depends on its settings."""
     with opened(redis_url) as store:
         await store.save("a", {}, None)
 

@@ -55,7 +55,7 @@ def url(request: Any) -> str:
     ],
 )
 def test_other_database_is_refused(url: str) -> None:
-    """The error says what is wanted, and keeps the password to itself."""
+    """The message names the expected form, and does not contain the password."""
     with pytest.raises(
         ConfigurationError, match=r"sqlite:////folder/runs\.db or postgresql://"
     ) as caught:
@@ -127,7 +127,7 @@ async def test_table_can_be_read_by_people(url: str) -> None:
 
 
 async def test_to_look_for_a_table_makes_none(url: str) -> None:
-    """A table is there once something is kept in it, and not because somebody looked."""
+    """Only a save creates the table, not a check whether it exists."""
     with opened(url) as store:
         before = [await store._database.has_table("newsleopard_runs") for _ in range(2)]
         await store.save("a", {}, None)
@@ -180,7 +180,7 @@ async def test_process_that_is_stopped_keeps_no_lock(postgres_url: str) -> None:
 async def test_save_whose_answer_was_lost_finds_its_own(
     url: str, *, is_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is made once more, and is no save of another run."""
+    """It is repeated, and does not count as a save of another run."""
     with opened(url) as store:
         seen = None if is_first else await store.save("a", {"state": 1}, None)
         await store.load("a")
@@ -267,7 +267,7 @@ async def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("postgres@", "nobody:secret@", "role .nobody. does not exist"),
+        ("postgres@", "stranger:secret@", "role .stranger. does not exist"),
         ("/postgres", "/nowhere", "database .nowhere. does not exist"),
     ],
 )
@@ -283,7 +283,7 @@ async def test_wrong_setup_is_not_repeated(
 
 
 async def test_missing_right_is_not_repeated(postgres_url: str) -> None:
-    """As of a user who may not make the table."""
+    """For example a user without the right to create the table."""
     with opened(postgres_url) as owner, owner._database.engine.begin() as connection:
         for statement in (
             "DROP ROLE IF EXISTS guest",
@@ -313,7 +313,7 @@ async def test_replica_is_waited_for_until_it_is_the_primary(
 
 @pytest.mark.slow
 async def test_server_that_is_restarted_is_waited_for(postgres: Server, postgres_url: str) -> None:
-    """Neither what was kept nor what is saved meanwhile is lost."""
+    """Neither earlier nor concurrent saves are lost."""
     with opened(postgres_url) as store:
         seen = await store.save("a", {"state": 1}, None)
 
@@ -349,7 +349,7 @@ async def test_server_that_stays_away_is_reported(
 async def test_server_that_says_nothing_is_cut_off(
     postgres: Server, postgres_url: str, *, is_connected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes the statement, or the connection, and is silent; once it wakes all goes on."""
+    """It accepts a connection or a statement and does not answer; later calls succeed."""
     monkeypatch.setattr(database, "_ANSWER_S", 0.1)
     monkeypatch.setattr(database, "_WITHIN_S", 0.2)
     url = f"{postgres_url}?connect_timeout=2"
@@ -390,7 +390,7 @@ async def test_call_that_had_no_connection_in_time_is_cut_off(
 async def test_every_connection_of_a_call_is_cut_off(
     postgres: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also one that somebody else takes from the pool, as the engine of sends does."""
+    """This includes a connection that other code takes from the pool, such as the engine."""
     monkeypatch.setattr(database, "_WITHIN_S", 0.0)
     with opened(postgres_url) as store:
         engine = store._database.engine

@@ -44,7 +44,7 @@ IN_DOUBT: Final = (
     "save: after submit intent",
     *(*_on_the_wire("POST /…/campaign/normal/submit"), "save: before submit done"),
 )
-"""The points at which nobody can know whether the campaign is out."""
+"""The points at which it is unknown whether the campaign was submitted."""
 
 LEFT: Final = "wire: POST /…/campaign/normal/submit has left"
 """The platform has the campaign, and has not answered."""

@@ -1,4 +1,4 @@
-"""Sends whose workers are struck at random moments, of which a seed decides."""
+"""Sends with faults of their workers at random moments, chosen by a seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _AWAY_S: Final = (0.0, 0.5, 2.0)
 
 @attrs.define(eq=False)
 class _Storm:
-    """Strikes, and whatever follows from each."""
+    """The faults of a run, and their results."""
 
     here: Stage
     place: Place

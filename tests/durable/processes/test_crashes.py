@@ -28,7 +28,7 @@ with_contacts_and_without = pytest.mark.parametrize(
 def crash(
     here: Stage, point: str, monkeypatch: pytest.MonkeyPatch, *, contacts: bool = True
 ) -> str:
-    """Kill a worker at a point of a send, let another one go on, and say what came of it."""
+    """Kill a worker at a point of a send, and return the outcome of the next worker."""
     key = here.start_send(contacts=contacts)
     first = here.worker(strikes={point: "SIGKILL"})
     here.moment(first, point)
@@ -52,7 +52,7 @@ def crash(
 
 
 def leave(here: Stage, point: str, *, contacts: bool = True) -> str:
-    """Ask a worker to leave at a point of a send, and let another one go on."""
+    """Let a worker leave at a point of a send, and another one continue."""
     key = here.start_send(contacts=contacts)
     first = here.worker(strikes={point: "SIGTERM"}, says_points=True)
     here.moment(first, point)
@@ -99,7 +99,7 @@ def test_worker_that_is_killed_is_gone_on_for(
 def test_worker_killed_at_any_point_is_gone_on_for(
     set_stage: SetStage, monkeypatch: pytest.MonkeyPatch, contacts: bool, listed_after_s: float
 ) -> None:
-    """Each send ends as done, or held if nobody can know; ``-rP`` shows what came of them."""
+    """Each send ends as done, or as held if it is in doubt; ``-rP`` shows the results."""
 
     def cell(point: str) -> str:
         with set_stage(listed_after_s=listed_after_s) as here:
@@ -121,7 +121,7 @@ def test_worker_that_is_asked_to_leave_lets_its_submit_end(set_stage: SetStage) 
 @with_contacts_and_without
 @on_both
 def test_worker_asked_to_leave_at_any_point_does(set_stage: SetStage, contacts: bool) -> None:
-    """No send is held by that, though none is listed: what is on the wire is waited for."""
+    """No send becomes held, although none is listed: the worker waits for sent requests."""
 
     def cell(point: str) -> str:
         with set_stage(listed_after_s=UNLISTED_S) as here:

@@ -85,7 +85,7 @@ def cancel(here: Stage, point: str, *, contacts: bool = True) -> str:
 
 
 def lose_database(here: Stage, place: Place, point: str, away_s: float, *, contacts: bool) -> str:
-    """Restart the database while a worker is at a point; the worker goes on by itself."""
+    """Restart the database while a worker is at a point; the worker continues."""
     key = here.start_send(contacts=contacts)
     first = standing(here, point)
     with place.strikes["away"]():
@@ -103,7 +103,7 @@ def lose_database(here: Stage, place: Place, point: str, away_s: float, *, conta
 def test_worker_that_stands_still_is_taken_over(
     set_stage: SetStage, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody knows whether it sent; a person decides, and what it does when it wakes adds nothing.
+    """It is unknown whether it sent; a person decides, and the worker that wakes up sends nothing.
 
     After its intent, or on the wire.
     """
@@ -153,7 +153,7 @@ def test_cancelled_means_that_nothing_is_sent(set_stage: SetStage, point: str) -
 @with_contacts_and_without
 @on_both
 def test_send_may_be_cancelled_at_any_point(set_stage: SetStage, contacts: bool) -> None:
-    """From another process; and what it says is so."""
+    """A second process decides, and its decision takes effect."""
 
     def cell(point: str) -> str:
         with set_stage() as here:
@@ -173,7 +173,7 @@ def test_send_may_be_cancelled_at_any_point(set_stage: SetStage, contacts: bool)
     indirect=["place"],
 )
 def test_twins_send_one_campaign(set_stage: SetStage, operation: str) -> None:
-    """Somebody asks for a further attempt while one is on the wire."""
+    """A further attempt is requested while the first one waits for its answer."""
     with set_stage() as here:
         here.emulator.delay(operation, seconds=3.0)
         key = here.start_send()
@@ -201,7 +201,7 @@ def test_twins_send_one_campaign(set_stage: SetStage, operation: str) -> None:
 )
 @on_postgres
 def test_worker_that_is_cut_off_is_taken_over(set_stage: SetStage, point: str) -> None:
-    """It lives, and cannot reach the database; later it can, and finds that others went on."""
+    """It runs without a database; later it connects, and finds that others have taken over."""
     with set_stage() as here, way_to(here.database) as way:
         key = here.start_send()
         first = standing(here, point, database=way.url)
@@ -241,7 +241,7 @@ def test_database_that_is_restarted_costs_no_send(set_stage: SetStage, place: Pl
 def test_database_may_be_lost_at_any_point(
     set_stage: SetStage, place: Place, contacts: bool, away_s: float
 ) -> None:
-    """For a moment or for 12 s: the worker goes on by itself, and holds nothing."""
+    """The fault lasts a moment or 12 s: the worker continues, and nothing is in doubt."""
 
     def cell(point: str) -> str:
         with set_stage(listed_after_s=UNLISTED_S) as here:
