@@ -48,9 +48,14 @@ PATH_TYPES: Final = (str, os.PathLike)
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
-_SOON_S: Final = 0.1
-"""A piece that is used within this time makes the next one larger. Chosen: 256 KiB in 0.1 s are
-2.5 MiB per second, so a slow line keeps small pieces."""
+
+_FAST_S: Final = 0.1
+"""A piece that is used within this time is fast. Chosen: 256 KiB in 0.1 s are 2.5 MiB per second,
+so a slow line is not fast."""
+
+_PROVEN_BYTES: Final = 16 * 1024**2
+"""After so many fast bytes in a row, pieces are as large as blocks. Chosen: more than the system
+(4 MiB on Linux) and a proxy usually accept at once while the line behind them is slow."""
 
 
 def as_path(path: AnyPath) -> Path:
@@ -92,15 +97,15 @@ read only once. During the reading: the system reports an error, or the file has
 class StableFile(abc.ABC):
     """A file that is read more than once, and must not change after the first check.
 
-    A subclass sets the sizes of the pieces and the texts of the errors.
+    A subclass sets the sizes and the texts of the errors.
 
     Attributes:
-        piece_bytes: The size of the first piece, and of a piece after a slow one.
-        largest_piece_bytes: The limit up to which the size doubles after each fast piece.
+        piece_bytes: The size of the pieces, until many of them were fast.
+        block_bytes: The size of the blocks that are read, and of the pieces after that.
     """
 
     piece_bytes: ClassVar[int]
-    largest_piece_bytes: ClassVar[int]
+    block_bytes: ClassVar[int]
 
     path: Path
     identity: FileIdentity = attrs.field(repr=False)
@@ -138,51 +143,51 @@ class StableFile(abc.ABC):
         return self.identity.size_bytes
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the file in pieces; the last piece is yielded only if the file has not changed.
+        """Yield the file in pieces; the last block is yielded only if the file has not changed.
 
-        The next piece is read while the caller uses the current one.
+        The next block is read while the caller uses the current one.
 
         Raises:
             InvalidRequest: the file cannot be read, or has changed.
         """
-        left_bytes, piece_bytes = self.size_bytes, self.piece_bytes
+        left_bytes, fast_bytes = self.size_bytes, 0
         reading = self._read()
         ahead: ThreadWork[bytes] | None = None
         try:
-            piece = await in_thread(partial(next, reading))
-            while left_bytes := left_bytes - len(piece):
-                # The last piece is not read ahead, so that its check comes after all other pieces.
-                is_ahead = left_bytes > piece_bytes
-                ahead = ThreadWork(partial(reading.send, piece_bytes)) if is_ahead else None
-                given_s = anyio.current_time()
-                yield piece
-                is_soon = anyio.current_time() - given_s < _SOON_S
-                piece_bytes = self._larger(piece_bytes) if is_soon else self.piece_bytes
+            block = await in_thread(partial(next, reading))
+            while True:
+                left_bytes -= len(block)
+                # The last block is not read ahead, so that its check comes after all other pieces.
+                is_ahead = left_bytes > self.block_bytes
+                ahead = ThreadWork(partial(next, reading)) if is_ahead else None
+                while block:
+                    is_proven = fast_bytes >= _PROVEN_BYTES
+                    size_bytes = self.block_bytes if is_proven else self.piece_bytes
+                    piece, block = block[:size_bytes], block[size_bytes:]
+                    given_s = anyio.current_time()
+                    yield piece
+                    is_fast = anyio.current_time() - given_s < _FAST_S
+                    fast_bytes = fast_bytes + len(piece) if is_fast else 0
+                if not left_bytes:
+                    return
                 if ahead is None:
-                    piece = await in_thread(partial(reading.send, piece_bytes))
+                    block = await in_thread(partial(next, reading))
                 else:
-                    piece = await ahead.get()
-            yield piece
+                    block = await ahead.get()
         finally:
             if left_bytes:
                 await _close(reading, ahead)
 
-    def _larger(self, piece_bytes: int) -> int:
-        return min(2 * piece_bytes, self.largest_piece_bytes)
-
-    def _read(self) -> Generator[bytes, int, None]:
-        """Yield as many bytes as the file had at the first check; runs in threads.
-
-        The value that is sent to the generator is the size of the next piece.
-        """
-        left_bytes, piece_bytes = self.size_bytes, self.piece_bytes
+    def _read(self) -> Generator[bytes, None, None]:
+        """Yield as many bytes as the file had at the first check; runs in threads."""
+        left_bytes, block_bytes = self.size_bytes, self.block_bytes
         try:
             with self.path.open("rb") as file:
                 self._check(os.fstat(file.fileno()))
                 # Never more than the size, because the server expects exactly this number of bytes.
-                while left_bytes > piece_bytes and (piece := file.read(piece_bytes)):
-                    left_bytes -= len(piece)
-                    piece_bytes = yield piece
+                while left_bytes > block_bytes and (block := file.read(block_bytes)):
+                    left_bytes -= len(block)
+                    yield block
                 last = file.read(left_bytes + 1)
                 self._check(os.fstat(file.fileno()))
                 # Also by its name, because an open file stays readable after it was replaced.
@@ -199,7 +204,7 @@ class StableFile(abc.ABC):
             raise self.refusal(self.path, "changed")
 
 
-async def _close(reading: Generator[bytes, int, None], ahead: ThreadWork[bytes] | None) -> None:
+async def _close(reading: Generator[bytes, None, None], ahead: ThreadWork[bytes] | None) -> None:
     """Close a file that was not read to its end, after the last thread has stopped reading."""
 
     async def close() -> None:

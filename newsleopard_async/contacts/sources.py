@@ -80,7 +80,7 @@ class RegularFile(StableFile):
     """A file of contacts that is read more than once, and must not change meanwhile."""
 
     piece_bytes: ClassVar[int] = PIECE_BYTES
-    largest_piece_bytes: ClassVar[int] = PIECE_BYTES
+    block_bytes: ClassVar[int] = PIECE_BYTES
 
     @classmethod
     def refusal(cls, path: Path, why: Unusable, system: str = "") -> InvalidRequest:

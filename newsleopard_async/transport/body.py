@@ -21,11 +21,11 @@ _PIECE_BYTES: Final = 256 * 1024
 """Chosen: at 2,048 bytes per second, the least speed of an upload, a piece leaves within about the
 120 s of `Timeouts.storage_write_s`."""
 
-_LARGEST_PIECE_BYTES: Final = 1024 * 1024
-"""Measured: each piece costs a thread and a write. In pieces of 1 MiB an upload costs about half of
-the CPU time that it costs in pieces of 256 KiB. Larger pieces hardly cost less, and each one blocks
-the event loop for longer. A piece counts as stalled until it has left completely, so only fast
-uploads use larger ones."""
+_BLOCK_BYTES: Final = 1024 * 1024
+"""Measured: each block costs a thread, and each piece a write. In pieces of 1 MiB an upload costs
+about half of the CPU time that it costs in pieces of 256 KiB. Larger ones hardly cost less, and
+each one blocks the event loop for longer. A piece counts as stalled until it has left completely,
+so only a line that is proven to be fast gets such pieces."""
 
 
 class Body(Protocol):
@@ -67,7 +67,7 @@ class FileBody(StableFile):
     """A file that must not change after its first check; it is read outside of the event loop."""
 
     piece_bytes: ClassVar[int] = _PIECE_BYTES
-    largest_piece_bytes: ClassVar[int] = _LARGEST_PIECE_BYTES
+    block_bytes: ClassVar[int] = _BLOCK_BYTES
 
     @classmethod
     def refusal(cls, path: Path, why: Unusable, system: str = "") -> InvalidRequest:

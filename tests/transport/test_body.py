@@ -19,7 +19,8 @@ from newsleopard_async.transport.body import Body, BytesBody, open_body
 pytestmark = pytest.mark.anyio
 
 PIECE_BYTES = 256 * 1024
-CONTENT = bytes(range(256)) * 4_096
+BLOCK_BYTES = 4 * PIECE_BYTES
+CONTENT = bytes(range(256)) * 4_096 * 4
 
 
 async def read(source: Body) -> bytes:
@@ -48,13 +49,15 @@ def note_opened(monkeypatch: pytest.MonkeyPatch) -> list[IO[Any]]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of three pieces, of which the last is twice as large as the others."""
+    """A file of four blocks."""
     path = tmp_path / "members.csv"
     path.write_bytes(CONTENT)
     return path
 
 
-@pytest.mark.parametrize("size_bytes", [1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES])
+@pytest.mark.parametrize(
+    "size_bytes", [1, PIECE_BYTES, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES]
+)
 @pytest.mark.parametrize("form", ["bytes", "file"])
 async def test_body_is_read_whole_each_time(size_bytes: int, form: str, file: Path) -> None:
     """A spent body would upload an empty object on the second attempt."""
@@ -68,28 +71,41 @@ async def test_body_is_read_whole_each_time(size_bytes: int, form: str, file: Pa
     assert readings == [content, content]
 
 
-async def test_bytes_come_in_pieces() -> None:
-    """No piece holds up the event loop, or fills the memory."""
-    source = await open_body(CONTENT)
+@pytest.mark.parametrize("form", ["bytes", "file"])
+async def test_body_comes_in_small_pieces_at_first(form: str, file: Path) -> None:
+    """A proxy accepts megabytes at once, and behind it a large piece would count as stalled."""
+    source = await open_body(CONTENT if form == "bytes" else file)
 
-    assert [len(piece) async for piece in source.pieces()] == [PIECE_BYTES] * 4
+    assert [len(piece) async for piece in source.pieces()] == [PIECE_BYTES] * 16
 
 
 @pytest.mark.parametrize(
-    ("soon_s", "sizes"), [(math.inf, [1, 1, 2, 4, 4, 4]), (0.0, [1] * 16)], ids=["soon", "slowly"]
+    ("fast_s", "sizes"), [(math.inf, [1] * 8 + [4, 4]), (0.0, [1] * 16)], ids=["fast", "slow"]
 )
-async def test_pieces_grow_as_long_as_they_are_soon_sent(
-    soon_s: float, sizes: list[int], file: Path, monkeypatch: pytest.MonkeyPatch
+async def test_pieces_are_large_after_many_fast_ones(
+    fast_s: float, sizes: list[int], file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large piece costs less, but a slow connection would count as stalled with it."""
-    monkeypatch.setattr(files, "_SOON_S", soon_s)
-    file.write_bytes(CONTENT * 4)
+    monkeypatch.setattr(files, "_FAST_S", fast_s)
+    monkeypatch.setattr(files, "_PROVEN_BYTES", 2 * BLOCK_BYTES)
     source = await open_body(file)
 
     assert [len(piece) / PIECE_BYTES async for piece in source.pieces()] == sizes
 
 
-async def test_next_piece_is_read_while_one_is_sent(
+async def test_piece_after_a_slow_one_is_small(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if its block was read before."""
+    monkeypatch.setattr(files, "_PROVEN_BYTES", BLOCK_BYTES)
+    sizes: list[float] = []
+
+    async for piece in (await open_body(file)).pieces():
+        sizes.append(len(piece) / PIECE_BYTES)
+        monkeypatch.setattr(files, "_FAST_S", 0.0 if sizes[-1] == 4 else math.inf)
+
+    assert sizes == [1] * 4 + [4] + [1] * 4 + [4]
+
+
+async def test_next_block_is_read_while_one_is_sent(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection need not wait for the disk."""
@@ -99,7 +115,7 @@ async def test_next_piece_is_read_while_one_is_sent(
     await anext(pieces)
 
     with anyio.fail_after(5):
-        while opened[0].tell() < 2 * PIECE_BYTES:
+        while opened[0].tell() < 2 * BLOCK_BYTES:
             await anyio.lowlevel.checkpoint()
     await pieces.aclose()
 
@@ -189,7 +205,7 @@ def grow(path: Path) -> None:
 
 
 def grow_a_lot(path: Path) -> None:
-    """Append several pieces."""
+    """Append several blocks."""
     with path.open("ab") as file:
         file.write(CONTENT)
 
@@ -242,12 +258,12 @@ async def test_file_that_changed_before_an_attempt_is_refused(
     assert "members.csv changed during the upload" in problem.message
 
 
-@pytest.mark.parametrize("pieces_before", [1, 2])
+@pytest.mark.parametrize("pieces_before", [1, 5, 11])
 @pytest.mark.parametrize("change", CHANGES)
 async def test_file_that_changes_during_an_attempt_is_not_finished(
     change: Callable[[Path], None], pieces_before: int, file: Path
 ) -> None:
-    """The last piece is withheld, so that the storage never has the whole of a mixture."""
+    """The last block is withheld, so that the storage never has the whole of a mixture."""
     if os.name == "nt" and change in NOT_ON_WINDOWS:
         pytest.skip("an open file cannot be removed here")
     pieces = (await open_body(file)).pieces()
@@ -260,19 +276,19 @@ async def test_file_that_changes_during_an_attempt_is_not_finished(
     assert sum(map(len, given)) < len(CONTENT)
 
 
-@pytest.mark.parametrize("more_pieces", [1, 2, 3, 4])
-async def test_file_that_grew_by_whole_pieces_is_not_finished(more_pieces: int, file: Path) -> None:
+@pytest.mark.parametrize("more_blocks", [1, 2, 3, 4])
+async def test_file_that_grew_by_whole_blocks_is_not_finished(more_blocks: int, file: Path) -> None:
     """A server takes as many bytes as were announced for the whole."""
-    file.write_bytes(b"x" * 2 * PIECE_BYTES)
+    file.write_bytes(b"x" * 2 * BLOCK_BYTES)
     pieces = (await open_body(file)).pieces()
 
     given = [await anext(pieces)]
     with file.open("ab") as appended:
-        appended.write(b"y" * more_pieces * PIECE_BYTES)
+        appended.write(b"y" * more_blocks * BLOCK_BYTES)
     with pytest.raises(InvalidRequest):
         await drain(pieces, given)
 
-    assert [len(piece) for piece in given] == [PIECE_BYTES]
+    assert [len(piece) for piece in given] == [PIECE_BYTES] * 4
 
 
 async def test_reading_that_is_left_closes_the_file(
