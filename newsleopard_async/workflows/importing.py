@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import attrs
 
@@ -15,7 +14,6 @@ from newsleopard_async.contacts.skip_list import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.errors import APIError, ImportFailed, InvalidRequest
 from newsleopard_async.files import AnyPath
-from newsleopard_async.log import Log
 from newsleopard_async.models import ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.models.validation import problems_of_type, raise_problems
@@ -62,8 +60,6 @@ __all__ = [
 ]
 
 GetImport = Step[ImportSn, ImportResult]
-
-_log: Final = Log()
 
 
 @pipeline
