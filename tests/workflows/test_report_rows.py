@@ -72,7 +72,12 @@ async def test_rows_are_the_events(encoding: str, tmp_path: Path) -> None:
             found = await rows_of(report, kind)
             created = next(file.created for file in report.files if file.type == kind)
             assert created is not None
-            happened = [each for wave in campaign.waves for each in wave.happened(kind, created)]
+            happened = [
+                (wave.begin + timedelta(milliseconds=after_ms), wave.recipients[place])
+                for wave in campaign.waves
+                for times, places in wave.parts(kind, created)
+                for after_ms, place in zip(times, places, strict=True)
+            ]
             assert sorted(row.email for row in found) == sorted(who.email for _, who in happened)
             assert {row.name for row in found} <= set(names.values())
             assert all(names[row.email] == row.name for row in found)

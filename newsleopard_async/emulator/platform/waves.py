@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 
 import attrs
 
-from newsleopard_async.emulator.platform.addressbook import Contact, Recipients
+from newsleopard_async.emulator.platform.addressbook import Recipients
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = [
@@ -307,12 +307,6 @@ class Wave:
     def parts(self, kind: str, now: datetime) -> Iterator[tuple[list[int], list[int]]]:
         """Yield the events of a type so far, as ``WaveEvents.parts`` does."""
         return self.events.parts(kind, (now - self.begin) // _MILLISECOND)
-
-    def happened(self, kind: str, now: datetime) -> Iterator[tuple[datetime, Contact]]:
-        """Yield the events of a type so far, with their contacts."""
-        for times, places in self.parts(kind, now):
-            for after_ms, place in zip(times, places, strict=True):
-                yield self.begin + after_ms * _MILLISECOND, self.recipients[place]
 
     def reacted(self, index: int, action: str, now: datetime) -> Wave:
         """Return the wave with a reaction to one of its mails."""
