@@ -285,7 +285,7 @@ async def test_t27_client() -> None:
     """Nothing is checked; the refusal arrives as its code, and mentions free accounts."""
     async with switched(free_plan=True) as bench:
         ready = with_lists(CAMPAIGN, [await bench.make_list(60)])
-        with pytest.raises(InsufficientBalance, match="50 mails a day") as caught:
+        with pytest.raises(InsufficientBalance, match="50 mails") as caught:
             await bench.nl.campaigns.submit(ready)
 
     assert (caught.value.code, caught.value.recipients) == (40012, 60)
