@@ -101,7 +101,7 @@ async def test_short_hold_is_a_warning(
     async with connected() as bench:
         await send(bench, hold=timedelta(minutes=minutes))
 
-    assert len([each for each in caplog.messages if "may not take it" in each]) == warnings
+    assert len([each for each in caplog.messages if "short-lead" in each]) == warnings
 
 
 @pytest.mark.parametrize(
