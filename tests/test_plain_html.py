@@ -170,7 +170,7 @@ def test_long_text_is_cut_at_a_blank() -> None:
 def test_contacts_of_an_outcome_are_counts() -> None:
     """A model that hides its contacts in its ``repr`` also hides them here."""
     outcome = AutomationOutcome(
-        accepted=2_000, refused=1, unknown=0, requests=21, reasons={"nobody": "secret"}
+        accepted=2_000, refused=1, unknown=0, requests=21, reasons={"refused": "secret"}
     )
 
     assert cells_of(outcome) == {

@@ -227,7 +227,7 @@ def test_value_of_another_class_goes_to_another_member() -> None:
     mixed = TypeAdapter[Any](SendNow | int)
 
     assert mixed.dump_python(5) == 5
-    with pytest.warns(UserWarning, match="is not of the type SendNow"):
+    with pytest.warns(UserWarning, match="SendNow"):
         TypeAdapter(SendNow).dump_python(5)  # type: ignore[arg-type]  # what is tested
 
 

@@ -1,1 +1,1 @@
-"""The documented endpoints: one request in, one model out."""
+"""The documented endpoints: each method sends one request and returns one model."""

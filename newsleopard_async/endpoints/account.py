@@ -1,4 +1,4 @@
-"""帳戶: what the account may still send, and its templates."""
+"""帳戶: the balance of an account, and its templates."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Account:
 
     @hides_variables
     async def get_balance(self) -> Balance:
-        """Return how much the account may still send (餘額).
+        """Return the number of mails that the account can still send (餘額).
 
-        It is advice: another program may send at the same time. The submit itself decides (40012).
+        Other programs can send at the same time, so only a submit decides (40012).
 
         Raises:
             NotOffered: this account or platform has no such endpoint.
@@ -47,13 +47,13 @@ class Account:
 
 @attrs.frozen
 class Templates:
-    """Templates (範本) that were made in the console."""
+    """Templates (範本) that were created in the console."""
 
     _api: Api
 
     @hides_variables
     async def list_templates(self) -> tuple[Template, ...]:
-        """Return the templates, perhaps without their HTML.
+        """Return the templates; their HTML is possibly missing.
 
         Raises:
             NotOffered: this account or platform has no such endpoint.
@@ -74,10 +74,10 @@ class Templates:
     async def get_template(self, template_id: str) -> Template:
         """Return a template with its HTML, for `Campaign`.
 
-        Check it by `check_campaign` before it is sent.
+        Check the campaign with `check_campaign` before you submit it.
 
         Raises:
-            APIError: there is no such template.
+            APIError: no template has this id.
             NotOffered: this account or platform has no such endpoint.
             UnexpectedResponse: the answer has no HTML.
         Source: GET /v1/templates/{id}; notes 2026

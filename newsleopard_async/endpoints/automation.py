@@ -1,4 +1,4 @@
-"""自動化: events that start or end a script for people."""
+"""自動化: events that start or end a script for its recipients."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ class Automation:
         *,
         observer: Observer | None = None,
     ) -> EventOutcome:
-        """Start or end a script for up to 100 people, and return what became of each.
+        """Start or end a script for up to 100 recipients, and return the outcome for each.
 
-        Not repeatable: a second event may send a second mail. Once handed to the socket it runs
-        to its answer, even if the caller is cancelled.
+        Not repeatable: a second event can send a second mail. After it was handed to the socket, it
+        runs to its answer, even if the caller is cancelled.
 
         Args:
             workflow: Code of the script, from the console.
-            event: What happens to it.
-            recipients: For whom; each address once.
-            observer: Sees it leave and what becomes of it.
+            event: Whether the script starts or ends.
+            recipients: The recipients; each address once.
+            observer: Is notified when the request is sent, and of its outcome.
 
         Raises:
-            OutcomeUnknown: it may or may not have taken effect; never repeat it.
+            OutcomeUnknown: it is unknown whether the event took effect; never repeat it.
             NotOffered: this account or platform has no such endpoint.
         Source: POST /v1/automation/event; notes 2026
         """
-        given = _as_tuple(recipients)
+        people = _as_tuple(recipients)
         raise_problems(
             [
                 *problems_of_line("workflow", workflow),
                 *problems_of_type(
                     "event", event, AutomationEvent, "AutomationEvent.TRIGGER or .TERMINATE"
                 ),
-                *_problems_of_recipients(given),
+                *_problems_of_recipients(people),
             ]
         )
         request = Request(
@@ -76,18 +76,18 @@ class Automation:
             body={
                 "workflow": workflow,
                 "event": event.value,
-                "recipients": [_encode(each) for each in given],
+                "recipients": [_encode(each) for each in people],
             },
             decode=later_answers.decode_event,
             look_for="at the script's figures in the console (自動化)",
         )
-        # Bound to no other name: it is people, and reporters of errors print the frames.
-        del recipients, given
+        # The frame must not keep recipients, because error reporters print the variables of frames.
+        del recipients, people
         return await self._api.call(request, observer=observer)
 
 
 def _as_tuple(recipients: Iterable[Recipient]) -> tuple[Recipient, ...]:
-    """Return them as a tuple; a value of another type is handed on, for the check to name it."""
+    """Return recipients as a tuple; another type is unchanged, so that the check reports it."""
     if isinstance(recipients, (str, bytes)) or not isinstance(recipients, Iterable):
         return cast("tuple[Recipient, ...]", recipients)
     return tuple(recipients)
@@ -99,17 +99,17 @@ def _encode(recipient: Recipient) -> dict[str, object]:
 
 
 def _problems_of_recipients(recipients: object) -> Iterator[Problem]:
-    """Yield what is wrong with the recipients of an event; no address is shown."""
+    """Yield the problems of the recipients of an event, without addresses."""
     if not isinstance(recipients, tuple):
-        yield wrong_type("recipients", recipients, "several of Recipient(name, address)")
+        yield wrong_type("recipients", recipients, "a list of Recipient(name, address)")
         return
     if not recipients:
-        yield Problem("recipients", "required", "is empty; name at least one")
+        yield Problem("recipients", "required", "is empty; add at least one")
     elif len(recipients) > MOST_RECIPIENTS:
         yield Problem(
             "recipients",
             "too-many",
-            f"has {len(recipients)} recipients, and {MOST_RECIPIENTS} are allowed; divide them, "
+            f"has {len(recipients)} recipients, but {MOST_RECIPIENTS} are allowed; divide them, "
             "or use workflows.trigger_automation",
         )
     seen: dict[str, int] = {}
@@ -122,5 +122,6 @@ def _problems_of_recipients(recipients: object) -> Iterator[Problem]:
             yield Problem(
                 f"recipients[{place}].address",
                 "unique",
-                f"is that of recipients[{first}] too; what happens to it twice is not known",
+                f"is also the address of recipients[{first}]; remove one of the two, because the "
+                "platform does not document duplicates",
             )

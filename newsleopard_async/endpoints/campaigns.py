@@ -1,4 +1,4 @@
-"""寄信: submitting campaigns, and what becomes of them."""
+"""寄信: submits campaigns, reads their state, stops and deletes them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from newsleopard_async.transport.wire import answers, later_answers, requests
 __all__ = ["MOST_CODES", "Campaigns", "as_codes", "problems_of_codes"]
 
 MOST_CODES: Final = 50
-"""Campaigns that one request names. Chosen: the notes give no maximum (T131)."""
+"""Campaigns in one request. Chosen: far below any likely limit; the notes have none (T131)."""
 
 _INSTEAD: Final = "stop it in the console (活動列表)"
 
@@ -45,25 +45,25 @@ _AB_TESTS: Final = (SubjectTest, SenderTest, ContentTest)
 
 @attrs.frozen
 class Campaigns:
-    """Campaigns (活動): sent or scheduled by being submitted, looked at, stopped."""
+    """Campaigns (活動): submit, read their state, stop and delete."""
 
     _api: Api
     _storage: Storage
 
     @hides_variables
     async def submit(self, campaign: Campaign, *, observer: Observer | None = None) -> CampaignSn:
-        """Submit a campaign (建立活動並且寄信) and return its code; accepted is not yet sent.
+        """Submit a campaign (建立活動並且寄信) and return its code; it is accepted, not yet sent.
 
-        Not repeatable: every accepted call is a further mailing. Once handed to the socket
-        it runs to its answer, even if the caller is cancelled.
+        Not repeatable: each accepted call is another mailing. After it was handed to the socket, it
+        runs to its answer, even if the caller is cancelled.
 
         Args:
-            campaign: What to send, to at least one list.
-            observer: Sees it leave and what becomes of it, even if the caller is cancelled;
-                the place to store its code.
+            campaign: The campaign, with at least one list.
+            observer: Is notified when the request is sent, and of its outcome, even if the caller
+                is cancelled; it can store the code.
 
         Raises:
-            OutcomeUnknown: it may or may not go out; look it up, never repeat it.
+            OutcomeUnknown: it is unknown whether it will be sent; look it up, never repeat it.
             InvalidRequest: no list, or a schedule in the past; nothing was sent.
         Source: POST /v1/campaign/normal/submit; documented
         """
@@ -79,11 +79,11 @@ class Campaigns:
         Not repeatable; see `submit`.
 
         Args:
-            ab_test: What to send, to at least one list.
+            ab_test: The A/B test, with at least one list.
             observer: See `submit`.
 
         Raises:
-            OutcomeUnknown: it may or may not go out; look it up, never repeat it.
+            OutcomeUnknown: it is unknown whether it will be sent; look it up, never repeat it.
             InvalidRequest: no list, or a schedule in the past; nothing was sent.
         Source: POST /v1/campaign/testing/submit; documented
         """
@@ -94,18 +94,18 @@ class Campaigns:
     async def submit_once(
         self, campaign: Campaign, *, observer: Observer | None = None
     ) -> OnceTicket:
-        """Prepare a campaign to contacts that are uploaded next, and kept by no list.
+        """Prepare a campaign to contacts that are uploaded next, without a list.
 
-        Not repeatable: a second call makes a second campaign. Nothing is sent before
-        `upload_once`. Once handed to the socket it runs to its answer, even if the caller is
-        cancelled.
+        Not repeatable: a second call creates a second campaign. Nothing is sent before
+        `upload_once`. After it was handed to the socket, it runs to its answer, even if the caller
+        is cancelled.
 
         Args:
-            campaign: What to send; its ``lists`` must be empty.
+            campaign: The campaign; its ``lists`` must be empty.
             observer: See `submit`.
 
         Raises:
-            OutcomeUnknown: the campaign may have been made; without an upload it should send
+            OutcomeUnknown: the campaign was possibly created; without an upload it should send
                 nothing.
             InvalidRequest: it has lists, or a schedule in the past; nothing was sent.
             NotOffered: this account or platform has no such endpoint.
@@ -121,11 +121,11 @@ class Campaigns:
         """Prepare an A/B test to contacts that are uploaded next; see `submit_once`.
 
         Args:
-            ab_test: What to send; its ``lists`` must be empty.
+            ab_test: The A/B test; its ``lists`` must be empty.
             observer: See `submit`.
 
         Raises:
-            OutcomeUnknown: the campaign may have been made; without an upload it should send
+            OutcomeUnknown: the campaign was possibly created; without an upload it should send
                 nothing.
             InvalidRequest: it has lists, or a schedule in the past; nothing was sent.
             NotOffered: this account or platform has no such endpoint.
@@ -138,30 +138,32 @@ class Campaigns:
     async def upload_once(
         self, ticket: OnceTicket, source: AnyPath | bytes, *, observer: Observer | None = None
     ) -> None:
-        """Upload the recipients of a campaign that is sent once; this is what sends it.
+        """Upload the recipients of a campaign that is sent once; the upload sends it.
 
-        Not repeatable: a second upload may send a second time. Only what was not sent is tried
-        again. Once handed to the socket it runs to its answer, even if the caller is cancelled.
+        Not repeatable: a second upload can send a second time. Only an attempt that was not sent is
+        repeated. After it was handed to the socket, it runs to its answer, even if the caller is
+        cancelled.
 
         Args:
-            ticket: From `submit_once`; its URL lives for a short time.
-            source: A CSV file, by its path or as its content.
+            ticket: The ticket of `submit_once`; its URL soon expires.
+            source: The path of a CSV file, or its content.
             observer: See `submit`.
 
         Raises:
-            StorageError: refused, or the time of the URL is over (`.expired`); nothing was sent.
-            OutcomeUnknown: it may be sent; look it up by `get_status`, never upload again.
-            InvalidRequest: there is nothing to upload.
+            StorageError: the storage refused it, or the URL has expired (`.expired`); nothing was
+                sent.
+            OutcomeUnknown: it was possibly sent; look it up with `get_status`, never upload again.
+            InvalidRequest: the file is missing or empty.
         Source: the notes of 2026; that the upload sends is inferred (T123)
         """
         raise_problems(problems_of_type("ticket", ticket, OnceTicket, "a ticket of submit_once"))
         body = await open_body(source)
-        del source  # it may be contacts, and reporters of errors print the frames
+        del source  # error reporters print the variables of frames, and these can be contacts
         await self._storage.put_once(ticket.url, body, observer=observer)
 
     @hides_variables
     async def get_status(self, campaign_sn: CampaignSn) -> CampaignStatus:
-        """Return the state of a campaign (查詢活動狀態), an A/B test too.
+        """Return the state of a campaign or A/B test (查詢活動狀態).
 
         Raises:
             APIError: the campaign is unknown.
@@ -184,15 +186,15 @@ class Campaigns:
 
     @hides_variables
     async def pause(self, campaign_sn: CampaignSn) -> None:
-        """Stop a campaign (暫停); what has gone out cannot be called back.
+        """Stop a campaign (暫停); sent mails cannot be recalled.
 
-        There is no documented way to let it go on. Read its state again afterwards. It goes
-        before every other request, and is tried once even if the day's requests seem to be used up.
+        No way to resume it is documented. Read its state afterwards. The request has priority over
+        all others, and is attempted once even if the daily quota seems to be exhausted.
 
         Raises:
-            APIError: it is unknown, or in a state that cannot be stopped.
-            OutcomeUnknown: it was refused after an earlier attempt whose answer was lost; that
-                one may have stopped it. Read its state.
+            APIError: the campaign is unknown, or cannot be stopped in its state.
+            OutcomeUnknown: it was refused after an attempt with a lost answer, which possibly
+                stopped it. Read its state.
             NotOffered: this account or platform has no such endpoint; stop it in the console.
         Source: PATCH /v1/campaign/normal/{campaign_sn}; notes 2026 (T129)
         """
@@ -215,10 +217,10 @@ class Campaigns:
 
     @hides_variables
     async def delete(self, campaign_sns: Iterable[CampaignSn]) -> DeleteOutcome:
-        """Delete campaigns (刪除活動), and return what became of each.
+        """Delete campaigns (刪除活動), and return the outcome for each.
 
-        What is being sent is not deleted; `pause` it. Goes before every other request, as
-        `pause`.
+        A campaign that is being sent is not deleted; `pause` it first. The request has priority
+        over all others, like `pause`.
 
         Args:
             campaign_sns: 1 to 50 codes.
@@ -256,7 +258,7 @@ class Campaigns:
             path=f"/v1/campaign/{kind}/once",
             kind=Kind.SUBMIT,
             later=True,
-            instead="send to a list, by send_campaign",
+            instead="send to a list with send_campaign",
             body=requests.encode_once(campaign, now),
             decode=functools.partial(later_answers.decode_once_ticket, base_url=self._api.base_url),
             look_for=f"for the campaign {campaign.name!r}",
@@ -281,25 +283,25 @@ class Campaigns:
 
 
 def as_codes(codes: Iterable[CampaignSn]) -> tuple[CampaignSn, ...]:
-    """Return codes once each; a value of another type is handed on, for the check to name it."""
+    """Return codes without duplicates; another type is unchanged, so that the check reports it."""
     if isinstance(codes, (str, bytes)) or not isinstance(codes, Iterable):
         return cast("tuple[CampaignSn, ...]", codes)
-    given = tuple(codes)
-    return tuple(each for place, each in enumerate(given) if each not in given[:place])
+    several = tuple(codes)
+    return tuple(each for place, each in enumerate(several) if each not in several[:place])
 
 
 def problems_of_codes(field: str, codes: object) -> Iterator[Problem]:
-    """Yield what is wrong with the codes of several campaigns."""
+    """Yield the problems of the codes of several campaigns."""
     if not isinstance(codes, tuple):
-        yield wrong_type(field, codes, f"several codes, as in {field}=[sn]")
+        yield wrong_type(field, codes, f"several codes, for example {field}=[sn]")
         return
     if not codes:
-        yield Problem(field, "required", "is empty; name at least one campaign")
+        yield Problem(field, "required", "is empty; add the code of at least one campaign")
     elif len(codes) > MOST_CODES:
         yield Problem(
             field,
             "too-many",
-            f"has {len(codes)} codes, and {MOST_CODES} are allowed; divide them",
+            f"has {len(codes)} codes, but {MOST_CODES} are allowed; divide them",
         )
     for place, each in enumerate(codes):
         yield from problems_of_code(f"{field}[{place}]", each)

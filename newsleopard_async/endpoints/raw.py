@@ -1,4 +1,4 @@
-"""A call of one's own, to an endpoint that this library does not know yet."""
+"""The caller's own requests, to endpoints that this library does not support."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _KINDS: Final = {"never": Kind.SUBMIT, "read": Kind.READ}
 
 _LONGEST_PATH: Final = 8_000
-"""Chosen: servers take request lines of 8 KB (nginx's default), with method and version."""
+"""Characters of a path. Chosen: nginx accepts lines of 8 KB, including method and version."""
 
 _RULES: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
     "one-slash": (
         re.compile(r"\A(?!/)"),
-        'must begin with one "/", such as /v1/balance; the host is that of base_url',
+        'must begin with one "/", for example /v1/balance; base_url contains the host',
     ),
     "two-slashes": (
         re.compile("//"),
-        'must not have "//", also encoded, where a host or an empty segment begins; write one "/"',
+        'must not contain "//", even encoded, because it begins a host; write one "/"',
     ),
     "dots": (
         re.compile(r"\.\.|/\.(?:/|\Z)"),
-        'must not have ".." or "/./", also encoded, which lead elsewhere; write the path itself',
+        'must not contain ".." or "/./", even encoded, which change the path; leave them out',
     ),
-    "backslash": (re.compile(r"\\"), r'must not have "\", also encoded; write "/"'),
+    "backslash": (re.compile(r"\\"), r'must not contain "\", even encoded; write "/"'),
     "control": (
         re.compile(r"[\x00-\x1f\x7f]"),
-        "must not have control characters, also encoded; leave them out",
+        "must not contain control characters, even encoded; leave them out",
     ),
 }
-"""What a path must not have, as it stands and decoded: it leads to the API and nowhere else."""
+"""Parts that a path must not have, plain or decoded, so that it leads only to the API."""
 
 _UNSENDABLE: Final = re.compile(r"[^\x21-\x7e]|%(?![0-9A-Fa-f]{2})")
 
@@ -67,11 +67,11 @@ async def request(api: Api, method: str, path: str, *, body: object, repeat: str
             decode=lambda data, _: data,
         )
     )
-    given = result.get()
-    assert isinstance(result.outcome, Answer)  # nothing else is a success
+    parsed = result.get()
+    assert isinstance(result.outcome, Answer)  # only an answer is a success
     answer = result.outcome
     return RawAnswer(
-        status=answer.status, headers=answer.headers, json=given, request_id=answer.request_id
+        status=answer.status, headers=answer.headers, json=parsed, request_id=answer.request_id
     )
 
 
@@ -86,16 +86,16 @@ def _problems(method: object, path: object, repeat: object) -> Iterator[Problem]
         yield Problem(
             "repeat",
             "repeat",
-            'must be "never", or "read" if a second request changes nothing, as of a read',
+            'must be "never", or "read" if a second request changes nothing',
         )
 
 
 def _problem_of_path(path: str) -> Problem | None:
     if len(path) > _LONGEST_PATH:
-        return Problem("path", "too-long", f"must have {_LONGEST_PATH:,} characters at most")
+        return Problem("path", "too-long", f"must have at most {_LONGEST_PATH:,} characters")
     if "#" in path:
-        return Problem("path", "fragment", 'must not have "#", which is not sent; write %23')
-    # A query may have what a path must not: it leads nowhere.
+        return Problem("path", "fragment", 'must not contain "#", which is not sent; write %23')
+    # The query is not checked, because it cannot change the destination.
     own = path.partition("?")[0]
     for form in (own, _decoded(own)):
         for rule, (pattern, message) in _RULES.items():
@@ -105,14 +105,14 @@ def _problem_of_path(path: str) -> Problem | None:
         return Problem(
             "path",
             "characters",
-            "must have neither blanks nor characters beyond ASCII, nor a single %; percent-encode "
-            "it: urllib.parse.quote(…)",
+            "must not contain blanks, characters beyond ASCII or a single %; percent-encode it "
+            "with urllib.parse.quote(…)",
         )
     return None
 
 
 def _decoded(path: str) -> str:
-    """Decode a path for as long as that changes it: servers in between decode once more."""
+    """Decode a path repeatedly until it does not change, because proxies can decode again."""
     while (decoded := unquote(path)) != path:
         path = decoded
     return path
@@ -127,15 +127,15 @@ def _problems_of_body(body: object) -> Iterator[Problem]:
     try:
         json.dumps(_as_json(body), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
-        # Without the cause, which would show what is in it.
+        # The cause is not chained, because it would show the content.
         yield Problem(
             "body",
             "json",
-            "holds what JSON cannot: give mappings with names, lists, text of whole characters, "
-            "finite numbers, true, false and null",
+            "contains a value that JSON cannot encode; use only dicts with text keys, lists, valid "
+            "Unicode text, finite numbers, True, False and None",
         )
 
 
 def _as_json(body: Any) -> Any:
-    """Return a body as JSON's writer knows it, which takes no mappings but dicts."""
+    """Return a mapping as a dict, because json.dumps accepts no other mapping."""
     return dict(body) if isinstance(body, Mapping) else body

@@ -1,4 +1,4 @@
-"""報表: finished campaigns and their report files."""
+"""報表: sent campaigns and their report files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _log: Final = Log()
 
 @attrs.frozen
 class Reports:
-    """Finished campaigns (查詢活動代碼) and their reports (報表)."""
+    """Sent campaigns (查詢活動代碼) and their reports (報表)."""
 
     _api: Api
     _storage: Storage
@@ -46,20 +46,21 @@ class Reports:
     ) -> tuple[SentCampaign, ...]:
         """Return campaigns whose sending is complete.
 
-        Campaigns that lie outside the range are returned as well. One warning in the log counts
-        them: the platform may have ignored the range, and left out others that are in it.
+        Campaigns outside the range are also returned. One warning in the log counts them, because
+        the platform possibly ignored the range and left out other campaigns.
 
         Args:
-            start: Begin of the range, aware; sent as given.
-            end: End of the range, aware. Without both, the latest ten campaigns come.
-            wanted: Says whether a campaign of this name is looked for. One whose code cannot be
-                read is left out and logged, but not if it may be the one.
+            start: Begin of the range, aware.
+            end: End of the range, aware. Without both, the platform returns the latest ten
+                campaigns.
+            wanted: Returns whether the caller searches for a campaign of this name. A campaign
+                with an unreadable code is left out and logged, but a wanted one raises an error.
 
         Raises:
-            InvalidRequest: one date without the other, which the platform ignores silently;
-                a naive date; or an end before the start.
-            UnexpectedResponse: the answer cannot be read, or the wanted campaign in it.
-        Source: GET /v1/report/campaigns; documented, which instant the range means is not
+            InvalidRequest: only one date, which the platform ignores silently; a naive date; or an
+                end before the start.
+            UnexpectedResponse: the answer, or the wanted campaign in it, cannot be read.
+        Source: GET /v1/report/campaigns; documented, except which instant the range means
         """
         found = await self._api.call(
             Request(
@@ -83,11 +84,11 @@ class Reports:
 
         Args:
             campaign_sn: A campaign whose sending is complete.
-            webhook_url: Called when the files are ready; a hint at most.
+            webhook_url: The URL that the platform calls when the files are ready; only a hint.
 
         Raises:
-            RateLimited: exported within the last hour; the links show that export's files.
-            OutcomeUnknown: the reply was lost; go on to the links.
+            RateLimited: exported within the last hour; the links have that export's files.
+            OutcomeUnknown: the reply was lost; continue with the links.
             CampaignNotReportable: unknown, not yours, or not in a state for it.
         Source: POST /v1/report/{campaign_sn}/export; documented
         """
@@ -108,7 +109,7 @@ class Reports:
 
     @hides_variables
     async def get_links(self, campaign_sn: CampaignSn) -> tuple[ReportLink, ...]:
-        """Return the report files of the last export (查詢報表連結); none is "not ready".
+        """Return the report files of the last export (查詢報表連結); none means "not ready".
 
         Raises:
             CampaignNotReportable: unknown, not yours, or not in a state for it.
@@ -128,10 +129,10 @@ class Reports:
 
     @hides_variables
     async def get_metrics(self, campaign_sns: Iterable[CampaignSn]) -> tuple[CampaignMetrics, ...]:
-        """Return figures of campaigns, several rows of an A/B test.
+        """Return the metrics of campaigns; an A/B test has several rows.
 
-        Never add rows up: ``TOTAL`` has the sum. A campaign that the platform does not know has no
-        row. No hourly limit is known, and no contact is in them.
+        Never add up rows: ``TOTAL`` has the sum. A campaign that the platform does not know has no
+        row. The metrics contain no contacts, and no hourly limit is documented.
 
         Args:
             campaign_sns: 1 to 50 codes.
@@ -157,31 +158,32 @@ class Reports:
 
     @hides_variables
     async def download(self, link: ReportLink, path: AnyPath) -> int:
-        """Download a report file as it is and return its size in bytes.
+        """Download a report file unchanged, and return its size in bytes.
 
-        The file appears whole or not at all. It is personal data.
+        Only a complete file is written. It contains personal data.
 
         Args:
-            link: From `get_links`; it lives for a short time.
+            link: A link from `get_links`; it soon expires.
             path: The file to write; an existing one is replaced.
 
         Raises:
-            StorageError: refused, cut off, or too large; `.expired` says that fresh links
-                are the way out.
-            InvalidRequest: `path` is a folder, or is in none.
+            StorageError: refused, cut off, or too large; if it is `.expired`, get new links.
+            InvalidRequest: `path` is a folder, or its folder does not exist.
         """
         return await self._storage.get(link.url, as_path(path))
 
 
 def _range(start: datetime | None, end: datetime | None) -> tuple[tuple[str, str], ...]:
-    """Check a range of dates; one alone would be ignored silently (T103)."""
+    """Check a range of dates; the platform silently ignores a single date (T103)."""
     if start is None and end is None:
         return ()
     raise_problems([*_problems_of_date("start", start), *_problems_of_date("end", end)])
     assert start is not None
     assert end is not None
     if end < start:
-        raise InvalidRequest.of("end", "order", "must not be before start")
+        raise InvalidRequest.of(
+            "end", "order", "must not be before start; exchange the two, or correct one"
+        )
     return (
         ("startDate", requests.format_query_date(start)),
         ("endDate", requests.format_query_date(end)),
@@ -189,13 +191,13 @@ def _range(start: datetime | None, end: datetime | None) -> tuple[tuple[str, str
 
 
 def _warn_of_others(found: tuple[SentCampaign, ...], start: datetime, end: datetime) -> None:
-    """Warn of campaigns outside the range that was asked for (T104)."""
+    """Warn about campaigns outside the requested range (T104)."""
     others = sum(_is_outside(each, start, end) for each in found)
     if others:
         _log.warning(
-            "list_campaigns: %d of %d campaigns were sent before %s or after %s, which was asked "
-            "for; the platform may have ignored the range, and campaigns that are in it may be "
-            "missing",
+            "list_campaigns: %d of %d campaigns were sent before %s or after %s, outside the "
+            "requested range; the platform possibly ignored the range, so check whether campaigns "
+            "are missing",
             others,
             len(found),
             start.isoformat(),
@@ -204,13 +206,17 @@ def _warn_of_others(found: tuple[SentCampaign, ...], start: datetime, end: datet
 
 
 def _is_outside(campaign: SentCampaign, start: datetime, end: datetime) -> bool:
-    """Say whether no instant of a sending is in a range: which one counts is not known (T106)."""
+    """Return whether begin and end are outside a range; the one that counts is unknown (T106)."""
     begun, ended = campaign.sent_begin, campaign.sent_end
     return (begun is not None and begun > end) or (ended is not None and ended < start)
 
 
 def _problems_of_date(field: str, value: object) -> Iterator[Problem]:
     if value is None:
-        yield Problem(field, "required", "give both dates or none; one alone would be ignored")
+        yield Problem(
+            field,
+            "required",
+            "is missing; pass both dates or none, because the platform ignores a single date",
+        )
     else:
         yield from problems_of_time(field, value)

@@ -1,4 +1,4 @@
-"""What can be shown as JSON: the base of the models, outcomes and events."""
+"""The base classes of models, outcomes and events, which can be written as JSON."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ __all__ = [
 
 
 class Plain:
-    """A base for everything that can be shown as JSON."""
+    """A base for classes that can be written as JSON."""
 
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-safe data, presigned URLs without their query."""
+        """Return the fields as JSON-safe data, with presigned URLs without their query."""
         data: dict[str, Any] = to_plain(self)
         return data
 
     def keys(self) -> Iterable[str]:
-        """Return the keys of ``to_dict()``; with them, ``dict(model)`` is the same."""
+        """Return the keys of ``to_dict()``, so that ``dict(model)`` gives the same data."""
         return self.to_dict().keys()
 
     def __getitem__(self, key: str) -> Any:
         return self.to_dict()[key]
 
     if not TYPE_CHECKING:
-        # With ``__getitem__`` alone, ``iter()`` takes it for a sequence and asks for item 0.
+        # With ``__getitem__`` alone, ``iter()`` would treat it as a sequence and read item 0.
         __iter__ = None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """Return how pydantic validates and writes a model; only pydantic calls it."""
+        """Return the schema by which pydantic validates and writes a model."""
         from newsleopard_async.plain import schema
 
         return schema.core_schema_of(cls, handler)
@@ -64,20 +64,20 @@ class Plain:
 
     @property
     def __pydantic_serializer__(self) -> Any:
-        """What pydantic writes a model by if a field or a return type is ``Any``; it alone asks."""
+        """The serializer that pydantic uses for a model if a field or return type is ``Any``."""
         from newsleopard_async.plain import schema
 
         return schema.SERIALIZER
 
     def __html_rows__(self) -> Iterable[tuple[str, object]]:
-        """Yield what a table of it may show; see `Tabular`."""
+        """Yield the names and values that a table can show; see `Tabular`."""
         from newsleopard_async.plain import html
 
         return html.rows_of(self)
 
 
 class Tabular(Plain):
-    """A base for what notebooks show as a table: what its ``repr`` shows, and no address."""
+    """A base for models that notebooks show as a table, like the ``repr`` and without addresses."""
 
     __slots__ = ()
 
@@ -88,7 +88,7 @@ class Tabular(Plain):
 
 
 class OfAKind(Plain):
-    """A base for the members of a union, which differ by their kind."""
+    """A base for the members of a union; their kind distinguishes them."""
 
     __slots__ = ()
 
@@ -96,5 +96,5 @@ class OfAKind(Plain):
 
     @property
     def kind(self) -> str:
-        """Its kind, as in its data; pydantic's ``Field(discriminator="kind")`` asks for it."""
+        """The kind, as in the data; pydantic's ``Field(discriminator="kind")`` reads it."""
         return self.plain_kind

@@ -1,20 +1,16 @@
-"""Models as plain data that any JSON writer takes, and back again.
-
-The rules:
+"""Converts models to plain data that any JSON writer accepts, and back.
 
 - an attrs class is an object under its Python names; a tuple is an array;
-- an aware datetime is ISO 8601 text in UTC with ``Z``; a naive one is an error;
-- a timedelta is its seconds; a path, a ``NewType`` of ``str``, a subclass of it or a decimal
-  number is text;
-- an enum is its value where all its values are text or numbers, otherwise its name;
-- a class with ``plain_kind`` carries it under ``kind``, and a union of such classes is
-  read back by it;
-- a field marked ``PRESIGNED`` is cut to ``https://host/path?…``, because plain data is
-  logged and stored, and such a URL is a key. It is the one datum that does not survive
-  the way there and back: an ``UploadTicket`` that was read back cannot be used;
-- a field marked ``LATER`` is left out while it has its default, because plain data is stored
-  and hashed: that of a value without the field's use is what it was before there was the field;
-- a property that ``plain_derived`` names is written with the fields; reading passes over it.
+- an aware datetime is ISO 8601 text in UTC with ``Z``; a naive datetime is an error;
+- a timedelta is its seconds; a path, a ``NewType`` or subclass of ``str``, or a decimal number is
+  text;
+- an enum is its value if all its values are text or numbers, otherwise its name;
+- a class with ``plain_kind`` has it under ``kind``, which selects the class in a union;
+- a field with ``PRESIGNED`` is cut to ``https://host/path?…``, because plain data is logged and
+  stored, and such a URL grants access. So an ``UploadTicket`` that was read back cannot be used;
+- a field with ``LATER`` is left out while it has its default, because plain data is stored and
+  hashed, and older data does not have the field;
+- a property in ``plain_derived`` is written with the fields, and ignored when data is read.
 
 Reading is strict: a missing or unknown key, or a value of another type, is refused.
 """
@@ -59,24 +55,24 @@ T = TypeVar("T")
 Read = Callable[[Any, Any], Any]
 
 KIND: Final = "kind"
-"""The key by which a class with ``plain_kind`` is known."""
+"""The key of the kind of a class with ``plain_kind``."""
 
 PRESIGNED: Final[Mapping[str, bool]] = {"presigned": True}
-"""Metadata of an attrs field whose URL carries its own authorisation."""
+"""Metadata of an attrs field with a URL that contains its authorisation."""
 
 LATER: Final[Mapping[str, bool]] = {"later": True}
-"""Metadata of an attrs field that came to a class whose values are in checkpoints."""
+"""Metadata of an attrs field that was added after its class was stored in checkpoints."""
 
 
 PlainData: TypeAlias = dict[str, Any] | list[Any] | str | float | bool | None
-"""What `to_plain` gives, and any JSON reader."""
+"""The data that `to_plain` and JSON readers return."""
 
 
 def to_plain(value: object) -> Any:
-    """Return ``value`` as data that ``json.dumps`` takes.
+    """Return ``value`` as data that ``json.dumps`` accepts.
 
     Raises:
-        ValueError: a datetime in it is naive.
+        ValueError: it contains a naive datetime.
     """
     return _CONVERTER.unstructure(value)
 
@@ -90,11 +86,11 @@ def from_plain(cls: Any, data: object) -> Any:
     """Build ``cls``, a class or a union of classes with a kind, from plain data.
 
     Raises:
-        InvalidRequest: the data does not fit; each problem names the place in it.
+        InvalidRequest: the data does not fit; each problem has the path in the data.
     """
     try:
         return _CONVERTER.structure(data, cls)
-    except Exception as error:  # noqa: BLE001 - cattrs lets pass whatever a constructor raises
+    except Exception as error:  # noqa: BLE001 - a constructor can raise any error
         problems = tuple(_problems_of(error))
     # Raised outside the handler: cattrs' own exceptions would show the data.
     raise InvalidRequest(problems)
@@ -105,7 +101,7 @@ def redact_url(url: str) -> str: ...
 @overload
 def redact_url(url: None) -> None: ...
 def redact_url(url: str | None) -> str | None:
-    """Return a URL without what may grant access: user, query and fragment."""
+    """Return a URL without user, query and fragment, which can grant access."""
     if url is None:
         return None
     place, *hidden = re.split(r"[?#]", url, maxsplit=1)
@@ -113,7 +109,7 @@ def redact_url(url: str | None) -> str | None:
 
 
 def _problems_of(error: BaseException, place: str = "") -> Iterator[Problem]:
-    """Walk cattrs' tree of errors; what is yielded shows where, and never the data."""
+    """Yield the problems in cattrs' tree of errors, with the path but without the data."""
     match error:
         case ClassValidationError():
             of_fields, others = error.group_exceptions()
@@ -138,7 +134,7 @@ def _problems_of(error: BaseException, place: str = "") -> Iterator[Problem]:
 def _explain(error: BaseException) -> str:
     match error:
         case KeyError():
-            return "is missing"
+            return "is missing; add the key"
         case ForbiddenExtraKeysError():
             return f"has unknown keys: {', '.join(sorted(map(str, error.extra_fields)))}"
         case _PlainTypeError():
@@ -148,11 +144,11 @@ def _explain(error: BaseException) -> str:
 
 
 class _PlainTypeError(ValueError):
-    """A value of another type than the field's; its text shows no data."""
+    """A value with a wrong type; the text of the error shows no data."""
 
 
 def kind_of(cls: Any) -> str | None:
-    """Return what a class carries under ``kind``, if it does."""
+    """Return the kind of a class, or None."""
     return getattr(cls, "plain_kind", None)
 
 
@@ -185,13 +181,13 @@ def _write_model(cls: type, converter: Converter) -> Callable[[Any], dict[str, A
 def _read_model(cls: type, converter: Converter) -> Read:
     read: Read = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
     kind, derived = kind_of(cls), derived_of(cls)
-    # Without fields, only the kind distinguishes it from an object that was left empty by mistake.
+    # A class without fields needs its kind, because an object can be empty by mistake.
     if_left_out = kind if attrs.fields(cls) else None
 
     def structure(data: Any, _: Any) -> Any:
         fields = {name: each for name, each in _object(data).items() if name not in derived}
         if kind is not None and fields.pop(KIND, if_left_out) != kind:
-            raise _PlainTypeError(f"is of another kind than {kind!r}")
+            raise _PlainTypeError(f"must have the kind {kind!r}")
         return read(fields, cls)
 
     return structure
@@ -204,7 +200,7 @@ def _is_union_of_kinds(cls: Any) -> bool:
 
 
 def members_of(union: Any) -> list[Any]:
-    """Return the members of a union, None aside."""
+    """Return the members of a union except None."""
     return [member for member in get_args(union) if member is not type(None)]
 
 
@@ -217,7 +213,7 @@ def _read_union(union: Any, converter: Converter) -> Read:
             return None
         kind = _object(data).get(KIND)
         if kind not in kinds:
-            raise _PlainTypeError(f"has none of the kinds {', '.join(kinds)}")
+            raise _PlainTypeError(f"must have one of the kinds {', '.join(kinds)}")
         return converter.structure(data, kinds[kind])
 
     return structure
@@ -228,7 +224,7 @@ def _is_tuple_of_any_length(cls: Any) -> bool:
 
 
 def _read_tuple(cls: Any, converter: Converter) -> Read:
-    """Build the reader of an array, which a text, though iterable, is not."""
+    """Build the reader of an array; a text is refused, although it is iterable."""
     items: Any = list[get_args(cls)[0]]  # type: ignore[misc]  # made at run time
     return lambda data, _: tuple(
         converter.structure(_of_type(data, (list, tuple), "an array"), items)
@@ -243,7 +239,7 @@ def _object(data: Any) -> Mapping[str, Any]:
 
 def _write_datetime(value: datetime) -> str:
     if value.tzinfo is None:
-        raise ValueError("a naive datetime names no instant")
+        raise ValueError("a naive datetime has no instant; add a time zone")
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -275,7 +271,7 @@ def _read_float(data: Any, _: Any) -> float:
 
 
 def _of_type(data: Any, types: type | tuple[type, ...], name: str) -> Any:
-    """Let ``data`` pass if it is of the type; a bool is no number."""
+    """Return ``data`` if it has the type; a bool does not count as a number."""
     if not isinstance(data, types) or (isinstance(data, bool) and types is not bool):
         raise _PlainTypeError(f"must be {name}")
     return data
@@ -294,7 +290,7 @@ def _reader_of(base: type, name: str) -> Read:
 
 
 def _write_enum(member: Enum) -> object:
-    """Write the value or the name; what an IntEnum holds is a bare int."""
+    """Write the value or the name; the value of an IntEnum is a plain int."""
     return member.value if _goes_by_value(type(member)) else member.name
 
 
@@ -303,7 +299,7 @@ def _read_enum(data: Any, cls: type[Enum]) -> Enum:
         written = _write_enum(member)
         if written == data and type(written) is type(data):
             return member
-    raise _PlainTypeError(f"is no {cls.__name__}")
+    raise _PlainTypeError(f"must be a value of {cls.__name__}")
 
 
 def _goes_by_value(cls: type[Enum]) -> bool:
@@ -311,7 +307,7 @@ def _goes_by_value(cls: type[Enum]) -> bool:
 
 
 def _make_converter() -> Converter:
-    """Build the one converter; a hook registered later goes before an earlier one."""
+    """Build the converter; a hook that is registered later has priority."""
     converter: Converter = make_converter(unstruct_collection_overrides={tuple: list})
     converter.register_unstructure_hook(datetime, _write_datetime)
     converter.register_structure_hook(datetime, _read_datetime)
@@ -322,7 +318,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(float, _read_float)
     for cls, name in ((int, "a whole number"), (bool, "true or false"), (str, "text")):
         converter.register_structure_hook(cls, _reader_of(cls, name))
-    # Registered by class: cattrs would hand on an instance of a subclass as it is.
+    # Registered by class, because cattrs would leave an instance of a subclass unchanged.
     converter.register_unstructure_hook(str, str)
     converter.register_unstructure_hook(Enum, _write_enum)
     converter.register_structure_hook(Enum, _read_enum)

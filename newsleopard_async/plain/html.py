@@ -1,9 +1,9 @@
-"""Models as tables for notebooks; the one place that writes HTML of them.
+"""Writes models as HTML tables for notebooks.
 
-A notebook is stored and shared with all that it shows, and a browser shows it. So every text goes
-through `_text`: markup, control and bidirectional characters lose their meaning, addresses are cut
-out, and URLs lose what may grant access. Tags and attributes are written here and nowhere else, and
-none of them is made of data. What a ``repr`` hides stays hidden.
+A notebook is stored and shared with its output, and a browser shows it. So every text goes through
+`_text`: it escapes markup, control and bidirectional characters, and removes addresses and the
+parts of URLs that can grant access. Tags and attributes are written only in this file, and never
+contain data. A table shows nothing that the ``repr`` hides.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from newsleopard_async.plain.converter import derived_of, redact_url
 __all__ = ["Rows", "rows_of", "table_of"]
 
 Rows: TypeAlias = Iterable[tuple[str, object]]
-"""What a table has, from top to bottom: a name, and a value, which may be a model."""
+"""The rows of a table: a name, and a value, which can be a model."""
 
 _MOST_LINES: Final = 50
-"""Chosen: more are not read in a notebook, and a report may have thousands."""
+"""Lines of a table. Chosen: a reader needs no more, and a report can have thousands."""
 
 _LONGEST_CHARS: Final = 500
-"""Chosen: longer than any message of ours."""
+"""Characters of a text. Chosen: longer than any of our messages."""
 
 _EMPTY: Final[tuple[object, ...]] = (None, "", (), [], {})
-"""What is not known, or not there."""
+"""Values that are shown as a dash."""
 
 _URL: Final = re.compile(r"\w+:/+\S+")
 _ADDRESS: Final = re.compile(r"\S*[@＠﹫]\S*")
 
-# MathJax, which notebooks run over what they show, would read the dollars of ``${NAME}``.
+# Without these classes, the MathJax of notebooks would read the dollars of ``${NAME}``.
 _BEGIN: Final = '<div class="tex2jax_ignore mathjax_ignore">'
 _CELL: Final = 'style="text-align:left;vertical-align:top"'
 
 
 def table_of(title: str, rows: Rows) -> str:
-    """Write a table of names and values under a title."""
+    """Return a table of names and values with a title."""
     return f"{_BEGIN}{_table(rows, title)}</div>"
 
 
 def rows_of(model: Any) -> Iterator[tuple[str, object]]:
-    """Yield what may be shown of a model: what its ``repr`` shows, and what it derives."""
+    """Yield the names and values of a model that its ``repr`` shows, and its derived values."""
     if hasattr(model, "__rich_repr__"):
         yield from model.__rich_repr__()
         return
@@ -74,7 +74,7 @@ def _table(rows: Rows, title: str = "") -> str:
 
 
 def _grid(models: Sequence[Any]) -> str:
-    """Write one line for each model, without the columns that are empty in all of them."""
+    """Return a table with one line per model, without columns that are empty in all lines."""
     rows = [dict(model.__html_rows__()) for model in models]
     names = [
         name
@@ -111,7 +111,7 @@ def _cell(value: Any) -> str:
 
 
 def _list(texts: list[str]) -> str:
-    """Write names one after the other, and sentences below each other."""
+    """Return names separated by commas, or sentences on separate lines."""
     more = len(texts) - _MOST_LINES
     rest = [f"… and {more:,} more"] if more > 0 else []
     separator = "<br>" if any(" " in text for text in texts) else ", "
@@ -119,7 +119,7 @@ def _list(texts: list[str]) -> str:
 
 
 def _words(value: object) -> str:
-    """Write a scalar for a reader."""
+    """Return a scalar as text for a reader."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -134,9 +134,9 @@ def _words(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    """Write any text so that it is only text, and shows no address."""
+    """Return any text escaped for HTML, without addresses."""
     if len(text) > _LONGEST_CHARS:
-        # At a blank, so that half an address is not left.
+        # It is cut at a blank, because half of an address would not be recognised.
         text = f"{text[:_LONGEST_CHARS].rsplit(maxsplit=1)[0]} …"
     without_queries = _URL.sub(lambda found: redact_url(found[0]), text)
     return html.escape(shown(_ADDRESS.sub("…", without_queries)))

@@ -1,13 +1,13 @@
-"""What pydantic asks of a model: how to validate it, how to write it, and its JSON schema.
+"""The schemas of models for pydantic: validation, output and JSON schema.
 
-Pydantic, and FastAPI with it, loads this module by the hooks of `Plain`; nothing else does.
+Only pydantic, and so FastAPI, loads this module, through the hooks of `Plain`.
 
-- An instance passes as it is. Anything else is read by ``from_plain``; each of its problems becomes
-  an error at its place, with our message.
+- An instance is accepted unchanged. Other data is read by ``from_plain``; each of its problems
+  becomes an error at its location, with our message.
 - The output is ``to_dict()``, in JSON and in Python.
-- The JSON schema is that of ``to_dict()``, for input and output. It follows from the fields: they
-  are described as a typed dict in pydantic's own terms, which validates nothing. The kind is
-  a required key, though ``from_plain`` rarely needs it: generators of clients need it for unions.
+- The JSON schema describes ``to_dict()``, for input and output. The fields are described as a typed
+  dict of pydantic, which validates nothing. The kind is a required key, although ``from_plain``
+  rarely needs it, because generators of clients need it for unions.
 """
 
 from __future__ import annotations
@@ -62,20 +62,20 @@ Location: TypeAlias = tuple[str | int, ...]
 SERIALIZER: Final = SchemaSerializer(
     core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(to_plain))
 )
-"""Writes any model; pydantic takes it from the object if the type says nothing."""
+"""Writes any model; pydantic uses it if the type annotation is ``Any``."""
 
-_PLACE: Final = re.compile(r"""\[(\d+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]|[^.\[]+""")
-"""One step of a problem's field, as in ``senders[0].address`` or ``counts['a.b']``."""
+_STEP: Final = re.compile(r"""\[(\d+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]|[^.\[]+""")
+"""One step of a problem's field, such as ``senders[0].address`` or ``counts['a.b']``."""
 
 _ATTRIBUTE: Final = re.compile(r"    (\w+): (.+(?:\n {8,}.+)*)")
 """One entry of a docstring's *Attributes*, after ``inspect.cleandoc``."""
 
 
 def core_schema_of(cls: type[Any], handler: Any) -> CoreSchema:
-    """Build what pydantic validates and writes a model by.
+    """Build the schema by which pydantic validates and writes a model.
 
     Args:
-        handler: Pydantic's, which knows the schemas of other classes.
+        handler: Pydantic's handler, which returns the schemas of other classes.
     """
 
     def read(data: Any, _: Any) -> Any:
@@ -85,9 +85,9 @@ def core_schema_of(cls: type[Any], handler: Any) -> CoreSchema:
         if isinstance(value, cls):
             return value.to_dict()
         # Pydantic then tries the next member of a union, or warns.
-        raise PydanticSerializationUnexpectedValue(f"is not of the type {cls.__name__}")
+        raise PydanticSerializationUnexpectedValue(f"must be an instance of {cls.__name__}")
 
-    # Its name is part of the place of an error in a union.
+    # The function's name is part of an error's location in a union.
     read.__name__ = cls.__name__
     return core_schema.no_info_wrap_validator_function(
         read,
@@ -98,7 +98,7 @@ def core_schema_of(cls: type[Any], handler: Any) -> CoreSchema:
 
 
 def json_schema_of(cls: type[Any], schema: CoreSchema, handler: Any) -> dict[str, Any]:
-    """Let pydantic write the JSON schema, and add the descriptions of the class."""
+    """Return pydantic's JSON schema with the descriptions of the class."""
     found: dict[str, Any] = handler(schema)
     model = handler.resolve_ref_schema(found)
     model["title"] = cls.__name__
@@ -136,12 +136,12 @@ def _error_of(problem: Problem, data: Any) -> InitErrorDetails:
 def _location_of(field: str) -> Location:
     return tuple(
         found[0] if found[1] is None else ast.literal_eval(found[1])
-        for found in _PLACE.finditer(field)
+        for found in _STEP.finditer(field)
     )
 
 
 def _at(location: Location, data: Any) -> Any:
-    """Return what stands at a place; of what is missing, what it is missing in."""
+    """Return the data at a location, or the data around it if it is missing."""
     for step in location:
         try:
             data = data[step]
@@ -151,7 +151,7 @@ def _at(location: Location, data: Any) -> Any:
 
 
 def _schema_of_fields(cls: type[Any], handler: Any) -> CoreSchema:
-    """Describe the data of a model: which keys there are, and what they hold."""
+    """Return the schema of a model's data: its keys and their types."""
     types = get_type_hints(cls)
     fields = {}
     if (kind := kind_of(cls)) is not None:
@@ -159,8 +159,8 @@ def _schema_of_fields(cls: type[Any], handler: Any) -> CoreSchema:
             core_schema.literal_schema([kind]), required=True
         )
     for name in derived_of(cls):
-        given = get_type_hints(getattr(cls, name).fget)["return"]
-        fields[name] = core_schema.typed_dict_field(_schema_of(given, handler), required=False)
+        hint = get_type_hints(getattr(cls, name).fget)["return"]
+        fields[name] = core_schema.typed_dict_field(_schema_of(hint, handler), required=False)
     for field in attrs.fields(cls):
         fields[field.name] = core_schema.typed_dict_field(
             _schema_of(types[field.name], handler), required=field.default is attrs.NOTHING
@@ -169,7 +169,7 @@ def _schema_of_fields(cls: type[Any], handler: Any) -> CoreSchema:
 
 
 def _schema_of(annotation: Any, handler: Any) -> CoreSchema:
-    """Describe what a type is written as."""
+    """Return the schema of the data to which a type is converted."""
     if annotation is Any or annotation == PlainData:
         return core_schema.any_schema()
     if isinstance(annotation, NewType):
@@ -192,7 +192,7 @@ _SCALARS: Final[tuple[tuple[tuple[type, ...], Callable[[], CoreSchema]], ...]] =
     ((datetime,), core_schema.datetime_schema),
     ((str, PurePath, Decimal), core_schema.str_schema),
 )
-"""What scalars are written as; a bool, which is an int too, goes first."""
+"""The schemas of scalars; bool is first, because it is a subclass of int."""
 
 
 def _schema_of_generic(annotation: Any, handler: Any) -> CoreSchema:
@@ -226,21 +226,23 @@ def _schema_of_union(annotation: Any, handler: Any) -> CoreSchema:
 
 
 def _descriptions_of(cls: type[Any]) -> dict[str, str]:
-    """Describe the fields: in the docstring's words, and in what their data is."""
-    said: dict[str, str] = {}
+    """Return the descriptions of the fields, from the docstring and the form of their data."""
+    documented: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         _, _, attributes = inspect.cleandoc(base.__doc__ or "").partition("\nAttributes:\n")
-        said.update(_ATTRIBUTE.findall(attributes.partition("\n\n")[0]))
+        documented.update(_ATTRIBUTE.findall(attributes.partition("\n\n")[0]))
     types = get_type_hints(cls)
     texts = {
-        field.name: " ".join([said.get(field.name, ""), *_forms_of(types[field.name])]).strip()
+        field.name: " ".join(
+            [documented.get(field.name, ""), *_forms_of(types[field.name])]
+        ).strip()
         for field in attrs.fields(cls)
     }
     return {name: _plainly(text) for name, text in texts.items() if text}
 
 
 def _forms_of(annotation: Any) -> Iterator[str]:
-    """Say what a number stands for in data, where Python has a type for it."""
+    """Yield the meaning of a number in the data, if Python has a type for it."""
     for each in (annotation, *get_args(annotation)):
         if each is timedelta:
             yield "In seconds."
@@ -249,7 +251,7 @@ def _forms_of(annotation: Any) -> Iterator[str]:
 
 
 def _plainly(text: str) -> str:
-    """Write a docstring as Markdown, in one line."""
+    """Return a docstring as Markdown in one line."""
     return " ".join(text.replace("``", "`").split())
 
 

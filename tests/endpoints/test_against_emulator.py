@@ -26,7 +26,7 @@ DAY = timedelta(days=1)
 
 
 async def test_list_is_created_and_listed() -> None:
-    """A new list has the given name, nobody in it, and the code that was returned."""
+    """A new list has the given name, no contacts, and the returned code."""
     async with connected() as bench:
         sn = await bench.nl.contacts.create_list("VIP會員名單")
 
@@ -74,7 +74,7 @@ async def test_file_is_uploaded_and_imported(tmp_path: Path, grouped: bool, as_p
 async def test_rejected_rows_can_be_fetched(tmp_path: Path) -> None:
     """An import with bad rows says how many, and where they are."""
     async with connected() as bench:
-        import_sn = await bench.nl.contacts.import_text(csv_of(2) + "nobody,誰\n")
+        import_sn = await bench.nl.contacts.import_text(csv_of(2) + "no-address,誰\n")
         await bench.clock.sleep(60)
         result = await bench.nl.contacts.get_import(import_sn)
 
@@ -129,7 +129,7 @@ async def test_scheduled_campaign_waits_for_its_time() -> None:
 
 
 async def test_report_is_exported_and_downloaded(tmp_path: Path) -> None:
-    """There are no links before the export; after it, each can be fetched without the key."""
+    """No links exist before the export; after it, each file is downloaded without the key."""
     async with connected() as bench:
         sn = await bench.send()
         before = await bench.nl.reports.get_links(sn)
@@ -149,7 +149,7 @@ async def test_report_is_exported_and_downloaded(tmp_path: Path) -> None:
 
 
 async def test_observer_is_told_the_code_first() -> None:
-    """Whoever wants to store the code is awaited with it before the call returns."""
+    """An observer that stores the code is awaited before the call returns."""
     observer = RecordingObserver()
 
     async with connected() as bench:
@@ -169,7 +169,7 @@ async def test_observer_is_told_the_code_first() -> None:
 
 @pytest.mark.parametrize("removal_from", ["list", "account"])
 async def test_contacts_are_removed_by_a_filter(removal_from: str) -> None:
-    """Removal from the account forgets that somebody left, and an import brings him back (T63)."""
+    """Removal from the account forgets an unsubscription, and an import adds the contact (T63)."""
     async with connected(profile="vendor-2026") as bench:
         bench.emulator.switch(removal_from=removal_from)
         sn = await bench.make_list()
@@ -187,7 +187,7 @@ async def test_contacts_are_removed_by_a_filter(removal_from: str) -> None:
 
 @pytest.mark.parametrize("is_test", [False, True])
 async def test_campaign_is_sent_once_to_an_upload(is_test: bool) -> None:
-    """Nothing is sent before the upload, and nobody is kept after it (T122, T123)."""
+    """Nothing is sent before the upload, and no contact is stored after it (T122, T123)."""
     async with connected(profile="vendor-2026") as bench:
         campaigns = bench.nl.campaigns
         if is_test:

@@ -81,7 +81,7 @@ TAIPEI = timezone(timedelta(hours=8))
 
 
 class _NoOffset(tzinfo):
-    """A zone that knows no offset, so that its times are naive all the same."""
+    """A zone without an offset, so its times are naive."""
 
     def utcoffset(self, when: datetime | None) -> timedelta | None:
         return None
@@ -188,7 +188,7 @@ async def test_bad_webhook_is_refused(url: Any, rule: str) -> None:
 
 
 async def test_campaign_without_list_is_refused() -> None:
-    """A campaign to nobody is not sent."""
+    """A campaign without recipients is not sent."""
     async with scripted() as script:
         async with refused(script.wire, ("lists", "required")):
             await script.nl.campaigns.submit(CAMPAIGN)
@@ -206,7 +206,7 @@ async def test_everything_wrong_with_a_campaign_is_said_at_once() -> None:
 
 
 async def test_each_kind_goes_to_its_own_endpoint() -> None:
-    """A test that is given as a campaign, or the other way, is no request that the API knows."""
+    """A test passed as a campaign, or a campaign passed as a test, is refused."""
     lists = [ListSn("a")]
     as_campaign: Any = with_lists(AB_TESTS[0], lists)
     as_test: Any = with_lists(CAMPAIGN, lists)
@@ -218,7 +218,7 @@ async def test_each_kind_goes_to_its_own_endpoint() -> None:
 
 
 async def test_campaign_that_is_sent_once_is_judged_as_it_is_made() -> None:
-    """It goes to what is uploaded next, hence to no list; its schedule is that of a submit."""
+    """It must have no list, because its contacts are uploaded; its schedule is checked."""
     lists = [ListSn("a")]
     as_campaign: Any = AB_TESTS[0]
     as_test: Any = CAMPAIGN
@@ -266,7 +266,7 @@ EVENTS: dict[str, tuple[tuple[Any, ...], Rules]] = {
     "no script": ((" ", TRIGGER, people(1)), [("workflow", "required")]),
     "two lines": (("a\nb", TRIGGER, people(1)), [("workflow", "one-line")]),
     "a word": (("script", "TRIGGER", people(1)), [("event", "type")]),
-    "nobody": (("script", TRIGGER, []), [("recipients", "required")]),
+    "no recipients": (("script", TRIGGER, []), [("recipients", "required")]),
     "101": (("script", TRIGGER, people(101)), [("recipients", "too-many")]),
     "text": (("script", TRIGGER, "a@example.com"), [("recipients", "type")]),
     "one": (("script", TRIGGER, people(1)[0]), [("recipients", "type")]),
@@ -310,7 +310,7 @@ REMOVALS: list[tuple[Any, Any, tuple[str, str]]] = [
 async def test_removal_is_confirmed_for_what_it_does(
     operator: Any, confirm: Any, expected: tuple[str, str]
 ) -> None:
-    """Who is removed, those that match or all others, is said twice (T63)."""
+    """The caller must confirm whether matching or all other contacts are removed (T63)."""
     where = ContactFilter("MAIL_ADDRESS", operator, "a@example.com")
     async with scripted() as script, refused(script.wire, expected):
         await script.nl.contacts.remove_contacts(ListSn("a"), where, confirm=confirm)

@@ -1,4 +1,4 @@
-"""What cannot be uploaded, or changes meanwhile, is not imported; nor is anything half there."""
+"""A source that cannot be uploaded, or changes during the upload, is not imported."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ CHANGES: dict[str, Change] = {
 async def test_file_that_changes_before_it_is_opened_is_not_imported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is no longer the one that was looked at is refused; nothing is imported."""
+    """A file that was replaced after its check is refused, and nothing is imported."""
     file = _write(tmp_path / "a.csv", csv_of(200).encode())
     pieces = FileBody.pieces
 

@@ -221,7 +221,7 @@ async def test_example_of_a_refusal_is_understood(status: str, source: str | Non
     ],
 )
 async def test_throttle_text_means_rate_limited(reply: Reply) -> None:
-    """The throttle's text counts whatever the status, and so does the status alone (T06)."""
+    """The throttle's text counts with any status, and the status counts with any text (T06)."""
     for operation, call in CALLS.items():
         async with scripted(reply, retry=ONCE, profile=profile_of(operation)) as script:
             with pytest.raises(RateLimited) as caught:

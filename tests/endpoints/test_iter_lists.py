@@ -1,4 +1,4 @@
-"""Going through all lists, whatever the server makes of pages."""
+"""Iterating over all lists, with any behaviour of the server's pages."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ BEFORE_FIRST = [
 
 @pytest.mark.parametrize("before", BEFORE_FIRST, ids=["empty", "refused", "refused-in-words"])
 async def test_pages_may_count_from_1(before: Reply) -> None:
-    """A page 0 that is empty or refused is none; all from 1 on are read, and read twice (T58)."""
+    """If page 0 is empty or refused, all pages from 1 are read twice (T58)."""
     one, two = page(0, 1), page(2)
     async with scripted(before, one, two, page(), one, two) as script:
         codes = await codes_of(script)
@@ -146,7 +146,7 @@ async def test_pages_may_count_from_1(before: Reply) -> None:
 
 @pytest.mark.parametrize("before", BEFORE_FIRST, ids=["empty", "refused", "refused-in-words"])
 async def test_no_list_at_all_costs_one_more_page(before: Reply) -> None:
-    """Page 1 says whether there is none, or pages count from 1."""
+    """Page 1 decides whether the account has no lists, or its pages count from 1."""
     async with scripted(before, page()) as script:
         codes = await codes_of(script)
 
@@ -176,7 +176,7 @@ PAST_THE_END = [
 
 @pytest.mark.parametrize("end", PAST_THE_END, ids=str)
 async def test_page_past_the_end_may_be_refused(end: list[Reply]) -> None:
-    """After a short page, one that is refused or null is none; what may be chance, twice (T60)."""
+    """After a short page, a refused or null page means the end; accidents are tried twice (T60)."""
     async with scripted(page(*range(7)), *end) as script:
         codes = await codes_of(script)
 
@@ -242,7 +242,7 @@ async def test_lists_without_names_are_not_searched_for_one() -> None:
 
 
 async def test_lists_of_one_name_alone() -> None:
-    """A row of another name may be as bad as it likes; one that may be meant is an error."""
+    """A bad row with another name is ignored; a bad row with the wanted name is an error."""
     rows = [{"sn": "list-1", "name": "會員"}, {"name": "別的"}, {"sn": "list-2", "name": 412}]
     replies = [Reply(rows), page()]
     async with scripted(

@@ -1,4 +1,4 @@
-"""The eleven endpoints of the vendor's notes: each request as it goes out, each answer read."""
+"""The eleven endpoints of the vendor's notes: each request on the wire, and each answer."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ async def test_what_reads_or_stops_is_repeated(failure: Reply | Exception) -> No
 
 @pytest.mark.parametrize("failure", LOST, ids=FAILURES[:2])
 async def test_what_may_send_twice_is_never_repeated(failure: Reply | Exception) -> None:
-    """A second ``once`` or event may send a second mail; a removal may take in others by then."""
+    """A second ``once`` or event can send a second mail; a second removal can remove others."""
     for operation, call in NEVER_REPEATED.items():
         async with scripted(failure, profile="vendor-2026") as script:
             with pytest.raises(OutcomeUnknown):
@@ -313,7 +313,7 @@ async def test_deletion_says_whether_an_earlier_attempt_was_lost() -> None:
 
 
 async def test_recipients_are_uploaded_as_they_are(tmp_path: Path) -> None:
-    """A file or its content goes to the ticket's URL by one PUT, and a ticket of its own kind."""
+    """A file or its content is sent to the URL of a matching ticket by one PUT."""
     file = tmp_path / "members.csv"
     file.write_bytes(csv_of(2).encode())
     async with connected(profile="vendor-2026") as bench:
@@ -341,7 +341,7 @@ async def test_recipients_are_uploaded_as_they_are(tmp_path: Path) -> None:
 async def test_upload_that_may_have_arrived_is_never_repeated(
     fault: str, error: type[Exception] | None
 ) -> None:
-    """A second upload may send a second time; what was not sent did not arrive (T123)."""
+    """A second upload can send a second time; only an unsent attempt is repeated (T123)."""
     async with connected(profile="vendor-2026") as bench:
         ticket = await bench.nl.campaigns.submit_once(CAMPAIGN)
         getattr(bench.emulator, fault)("upload_once")

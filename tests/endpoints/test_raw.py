@@ -1,4 +1,4 @@
-"""A call of one's own: where it may lead, how it goes, and what it gives."""
+"""The caller's own requests: their destination, repetition and answer."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ async def test_every_wrong_argument_is_named(method: Any, repeat: Any, fields: l
 async def test_own_call_is_repeated_and_judged_as_all_others(
     repeat: Any, step: Step, error: type[Exception], sent: int
 ) -> None:
-    """Unless it is said to be a read, it goes out at most once; nobody knows what it does."""
+    """Without repeat="read" it is sent at most once, because its effect is unknown."""
     transport = Scripted(step)
 
     with pytest.raises(error) as caught:
@@ -280,7 +280,7 @@ async def test_doubt_names_the_request_without_its_query() -> None:
 
 
 async def test_doubt_about_a_get_shows_the_way_out() -> None:
-    """Whoever only reads may say so; the default does not know it."""
+    """A caller can declare that a request only reads; the default does not assume it."""
     client = make_client(Scripted(answer(404)))
 
     with pytest.raises(OutcomeUnknown, match='if it only reads, pass repeat="read"'):
@@ -296,7 +296,7 @@ async def test_refusal_of_a_list_names_what_it_can() -> None:
 
 
 async def test_success_of_an_own_call_says_nothing_about_the_key() -> None:
-    """An endpoint that we do not know may take any key: Forbidden is still looked into."""
+    """An unknown endpoint can require another key, so Forbidden is still examined."""
     forbidden = json_answer(403, {"message": "Forbidden"})
     transport = Scripted(json_answer(200, {}), forbidden, forbidden)
     client = make_client(transport)

@@ -1,4 +1,4 @@
-"""What the platform refuses arrives as the class that says what to do, with code and text."""
+"""A refusal is raised as its own class, with the platform's code and text."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def submit(**changes: Any) -> Refused:
 
 
 async def submit_too_long(bench: Bench, sn: ListSn) -> object:
-    """Send what is too long by the vendor's notes, which the documentation does not know."""
+    """Send a text that is too long by the vendor's notes, but not by the documentation."""
     return await bench.unchecked().campaigns.submit(
         attrs.evolve(CAMPAIGN, lists=[sn], subject="主" * 151)
     )
 
 
 async def submit_to_empty_list(bench: Bench, sn: ListSn) -> object:
-    """Send to a list that has nobody in it."""
-    return await submit(lists=[await bench.make_list(0, "nobody")])(bench, sn)
+    """Send to a list without contacts."""
+    return await submit(lists=[await bench.make_list(0, "empty")])(bench, sn)
 
 
 async def submit_without_balance(bench: Bench, sn: ListSn) -> object:
@@ -94,7 +94,7 @@ REFUSALS: dict[str, tuple[Refused, int, type[APIError]]] = {
     "text too large": (import_too_much, 40010, APIError),
     "unverified": (submit(sender=Sender("a", "unverified@a.tw")), 40011, SenderNotVerified),
     "no balance": (submit_without_balance, 40012, InsufficientBalance),
-    "nobody": (submit_to_empty_list, 40013, APIError),
+    "empty list": (submit_to_empty_list, 40013, APIError),
     "bad content": (submit(html="<!-- 40014 -->"), 40014, APIError),
     "no balance for the test": (ab_test_without_balance, 40017, InsufficientBalance),
     "too late": (submit_too_late, 40019, APIError),
@@ -106,7 +106,7 @@ REFUSALS: dict[str, tuple[Refused, int, type[APIError]]] = {
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", REFUSALS)
 async def test_refusal_arrives_with_code_and_text(name: str) -> None:
-    """The class says what to do; the text is the platform's own, in English and 中文."""
+    """The class decides what the caller can do; the text is the platform's, in English and 中文."""
     call, code, error = REFUSALS[name]
     async with connected(switches=Switches(vendor_limits=True)) as bench:
         sn = await bench.make_list(5)

@@ -1,4 +1,4 @@
-"""Whatever the documentation leaves open is understood, or refused loudly (docs/platform.md)."""
+"""All undocumented behaviour is handled or raises an error (docs/platform.md)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def exported(**switches: Any) -> AsyncIterator[tuple[Bench, CampaignSn]]:
 
 @pytest.mark.parametrize("reuse", ["same", "any", "refused"])
 async def test_upload_that_lost_its_reply_is_repeated(reuse: str) -> None:
-    """Where the URL takes the bytes again, the import succeeds; else the refusal is said (T22)."""
+    """If the URL accepts the bytes again, the import succeeds; otherwise it raises (T22)."""
     async with switched(upload_reuse=reuse) as bench:
         ticket = await bench.nl.contacts.start_file_import()
         bench.emulator.lose_reply_to("upload")
