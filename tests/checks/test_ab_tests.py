@@ -46,7 +46,7 @@ def test_subjects_are_compared(a: str, b: str, expected: list[object]) -> None:
     ],
 )
 def test_preheaders_are_compared(a: str | None, b: str | None, expected: list[object]) -> None:
-    """They are seen beside the subject; where one is missing, it may have been forgotten."""
+    """Recipients see preheaders next to the subject; a single missing one is probably forgotten."""
     assert rules_of(subject_test("Sale", "SALE", preheader_a=a, preheader_b=b)) == expected
 
 
@@ -135,7 +135,7 @@ def test_messages_show_the_numbers() -> None:
 
 
 def test_one_recipient_is_spelt_as_one() -> None:
-    """A number of one has a noun of one, and no share helps a test of one."""
+    """One recipient is written in the singular, and no share makes such a test possible."""
     small = finding_of("small-test", subject_test(), recipients=20)
     too_small = finding_of("test-too-small", subject_test(), recipients=1)
 

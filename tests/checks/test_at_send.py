@@ -18,7 +18,7 @@ def test_campaign_for_now_may_go() -> None:
 
 
 def test_campaign_for_the_future_may_go() -> None:
-    """No lead is asked for beyond what the platform documents."""
+    """Only the documented lead is required."""
     campaign = Campaign(**CAMPAIGN, schedule=SendAt(START + timedelta(seconds=1)))
 
     assert problems_at_send(campaign, START) == ()

@@ -1,4 +1,4 @@
-"""Tags that swallow what follows them are found, and what is meant is not."""
+"""Tags that hide the text after them are reported, and correct tags are not."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_what_is_meant_so_is_not_found(body: str) -> None:
 
 
 def test_finding_has_the_lines_and_the_begin_of_the_tags() -> None:
-    """The message shows what to look for, and says what to do."""
+    """The message quotes the tag and has a way out."""
     body = '<a href="https://shop.example/a>x</a>\n<p class="x">b</p>\n\n<td>x</td<td>'
 
     finding = finding_of(BROKEN, campaign(html=html(body)))

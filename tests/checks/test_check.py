@@ -119,7 +119,7 @@ def test_columns_may_come_from_anything_that_yields_names() -> None:
 
 
 def test_text_of_many_lines_in_no_message() -> None:
-    """Whatever the campaign holds, a message has one line."""
+    """Every message has one line, for any content of the campaign."""
     mailing = campaign(html=html("<a href='/x\ny'>x</a> {{a\nb}} ${c\nd}"))
 
     report = check_campaign(mailing, columns=COLUMNS)
@@ -142,7 +142,7 @@ def test_text_of_many_lines_in_no_message() -> None:
     ],
 )
 def test_bad_argument_is_refused(argument: dict[str, Any], field: str, rule: str) -> None:
-    """An argument that is not what it should be is no fault of the campaign."""
+    """A wrong argument raises an error; it is not a finding about the campaign."""
     with pytest.raises(InvalidRequest) as caught:
         check_campaign(campaign(), **argument)
 
@@ -150,7 +150,7 @@ def test_bad_argument_is_refused(argument: dict[str, Any], field: str, rule: str
 
 
 def test_everything_wrong_with_the_arguments_is_said_at_once() -> None:
-    """What is no campaign is refused like the rest."""
+    """A value that is not a campaign is refused like the other arguments."""
     body: Any = {"form": {}}
 
     with pytest.raises(InvalidRequest) as caught:

@@ -71,13 +71,13 @@ def test_placeholder_with_tags_between_its_signs_is_found(body: str) -> None:
         "https://a.example/?q=%24%7B",
     ],
 )
-def test_what_nobody_reads_as_a_placeholder_is_left_alone(body: str) -> None:
-    """An amount and a brace are none, and neither is what nobody sees."""
+def test_text_that_is_not_a_placeholder_is_accepted(body: str) -> None:
+    """An amount, a brace or an invisible text is not a placeholder."""
     assert rules_of(campaign(html=html(body)), columns=COLUMNS) == []
 
 
-def test_placeholder_that_is_seen_is_judged_once() -> None:
-    """The platform sees where it begins and ends, so it is for the other rules."""
+def test_placeholder_that_the_platform_finds_is_reported_once() -> None:
+    """The platform finds its begin and end, so only the other rule reports it."""
     assert rules_of(campaign(html=html("${<b>NAME</b>}")), columns=COLUMNS) == [SPLIT]
     assert finding_of("malformed-placeholder", campaign(html=html("${<b>NAME</b>}"))).count == 1
 
@@ -115,7 +115,7 @@ def test_subject_and_lines_are_looked_at() -> None:
 
 
 def test_message_stays_short_and_in_one_line() -> None:
-    """Whatever stands in the tags."""
+    """The contents of the tags do not matter."""
     style = "x\n" * 200
     body = f"$<b style='{style}'>{{{'y' * 70}}} &#36;&#123;{'&#65;' * 60}&#125;"
 

@@ -86,7 +86,7 @@ def test_end_of_the_text_is_no_open_tag(end: str) -> None:
     ],
 )
 def test_mail_without_text_is_found(body: str, is_found: bool) -> None:
-    """Images may be blocked, and their text is no text of the mail."""
+    """The text of images does not count, because images can be blocked."""
     text = f"<html><head><meta charset=utf-8><title>主旨</title></head><body>{body}</body></html>"
 
     expected = [("warning", "no-text", "html", None)] if is_found else []
@@ -193,7 +193,7 @@ def test_images_without_alt_are_counted() -> None:
     ],
 )
 def test_footer_of_its_own_is_noted(body: str, expected: list[object]) -> None:
-    """The platform adds a footer, so that a second one is worth a look."""
+    """The platform adds a footer, so a second footer is reported."""
     assert rules_of(campaign(html=html(body))) == expected
 
 

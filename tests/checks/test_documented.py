@@ -19,7 +19,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "checks.md"
     ("name", "rules"), [("contact", CONTACT_RULES), ("campaign", CAMPAIGN_RULES)]
 )
 def test_page_prints_the_rules(name: str, rules: tuple[RuleInfo, ...]) -> None:
-    """Each rule stands in the table with its level and what it finds."""
+    """The page lists each rule with its level and text."""
     page = DOCUMENT.read_text(encoding="utf-8")
 
     [printed] = re.findall(rf"<!-- {name} rules -->\n(.*?)\n<!-- end -->", page, re.DOTALL)

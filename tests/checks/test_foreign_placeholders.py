@@ -73,7 +73,7 @@ FOREIGN = ("warning", "foreign-placeholder", "html", 2)
     ],
 )
 def test_syntax_of_other_products_is_found(body: str) -> None:
-    """It would go out as it stands, to everybody."""
+    """All recipients would see the unreplaced placeholder."""
     assert rules_of(campaign(html=html(body)), columns=COLUMNS) == [FOREIGN]
 
 
@@ -101,7 +101,7 @@ def test_syntax_of_other_products_is_found(body: str) -> None:
     ],
 )
 def test_marks_of_code_around_a_known_name_are_found(body: str) -> None:
-    """Nobody writes these around the name of a column, or a name that all products have."""
+    """These are not around the name of a column or a common name."""
     assert rules_of(campaign(html=html(body)), columns=COLUMNS) == [FOREIGN]
 
 
@@ -223,7 +223,7 @@ def test_sender_and_tracking_are_looked_at(field: str, text: str) -> None:
 
 @pytest.mark.parametrize("value", ["edm-name-01", "[VIP]", "2027_%E6%98%A5", "20%off%", "NAME"])
 def test_value_of_tracking_is_left_alone(value: str) -> None:
-    """A label or an escape in it is no placeholder."""
+    """A label or an escape in the value is not a placeholder."""
     assert rules_of(with_text("ga.campaign", value), columns=(*COLUMNS, "VIP")) == []
 
 
@@ -261,7 +261,7 @@ def test_time_grows_with_the_length(unit: str) -> None:
     ],
 )
 def test_ordinary_text_is_left_alone(body: str) -> None:
-    """A percent sign or a bracket is no placeholder by itself."""
+    """A percent sign or a bracket alone is not a placeholder."""
     assert rules_of(campaign(html=html(body)), columns=COLUMNS) == []
 
 
@@ -306,7 +306,7 @@ def test_line_is_that_of_the_text() -> None:
 
 
 def test_column_is_suggested_without_the_tags() -> None:
-    """What an editor has put inside is no part of the name."""
+    """Tags that an editor has put inside do not belong to the name."""
     finding = finding_of(
         "foreign-placeholder", campaign(html=html("{{<b>city</b>}}")), columns=COLUMNS
     )

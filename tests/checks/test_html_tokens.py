@@ -160,7 +160,7 @@ def test_tags_are_read_as_a_browser_reads_them(
     ],
 )
 def test_element_that_holds_text_only_ends_at_its_end_tag(source: str, content: str) -> None:
-    """There is no markup inside; a script in a script's comment has an end tag of its own."""
+    """These elements contain no markup; a script in a script's comment has its own end tag."""
     name = source[1:].lower().partition(">")[0].rstrip("/")
 
     assert read(source) == [start(name), text(content), end(name)]
@@ -194,7 +194,7 @@ def test_what_is_open_at_the_end_is_said(source: str, before: list[tuple[Any, ..
     ],
 )
 def test_references_in_text_are_resolved(source: str, expected: str) -> None:
-    """Old names need no semicolon, and a number that is no character's is one mark."""
+    """Old names need no semicolon, and a number without a character gives one mark."""
     assert read(source) == [text(expected)]
     assert read(f"<title>{source}</title>")[1] == text(expected)
 
@@ -287,7 +287,7 @@ def test_faulty_markup_is_read_as_the_oracle_reads_it(source: str) -> None:
     ids=["openings", "signs", "ends"],
 )
 def test_time_grows_with_the_length(before: str, marks: tuple[str, ...]) -> None:
-    """A mark that is there a hundred thousand times is not looked for anew from each."""
+    """The time grows linearly, even if a mark occurs a hundred thousand times."""
     for mark in marks:
         source = before + mark * (200_000 // len(mark))
 

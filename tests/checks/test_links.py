@@ -89,7 +89,7 @@ WARNING_RULES = {
     ("url", "rule"), [(url, rule) for rule, urls in WARNING_RULES.items() for url in urls]
 )
 def test_link_that_leads_nowhere_is_found(url: str, rule: str) -> None:
-    """From a mail there is no page to be relative to, and no machine of the author's."""
+    """A mail has no page for relative links, and is not on the author's machine."""
     body = f'<a href="{url}">x</a>'
 
     assert rules_of(campaign(html=html(body))) == [("warning", rule, "html", 2)]
@@ -134,7 +134,7 @@ def test_link_that_leads_nowhere_is_found(url: str, rule: str) -> None:
     ],
 )
 def test_link_that_leads_somewhere_is_left_alone(url: str) -> None:
-    """What a mail program can open, or may open once it is filled in, is fine."""
+    """A link is fine if a mail program can open it, perhaps after placeholders are replaced."""
     places = '<a id="place"></a><a name="other"></a><i id="100%"></i><i id="50%"></i>'
     body = f'<a href="{url}">x</a>{places}'
 
@@ -191,7 +191,7 @@ def test_stray_character_in_the_path_of_an_image_is_found(body: str) -> None:
 
 
 def test_stray_character_is_shown() -> None:
-    """What nobody sees is written out in the message."""
+    """The message shows invisible characters as escapes."""
     body = '<a href="https://a.example/\u200bsale\u3000x\u3164">x</a>'
 
     message = finding_of("bad-link", campaign(html=html(body))).message
@@ -263,7 +263,7 @@ def test_markup_for_outlook_alone_is_left_alone(content: str) -> None:
 
 
 def test_place_that_only_outlook_has_is_a_place() -> None:
-    """A link within the mail is not said to lead nowhere where it leads somewhere."""
+    """A link to an anchor in the mail is not reported if the anchor exists."""
     body = '<a href="#x">x</a><!--[if mso]><a name="x"></a><![endif]-->'
 
     assert rules_of(campaign(html=html(body))) == []
@@ -289,7 +289,7 @@ def test_placeholder_of_another_product_is_no_path(url: str) -> None:
     [("＄｛URL｝", "full-width-placeholder"), ("%24%7BURL%7D", "encoded-placeholder")],
 )
 def test_placeholder_that_is_spoilt_is_no_path(url: str, rule: str) -> None:
-    """What was meant to be a whole link is no relative one."""
+    """A misspelt absolute link is not reported as a relative link."""
     found = rules_of(campaign(html=html(f'<a href="{url}">x</a>')))
 
     assert [each for _, each, _, _ in found] == [rule]
@@ -330,7 +330,7 @@ def test_three_links_are_all_shown() -> None:
 
 
 def test_long_link_is_shortened() -> None:
-    """A message stays readable whatever the link."""
+    """A message stays readable with any link."""
     body = f'<a href="/{"x" * 9_000}">x</a>'
 
     assert len(finding_of("relative-link", campaign(html=html(body))).message) < 250

@@ -43,7 +43,7 @@ def test_value_that_a_link_carries_whole_is_fine(value: str) -> None:
     "body", [LINK, '<a href="HTTP://a.example">x</a>', '<a href="${LINK}">x</a>']
 )
 def test_link_can_be_tracked(body: str) -> None:
-    """A link of the web is there, or may come with the contact."""
+    """The body has a web link, or a placeholder that can become one."""
     assert rules_of(campaign(ga=GA, html=html(body))) == []
 
 

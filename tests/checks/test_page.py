@@ -57,7 +57,7 @@ def test_time_grows_with_the_length_where_nothing_is_closed(piece: str) -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", DENSE)
 def test_time_grows_with_the_length_where_all_is_full_of_marks(piece: str) -> None:
-    """Whatever a rule looks for may be there tens of thousands of times."""
+    """A page can contain any fault tens of thousands of times."""
     text = "x" + piece * (FIVE_MB // 25 // len(piece))
 
     report = check_campaign(campaign(html=text), columns=COLUMNS, now=NOW)
@@ -97,7 +97,7 @@ def test_endless_character_reference_is_read(text: str) -> None:
 
 
 def test_first_of_two_attributes_counts() -> None:
-    """A browser takes the first, whatever comes later."""
+    """A browser uses the first attribute, and ignores later ones."""
     [tag] = parse_page("html", "<p ID=a id=b hidden>").tags
 
     assert tag.attributes == {"id": "a", "hidden": ""}
@@ -122,7 +122,7 @@ def test_what_a_frame_or_a_form_holds_is_no_markup() -> None:
 
 
 def test_faulty_tag_is_hidden_like_a_comment() -> None:
-    """It is no comment for Outlook either, even if it looks like one."""
+    """Outlook does not read it as a conditional comment, although it is similar."""
     page = parse_page("html", "<![if {{a}}]>b<? {{c}}\n?><!{{d}}></ {{e}}>")
 
     assert page.source == "<!>b<\n><!></>"
@@ -130,7 +130,7 @@ def test_faulty_tag_is_hidden_like_a_comment() -> None:
 
 
 def test_content_of_a_comment_for_outlook_is_read_by_itself() -> None:
-    """What one comment leaves open does not swallow the next, nor the mail."""
+    """An open tag in a comment hides neither the next comment nor the mail."""
     page = parse_page(
         "html",
         "<!--[if mso]><p a='><![endif]-->\n<!--[if mso]><b c=d>e&amp;f\n<i>g<style>h</style>"
@@ -145,7 +145,7 @@ def test_content_of_a_comment_for_outlook_is_read_by_itself() -> None:
 
 
 def test_source_keeps_the_lines_of_what_is_left_out() -> None:
-    """A placeholder is looked for where the recipients see it, and found in its own line."""
+    """A placeholder is searched for in visible text, and reported with its line."""
     page = parse_page(
         "html", "1<!--\n2-->\n3<script>\n4\r\n5</script>6<!--[if mso]>\n7<![endif]-->8<!---->9"
     )

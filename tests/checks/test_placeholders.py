@@ -69,7 +69,7 @@ IN_URL = ("note", "placeholder-in-url", "html", 2)
     ],
 )
 def test_placeholder_is_judged(body: str, expected: list[object]) -> None:
-    """Each name is looked up as it stands, where recipients see it."""
+    """Each visible placeholder is compared with the columns by its exact name."""
     found = rules_of(campaign(html=html(body)), columns=COLUMNS)
 
     assert found == expected
@@ -134,7 +134,7 @@ def test_near_miss_is_suggested(name: str, meant: str) -> None:
 
 
 def test_message_says_what_is_there_and_the_way_out() -> None:
-    """Where nothing is near, the column is to be added or the placeholder taken out."""
+    """Without a similar column, the way out is to add the column or remove the placeholder."""
     finding = finding_of("unknown-placeholder", campaign(subject="${XYZ}"), columns=COLUMNS)
 
     assert finding.message.startswith("has ${XYZ}, ")
@@ -149,7 +149,7 @@ def test_message_says_what_is_there_and_the_way_out() -> None:
     ],
 )
 def test_invisible_character_in_a_name_is_written_out(name: str) -> None:
-    """A message that shows the same text twice helps nobody."""
+    """A message shows the difference between two names that look the same."""
     [finding] = check_campaign(campaign(subject=f"${{{name}}}"), columns=COLUMNS)
 
     assert f"has ${{{name.encode('unicode_escape').decode()}}}, " in finding.message
@@ -234,7 +234,7 @@ def test_many_lines_are_counted_and_the_first_named() -> None:
 
 
 def test_long_name_is_shortened() -> None:
-    """A message stays readable whatever the campaign holds."""
+    """A message stays readable with any content of the campaign."""
     finding = finding_of(
         "unknown-placeholder", campaign(subject="${" + "x" * 190 + "}"), columns=COLUMNS
     )
@@ -263,7 +263,7 @@ def test_preheader_is_judged_as_a_subject_is(text: str) -> None:
 
 
 def test_placeholder_in_a_preheader_is_noted() -> None:
-    """One that a column fills passes with a note, since nothing is described of preheaders."""
+    """A known placeholder gets only a note, because preheaders are not documented."""
     mailing = campaign(preheader="${NAME}，${CITY}")
 
     assert rules_of(mailing, columns=COLUMNS) == [
@@ -281,7 +281,7 @@ def test_placeholder_in_a_preheader_is_noted() -> None:
 )
 @pytest.mark.parametrize("text", ["${NAME}", "${X", "＄｛NAME｝", "%24%7BNAME%7D", "&#36;{NAME}"])
 def test_sender_and_tracking_take_no_placeholder(field: str, rule: str, text: str) -> None:
-    """None is described to be replaced there, and it goes out as it stands."""
+    """The platform does not describe placeholders in these fields."""
     mailing = with_text(field, text)
 
     others = {"ga-value", "markup"}

@@ -25,7 +25,7 @@ TOLD = ("note", "send-time", FIELD, None)
     ],
 )
 def test_bad_time_is_found(lead: timedelta, level: str, rule: str) -> None:
-    """A time that has passed is an error; one that is near or far is worth a look."""
+    """A past time is an error; a near or far time is a warning."""
     mailing = campaign(schedule=SendAt(NOW + lead))
 
     assert rules_of(mailing, now=NOW) == [(level, rule, FIELD, None), TOLD]

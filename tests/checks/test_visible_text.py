@@ -143,7 +143,7 @@ def test_message_quotes_the_fault(text: str, rule: str, shown: str) -> None:
     ],
 )
 def test_damage_of_a_body_is_found(body: str, rule: str) -> None:
-    """What is seen of the HTML, or asked for by it, is looked at once it is resolved."""
+    """Visible texts and URLs of the HTML are checked after their references are resolved."""
     assert set(rules_of(campaign(html=html(body)))) == {("warning", rule, "html", 2)}
 
 

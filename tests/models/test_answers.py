@@ -87,7 +87,7 @@ def test_state_is_text() -> None:
 def test_state_of_a_campaign_is_final_only_if_it_is_known_to_be(
     word: str, is_final: bool, is_success: bool, is_failure: bool
 ) -> None:
-    """An unknown state is not final: a campaign must not be called failed that may go out."""
+    """An unknown state is not final, because the campaign can still be sent."""
     state = CampaignState(word)
 
     assert (state.is_final, state.is_success, state.is_failure) == (
@@ -217,7 +217,7 @@ def test_known_code_is_explained_in_both_languages(code: int) -> None:
     ],
 )
 def test_refused_preheader_has_its_way_out(code: int, about: list[str], is_advised: bool) -> None:
-    """A platform that does not know the field takes the campaign without it."""
+    """A platform that does not support the field accepts the campaign without it."""
     said = describe_code(code, about)
 
     assert said.startswith(f"{ERROR_TEXTS[code].english} ({ERROR_TEXTS[code].chinese}): ")
@@ -238,7 +238,7 @@ def test_unknown_code_is_named() -> None:
 
 
 def test_rich_sees_what_repr_shows() -> None:
-    """Rich walks attrs classes by their fields, unless a class with its own repr tells it too."""
+    """Rich prints the fields of attrs classes, unless the class has ``__rich_repr__``."""
     for module in pkgutil.walk_packages(newsleopard_async.__path__, "newsleopard_async."):
         if module.name.startswith("newsleopard_async.cli.__main__"):
             continue

@@ -1,4 +1,4 @@
-"""Whom an event of automation is for, and what became of it."""
+"""The recipients of an automation event, and its outcome."""
 
 from __future__ import annotations
 

@@ -271,5 +271,5 @@ def test_campaign_is_a_value(campaign: Campaign, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("schedule", [SendNow(), SendAt(START)])
 def test_either_schedule_is_taken(schedule: SendNow | SendAt) -> None:
-    """Whether the time is in the future is no business of the constructor."""
+    """The constructor does not check whether the time is in the future."""
     assert Campaign(**CAMPAIGN, schedule=schedule).schedule == schedule

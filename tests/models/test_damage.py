@@ -105,11 +105,11 @@ def test_invisible_characters_are_taken_out() -> None:
     "text", ["👨\u200d👩", "❤\ufe0f", "❤\ufe0f\u200d🔥", "1\ufe0f\u20e3", "©\ufe0f"]
 )
 def test_joiner_of_emoji_hides_nothing(text: str) -> None:
-    """What joins two emoji, or chooses how one looks, is seen by its effect."""
+    """A character that joins emoji or chooses their style is visible by its effect."""
     assert damage.HIDDEN.search(text) is None
 
 
 @pytest.mark.parametrize("text", ["a\ufe0f", "a\ufe0f\u200d", "王\u200d明", "👨\u200b", "\u200d"])
 def test_joiner_elsewhere_is_hidden(text: str) -> None:
-    """Beside a letter it is seen by nobody."""
+    """Next to a letter, the character is invisible."""
     assert damage.HIDDEN.search(text)

@@ -38,7 +38,7 @@ def test_place_is_told_in_words(
 
 
 def test_message_gets_its_lines_once() -> None:
-    """Whoever reads the problem of an error finds the place, and not twice."""
+    """The problem of an error contains the lines once."""
     placed = Finding(level="error", rule="x", message="is bad", field="html", line=2, places=(2,))
 
     assert str(placed.as_problem()) == "html: is bad (line 2)"
@@ -59,7 +59,7 @@ def test_report_sorts_findings_by_what_to_do() -> None:
 
 
 def test_report_reads_as_lines() -> None:
-    """A line a finding, and a word where there is none."""
+    """One line per finding, or a short text without findings."""
     assert str(CheckReport(findings=(ERROR, NOTE))).splitlines() == [str(ERROR), str(NOTE)]
     assert str(CheckReport()) == "nothing was found"
 

@@ -89,7 +89,7 @@ def test_time_that_names_no_instant_is_refused(
 
 
 def test_time_that_comes_twice_is_taken_as_it_is_marked() -> None:
-    """When the clocks go back, ``fold`` says which of the two is meant."""
+    """When the clocks are set back, ``fold`` selects one of the two times."""
     zone = ZoneInfo("America/New_York")
     first = SendAt(datetime(2027, 11, 7, 1, 30, tzinfo=zone))
     second = SendAt(datetime(2027, 11, 7, 1, 30, tzinfo=zone, fold=1))

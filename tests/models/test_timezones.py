@@ -73,7 +73,7 @@ def test_zone_is_found_by_name(name: str, timezone: Timezone) -> None:
     [("Asia/Kuching", "listed"), ("+08:00", "listed"), ("8", "listed"), (8, "type")],
 )
 def test_offset_or_unlisted_zone_is_refused(name: str, rule: str) -> None:
-    """An offset is no zone: the platform's 8 is Sydney."""
+    """An offset is not a zone: the platform's 8 is Sydney."""
     with pytest.raises(InvalidRequest) as caught:
         Timezone.of(name)
 
