@@ -248,7 +248,7 @@ def test_all_problems_of_the_data_are_reported() -> None:
     found = {(problem.field, problem.message) for problem in caught.value.problems}
     assert ("subject", "is missing; add the key") in found
     assert ("name", "must be text") in found
-    assert ("data", "has unknown keys: secret") in found
+    assert ("data", "has unknown keys: secret; remove them") in found
     assert {"sender.name", "sender.address"} <= {field for field, _ in found}
 
 

@@ -136,7 +136,8 @@ def _explain(error: BaseException) -> str:
         case KeyError():
             return "is missing; add the key"
         case ForbiddenExtraKeysError():
-            return f"has unknown keys: {', '.join(sorted(map(str, error.extra_fields)))}"
+            names = ", ".join(sorted(map(str, error.extra_fields)))
+            return f"has unknown keys: {names}; remove them"
         case _PlainTypeError():
             return str(error)
         case _:
