@@ -85,7 +85,7 @@ def test_form_that_runs_a_script_is_found_as_both(body: str) -> None:
 
 
 def test_forms_are_found_together() -> None:
-    """The fields of a form are no finding each."""
+    """A form with several fields is one finding."""
     finding = finding_of("form", campaign(html=html("<form>\n<input>\n<input></form>")))
 
     assert (finding.count, finding.places) == (3, (2, 3, 4))
