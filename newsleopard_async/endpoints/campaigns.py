@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
-from typing import Final, cast
+from typing import Final
 
 import attrs
 
@@ -23,7 +23,7 @@ from newsleopard_async.models import (
     SenderTest,
     SubjectTest,
 )
-from newsleopard_async.models.codes import check_code, problems_of_code
+from newsleopard_async.models.codes import check_code, problems_of_code, unique_codes
 from newsleopard_async.models.validation import problems_of_type, raise_problems, wrong_type
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.body import open_body
@@ -33,7 +33,7 @@ from newsleopard_async.transport.request import Request, decode_nothing, path
 from newsleopard_async.transport.storage import Storage
 from newsleopard_async.transport.wire import answers, later_answers, requests
 
-__all__ = ["MOST_CODES", "Campaigns", "as_codes", "problems_of_codes"]
+__all__ = ["MOST_CODES", "Campaigns", "problems_of_codes"]
 
 MOST_CODES: Final = 50
 """Campaigns in one request. Chosen: far below any likely limit; the notes have none (T131)."""
@@ -229,7 +229,7 @@ class Campaigns:
             NotOffered: this account or platform has no such endpoint; delete in the console.
         Source: DELETE /v1/campaign/normal; notes 2026 (T127, T128)
         """
-        codes = as_codes(campaign_sns)
+        codes = unique_codes(campaign_sns)
         raise_problems(problems_of_codes("campaign_sns", codes))
         result = await self._api.result(
             Request(
@@ -280,14 +280,6 @@ class Campaigns:
             look_for=f"for the campaign {campaign.name!r}",
         )
         return await self._api.call(request, observer=observer)
-
-
-def as_codes(codes: Iterable[CampaignSn]) -> tuple[CampaignSn, ...]:
-    """Return codes without duplicates; another type is unchanged, so that the check reports it."""
-    if isinstance(codes, (str, bytes)) or not isinstance(codes, Iterable):
-        return cast("tuple[CampaignSn, ...]", codes)
-    several = tuple(codes)
-    return tuple(each for place, each in enumerate(several) if each not in several[:place])
 
 
 def problems_of_codes(field: str, codes: object) -> Iterator[Problem]:

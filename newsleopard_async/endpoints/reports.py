@@ -10,13 +10,13 @@ from typing import Final
 import attrs
 
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.endpoints.campaigns import as_codes, problems_of_codes
+from newsleopard_async.endpoints.campaigns import problems_of_codes
 from newsleopard_async.endpoints.contacts import webhook_body
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.files import AnyPath, as_path
 from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignMetrics, CampaignSn, ReportLink, SentCampaign
-from newsleopard_async.models.codes import check_code
+from newsleopard_async.models.codes import check_code, unique_codes
 from newsleopard_async.models.validation import problems_of_time, raise_problems
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.repeating import Kind
@@ -141,7 +141,7 @@ class Reports:
             NotOffered: this account or platform has no such endpoint; export the report.
         Source: POST /v1/report/campaigns/metrics; notes 2026 (T130, T131)
         """
-        codes = as_codes(campaign_sns)
+        codes = unique_codes(campaign_sns)
         raise_problems(problems_of_codes("campaign_sns", codes))
         return await self._api.call(
             Request(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.codes import ListSn, problems_of_code
+from newsleopard_async.models.codes import ListSn, problems_of_code, unique_codes
 from newsleopard_async.models.schedule import Schedule, SendAt, SendNow
 from newsleopard_async.models.validation import (
     problems_of_address,
@@ -81,17 +81,6 @@ def show_length(html: object) -> str:
     return f"<{len(html)} characters>" if isinstance(html, str) else repr(html)
 
 
-def _unique(codes: Iterable[ListSn]) -> tuple[ListSn, ...]:
-    """Return the codes in order, without duplicates.
-
-    A value of another type is returned unchanged, so that the check reports it.
-    """
-    if isinstance(codes, (str, bytes)) or not isinstance(codes, Iterable):
-        return cast("tuple[ListSn, ...]", codes)
-    given = tuple(codes)
-    return tuple(code for place, code in enumerate(given) if code not in given[:place])
-
-
 @attrs.frozen(kw_only=True)
 class BaseMailing(OfAKind):
     """Fields and checks that a campaign shares with the A/B tests.
@@ -106,8 +95,8 @@ class BaseMailing(OfAKind):
     """
 
     name: str
-    lists: tuple[ListSn, ...] = attrs.field(default=(), converter=_unique)
-    exclude_lists: tuple[ListSn, ...] = attrs.field(default=(), converter=_unique)
+    lists: tuple[ListSn, ...] = attrs.field(default=(), converter=unique_codes)
+    exclude_lists: tuple[ListSn, ...] = attrs.field(default=(), converter=unique_codes)
     schedule: Schedule = attrs.field(factory=SendNow)
     ga: GoogleAnalytics | None = None
     footer: FooterLanguage = FooterLanguage.CHINESE

@@ -7,8 +7,8 @@ anything is sent. Source: T12 and T16.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import ClassVar, Final, NewType
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Final, NewType, TypeVar, cast
 
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.validation import problems_of_encoding, raise_problems, wrong_type
@@ -23,6 +23,7 @@ __all__ = [
     "check_list_code",
     "is_code",
     "problems_of_code",
+    "unique_codes",
 ]
 
 ListSn = NewType("ListSn", str)
@@ -102,6 +103,20 @@ def check_list_code(field: str, value: object) -> None:
         InvalidRequest: as for ``check_code``, or it is one of ``RESERVED_LIST_CODES``.
     """
     raise_problems(problems_of_code(field, value, reserved=True))
+
+
+T = TypeVar("T", bound=str)
+
+
+def unique_codes(codes: Iterable[T]) -> tuple[T, ...]:
+    """Return the codes in order, without duplicates.
+
+    A value of another type is returned unchanged, so that the check reports it.
+    """
+    if isinstance(codes, (str, bytes)) or not isinstance(codes, Iterable):
+        return cast("tuple[T, ...]", codes)
+    several = tuple(codes)
+    return tuple(code for place, code in enumerate(several) if code not in several[:place])
 
 
 class Token(str):

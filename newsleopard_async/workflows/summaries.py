@@ -8,11 +8,11 @@ from typing import Final
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.endpoints.campaigns import MOST_CODES, as_codes, problems_of_codes
+from newsleopard_async.endpoints.campaigns import MOST_CODES, problems_of_codes
 from newsleopard_async.errors import APIError, DeadlineExceeded, InvalidRequest, NotOffered, Problem
 from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignMetrics, CampaignSn, Polling
-from newsleopard_async.models.codes import problems_of_code
+from newsleopard_async.models.codes import problems_of_code, unique_codes
 from newsleopard_async.models.metrics import CampaignSummary
 from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.temporary import private_folder
@@ -68,7 +68,7 @@ async def summarize(
         StorageError: a report file could not be downloaded.
     Source: POST /v1/report/campaigns/metrics; notes 2026
     """
-    codes = as_codes(campaign_sns)
+    codes = unique_codes(campaign_sns)
     raise_problems([*_problems_of_codes(codes), *problems_of_polling(polling)])
     async with running(
         nl,
