@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.waves import EVENT_TYPES
 from newsleopard_async.emulator.sandbox import queries
+from newsleopard_async.emulator.sandbox.slices import catch_up
 
 __all__ = ["ChangeNotifier", "TooManyListeners", "event_stream"]
 
@@ -75,7 +76,7 @@ class ChangeNotifier:
         begin = time.monotonic()
         if begin - self._caught_up_at >= POLL_S:
             self._caught_up_at = begin
-            self._now = await queries.catch_up(self._account)
+            self._now = await catch_up(self._account)
         if self._now is not None and begin - self._compared_at >= PAUSE_S / 2:
             self._compared_at = begin
             found = self._fingerprint(self._now)

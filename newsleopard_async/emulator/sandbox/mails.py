@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 
@@ -18,13 +18,10 @@ from newsleopard_async.emulator.platform.submission import Variant
 from newsleopard_async.emulator.platform.waves import READING_TYPES, Wave
 from newsleopard_async.emulator.sandbox.bodies import OutboxQuery
 from newsleopard_async.emulator.sandbox.eml import headers_of, text_of
+from newsleopard_async.emulator.sandbox.slices import Slices
 from newsleopard_async.emulator.sandbox.views import LookView, MailRow, MailsFound, MailView
 
-__all__ = ["Slices", "find_mails", "look_view", "mail_view"]
-
-T = TypeVar("T")
-Slices = Generator[None, None, T]
-"""A generator that yields after every few milliseconds of work, and returns its result."""
+__all__ = ["find_mails", "look_view", "mail_view"]
 
 SLICE: Final = 32
 """Chosen: 32 mails are rendered and searched in about 2 ms."""

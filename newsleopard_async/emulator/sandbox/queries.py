@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import anyio
-import anyio.lowlevel
 import attrs
 
-from newsleopard_async.emulator.http.app import catch_up_in_slices
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import ContactList
 from newsleopard_async.emulator.platform.clock import EmulatorClock
 from newsleopard_async.emulator.platform.gateway import RequestRecord
 from newsleopard_async.emulator.platform.imports import ImportJob
 from newsleopard_async.emulator.platform.webhooks import Delivery
+from newsleopard_async.emulator.sandbox.slices import Slices
 from newsleopard_async.emulator.sandbox.views import (
     AccountView,
     ClockView,
@@ -40,7 +36,6 @@ from newsleopard_async.emulator.sandbox.views import (
 
 __all__ = [
     "account_view",
-    "catch_up",
     "clock_view",
     "contact_view",
     "exclusions",
@@ -48,7 +43,6 @@ __all__ = [
     "find_requests",
     "import_view",
     "imports",
-    "in_slices",
     "list_row",
     "lists",
     "request_view",
@@ -56,59 +50,11 @@ __all__ = [
     "webhooks",
 ]
 
-T = TypeVar("T")
-
 _SLICE: Final = 4_096
 """Chosen: 4,096 addresses are searched in about 1 ms."""
 
 SHOWN_REJECTED: Final = 200
 """Chosen: 200 rows, as a sample; the download contains all rejected rows."""
-
-
-_RUNNING: Final[set[object]] = set()
-"""The running searches of all emulators of the process, because they share its event loop."""
-
-_REST: Final = 2
-"""Chosen: many concurrent searches use half of the time together.
-
-The other half remains for all other requests. Without it, each of them would wait for a slice of
-each search.
-"""
-
-
-async def in_slices(account: Account, work: Generator[None, None, T]) -> T:
-    """Run long work in slices, each under the lock, and let other tasks run between two slices.
-
-    If no other work runs, the next slice follows immediately. With more work, the pause after each
-    slice is longer.
-    """
-    with closing(work), _counted(work):
-        while True:
-            begin = time.monotonic()
-            with account.lock:
-                try:
-                    next(work)
-                except StopIteration as done:
-                    result: T = done.value
-                    return result
-            rest = _REST * (len(_RUNNING) - 1) * (time.monotonic() - begin)
-            await (anyio.sleep(rest) if rest > 0 else anyio.lowlevel.checkpoint())
-
-
-@contextmanager
-def _counted(work: object) -> Iterator[None]:
-    _RUNNING.add(work)
-    try:
-        yield
-    finally:
-        _RUNNING.discard(work)
-
-
-async def catch_up(account: Account) -> datetime:
-    """Process all that is due, in slices, and return the emulator's time."""
-    await catch_up_in_slices(account)
-    with account.lock:
-        return account.present()
 
 
 def clock_view(account: Account) -> ClockView:
@@ -189,7 +135,7 @@ def find_contacts(
     list_sn: str | None = None,
     limit: int = 50,
     after: str | None = None,
-) -> Generator[None, None, ContactsFound]:
+) -> Slices[ContactsFound]:
     """Search contacts by a part of their address, in slices. The caller holds the lock.
 
     Raises:

@@ -10,9 +10,10 @@ from typing import Any
 import attrs
 import pytest
 
-from newsleopard_async.emulator.sandbox import mails, queries
+from newsleopard_async.emulator.sandbox import mails
 from newsleopard_async.emulator.sandbox.eml import encode_eml, headers_of
 from newsleopard_async.emulator.sandbox.mails import mail_view
+from newsleopard_async.emulator.sandbox.slices import in_slices
 from newsleopard_async.emulator.sandbox.views import MailRow, MailView
 from tests.emulator.api import BODY
 from tests.emulator.sandbox.world import World, filled
@@ -119,7 +120,7 @@ async def test_events_agree_with_the_counts() -> None:
 
 async def view(world: World, name: str) -> MailView:
     """Return the view of one mail."""
-    return await queries.in_slices(world.account, mail_view(world.account, name, await world.now()))
+    return await in_slices(world.account, mail_view(world.account, name, await world.now()))
 
 
 async def test_mail_of_a_test_shows_both_variants() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from newsleopard_async.emulator.emulator import account_of
 from newsleopard_async.emulator.sandbox import campaigns, queries
+from newsleopard_async.emulator.sandbox.slices import catch_up, in_slices
 from newsleopard_async.emulator.sandbox.views import ContactRow
 from tests.emulator.api import Api, make
 from tests.emulator.sandbox.control_api import ControlApi
@@ -27,7 +28,7 @@ async def test_reason_of_a_rejected_row_is_in_its_column() -> None:
     csv = "EMAIL,NAME,CITY\nabsent,A,Taipei\nshort@example.com,B\nlong@example.com,C,Taipei,1,2\n"
     import_sn = await api.import_text(csv)
     clock.advance(60)
-    await queries.catch_up(account)
+    await catch_up(account)
 
     seen = queries.import_view(account, import_sn)
 
@@ -47,12 +48,12 @@ async def test_pages_contain_each_contact_one_time() -> None:
     await world.now()
 
     async def every(list_sn: str | None) -> list[ContactRow]:
-        found = await queries.in_slices(
+        found = await in_slices(
             world.account, queries.find_contacts(world.account, list_sn=list_sn, limit=7)
         )
         contacts = [*found.contacts]
         while found.next is not None:
-            found = await queries.in_slices(
+            found = await in_slices(
                 world.account,
                 queries.find_contacts(world.account, list_sn=list_sn, limit=7, after=found.next),
             )
@@ -68,7 +69,7 @@ async def test_contact_is_found_by_a_part_of_its_address() -> None:
     """Upper and lower case are the same."""
     world = await filled()
 
-    found = await queries.in_slices(world.account, queries.find_contacts(world.account, text="U3"))
+    found = await in_slices(world.account, queries.find_contacts(world.account, text="U3"))
 
     assert [each.email for each in found.contacts][:3] == [
         *("u3@example.com", "u30@example.com", "u31@example.com")
@@ -91,7 +92,7 @@ async def test_many_searches_do_not_block_other_requests() -> None:
 
     async with anyio.create_task_group() as tasks:
         for number in range(len(slices)):
-            tasks.start_soon(queries.in_slices, account, search(number))
+            tasks.start_soon(in_slices, account, search(number))
         while not all(slices):
             await anyio.lowlevel.checkpoint()
         before = sum(slices)
@@ -112,7 +113,7 @@ async def test_single_search_does_not_pause(monkeypatch: pytest.MonkeyPatch) -> 
 
     with monkeypatch.context() as patch:
         patch.delattr(anyio, "sleep")
-        assert await queries.in_slices(account, search()) == "found"
+        assert await in_slices(account, search()) == "found"
 
 
 async def test_contact_with_a_slash_in_its_address_has_a_path() -> None:

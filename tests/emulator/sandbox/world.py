@@ -6,9 +6,9 @@ from datetime import datetime
 
 from newsleopard_async.emulator.emulator import account_of
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.sandbox import queries
 from newsleopard_async.emulator.sandbox.bodies import OutboxQuery
 from newsleopard_async.emulator.sandbox.mails import find_mails
+from newsleopard_async.emulator.sandbox.slices import catch_up, in_slices
 from newsleopard_async.emulator.sandbox.views import MailsFound
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
 
@@ -26,12 +26,12 @@ class World:
 
     async def now(self) -> datetime:
         """Process all that is due, and return the emulator's time."""
-        return await queries.catch_up(self.account)
+        return await catch_up(self.account)
 
     async def mails(self, **wanted: object) -> MailsFound:
         """Search mails."""
         found = find_mails(self.account, OutboxQuery(**wanted), await self.now())  # type: ignore[arg-type]  # as the test says
-        return await queries.in_slices(self.account, found)
+        return await in_slices(self.account, found)
 
 
 async def filled() -> World:

@@ -22,6 +22,7 @@ from newsleopard_async.emulator.sandbox.control.endpoint import (
     ControlRequest,
     Endpoint,
 )
+from newsleopard_async.emulator.sandbox.slices import in_slices
 from newsleopard_async.emulator.sandbox.views import (
     ContactsFound,
     ContactView,
@@ -59,7 +60,7 @@ async def _contacts(context: ControlContext, request: ControlRequest) -> Contact
     await context.catch_up()
     query: dict[str, Any] = attrs.asdict(request.query)
     found = queries.find_contacts(context.account, list_sn=request.path.get("sn"), **query)
-    return await queries.in_slices(context.account, found)
+    return await in_slices(context.account, found)
 
 
 async def _contact(context: ControlContext, request: ControlRequest) -> ContactView:

@@ -11,9 +11,9 @@ from starlette.requests import Request
 
 from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.sandbox import queries
 from newsleopard_async.emulator.sandbox.bodies import EmptyQuery
 from newsleopard_async.emulator.sandbox.events import ChangeNotifier
+from newsleopard_async.emulator.sandbox.slices import catch_up
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["Conflict", "ControlContext", "ControlRequest", "Endpoint", "Method"]
@@ -48,7 +48,7 @@ class ControlContext:
 
     async def catch_up(self) -> datetime:
         """Process all that is due, in slices, and return the emulator's time."""
-        return await queries.catch_up(self.account)
+        return await catch_up(self.account)
 
 
 @attrs.frozen(kw_only=True)

@@ -29,6 +29,7 @@ from newsleopard_async.emulator.sandbox.control.endpoint import (
 )
 from newsleopard_async.emulator.sandbox.eml import encode_eml
 from newsleopard_async.emulator.sandbox.mails import find_mails, mail_view
+from newsleopard_async.emulator.sandbox.slices import in_slices
 from newsleopard_async.emulator.sandbox.views import (
     CampaignRow,
     CampaignView,
@@ -44,13 +45,13 @@ __all__ = ["ENDPOINTS", "FRAME_HEADERS", "framed"]
 async def _outbox(context: ControlContext, request: ControlRequest) -> MailsFound:
     now = await context.catch_up()
     found = find_mails(context.account, request.query, now)
-    return await queries.in_slices(context.account, found)
+    return await in_slices(context.account, found)
 
 
 async def _mail(context: ControlContext, request: ControlRequest) -> MailView:
     now = await context.catch_up()
     found = mail_view(context.account, request.path["id"], now)
-    return await queries.in_slices(context.account, found)
+    return await in_slices(context.account, found)
 
 
 async def _mail_html(context: ControlContext, request: ControlRequest) -> Response:

@@ -27,6 +27,7 @@ from newsleopard_async.emulator.sandbox.page.translations import (
     language_of,
     translator,
 )
+from newsleopard_async.emulator.sandbox.slices import catch_up
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["CONTENT_SECURITY_POLICY", "environment", "page_routes"]
@@ -125,7 +126,7 @@ class _Pages:
         """Return an endpoint that answers with the page of a screen, or with a 404 page."""
 
         async def endpoint(request: Request) -> Response:
-            now = await queries.catch_up(self._account)
+            now = await catch_up(self._account)
             try:
                 content, status = await screen(self._account, request), 200
             except LookupError as error:

@@ -14,6 +14,7 @@ from newsleopard_async.emulator.platform.gateway import OPERATIONS
 from newsleopard_async.emulator.sandbox import campaigns, mails, queries
 from newsleopard_async.emulator.sandbox.bodies import OutboxQuery
 from newsleopard_async.emulator.sandbox.page import labels
+from newsleopard_async.emulator.sandbox.slices import in_slices
 from newsleopard_async.emulator.sandbox.views import MailsFound
 
 __all__ = ["SCREENS", "Screen", "ScreenContent"]
@@ -50,7 +51,7 @@ async def overview(account: Account, request: Request) -> ScreenContent:
     del request
     now = account.present()
     latest = OutboxQuery(limit=SHOWN_LATEST)
-    found = await queries.in_slices(account, mails.find_mails(account, latest, now))
+    found = await in_slices(account, mails.find_mails(account, latest, now))
     return ScreenContent(
         "overview.html",
         "overview",
@@ -66,7 +67,7 @@ async def mail_list(account: Account, request: Request) -> ScreenContent:
     """Show mails, by a search and filters."""
     now = account.present()
     search = _filter_of(request)
-    found = await queries.in_slices(account, mails.find_mails(account, search, now))
+    found = await in_slices(account, mails.find_mails(account, search, now))
     values = {
         "found": found,
         "search": search,
@@ -106,11 +107,11 @@ async def one_mail(account: Account, request: Request) -> ScreenContent:
     """Show one mail, with links to its neighbours."""
     now = account.present()
     name = request.path_params["id"]
-    mail = await queries.in_slices(account, mails.mail_view(account, name, now))
+    mail = await in_slices(account, mails.mail_view(account, name, now))
 
     async def neighbours(*, is_oldest_first: bool) -> MailsFound:
         search = _filter_of(request, after=name, limit=1, is_oldest_first=is_oldest_first)
-        return await queries.in_slices(account, mails.find_mails(account, search, now))
+        return await in_slices(account, mails.find_mails(account, search, now))
 
     newer = (await neighbours(is_oldest_first=True)).mails
     older = (await neighbours(is_oldest_first=False)).mails
@@ -173,7 +174,7 @@ async def _contacts(account: Account, request: Request, *, list_sn: str | None) 
     work = queries.find_contacts(
         account, text=query.get("q", ""), list_sn=list_sn, after=query.get("after") or None
     )
-    return {"found": await queries.in_slices(account, work), "now": account.present()}
+    return {"found": await in_slices(account, work), "now": account.present()}
 
 
 async def one_contact(account: Account, request: Request) -> ScreenContent:
@@ -181,7 +182,7 @@ async def one_contact(account: Account, request: Request) -> ScreenContent:
     now = account.present()
     contact = queries.contact_view(account, request.path_params["email"])
     to = OutboxQuery(to=contact.email, limit=SHOWN_MAILS_OF_CONTACT)
-    found = await queries.in_slices(account, mails.find_mails(account, to, now))
+    found = await in_slices(account, mails.find_mails(account, to, now))
     values = {
         "contact": contact,
         "now": now,
