@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 ControlAccess = Literal["loopback", "network", "off"]
-"""Who has access: this machine alone, any machine with the token, or no one."""
+"""The machines with access: only this one, also all those with the token, or none at all."""
 
 LEAST_TOKEN_CHARS: Final = 16
 """Chosen: 16 characters, which no attacker can guess over a network."""
@@ -42,8 +42,8 @@ class ControlOptions:
     """The access options of the page and the control API of a server.
 
     Attributes:
-        access: ``loopback`` for this machine alone; ``network`` for this machine and, with the
-            token, all others; ``off`` for no one.
+        access: ``loopback``: only this machine. ``network``: this machine, and others with the
+            token. ``off``: no machine.
         token: The secret that other machines must send, as ``Authorization: Bearer …`` or, one
             time, as ``/?token=…``; at least 16 characters.
         origins: Origins, such as ``https://app.example``, whose pages may use the control API.
@@ -172,15 +172,15 @@ class AccessMiddleware:
 
     def _check(self, scope: Scope, headers: Headers) -> Response | None:
         """Check a request. Return an answer if the app must not answer the request itself."""
-        shown = self._shown(scope, headers)
-        if not self._is_token(shown):
+        token_sent = self._token_of(scope, headers)
+        if not self._is_token(token_sent):
             self._check_host(headers)
         self._check_source(scope, headers)
         if scope["method"] == "OPTIONS":
             return _preflight()
-        self._check_peer(scope, headers, shown)
+        self._check_peer(scope, headers, token_sent)
         if _is_entry(scope):
-            return self._enter(shown)
+            return self._enter(token_sent)
         if scope["method"] not in READING:
             _check_change(headers)
         return None
@@ -195,19 +195,19 @@ class AccessMiddleware:
                 "Authorization: Bearer TOKEN), or start it with --public-url and that name.",
             )
 
-    def _is_token(self, shown: str | None) -> bool:
+    def _is_token(self, token_sent: str | None) -> bool:
         """Return whether a request has the token. Then its ``Host`` can be any name.
 
         A page of a rebound name does not have the token. It does not have the cookie either,
         because a browser sends the cookie only to the name at which the token was entered.
         """
         token = self._options.token
-        return token is not None and shown is not None and _is_same(shown, token)
+        return token is not None and token_sent is not None and _is_same(token_sent, token)
 
     def _check_source(self, scope: Scope, headers: Headers) -> None:
         """Refuse the requests of other web pages."""
         origin = headers.get("origin")
-        if origin is not None and not self._is_known(origin, headers):
+        if origin is not None and not self._is_allowed(origin, headers):
             raise AccessRefused(
                 403,
                 "A page of another origin must not use the control API; "
@@ -221,12 +221,12 @@ class AccessMiddleware:
                 "to allow more, start the emulator with --cors and the page's origin.",
             )
 
-    def _is_known(self, origin: str, headers: Headers) -> bool:
-        asked = headers.get("host", "").lower()
-        own = {f"http://{asked}", f"https://{asked}"}
+    def _is_allowed(self, origin: str, headers: Headers) -> bool:
+        host = headers.get("host", "").lower()
+        own = {f"http://{host}", f"https://{host}"}
         return origin.lower() in self._origins | own
 
-    def _check_peer(self, scope: Scope, headers: Headers, shown: str | None) -> None:
+    def _check_peer(self, scope: Scope, headers: Headers, token_sent: str | None) -> None:
         """Refuse a request from another machine that does not have the token."""
         is_here = _is_here(scope)
         is_proxied = any(name in headers for name in PROXY_HEADERS)
@@ -240,7 +240,7 @@ class AccessMiddleware:
                 "to use them from another machine, start the emulator with --control network and "
                 "a token.",
             )
-        if not self._is_token(shown):
+        if not self._is_token(token_sent):
             raise AccessRefused(
                 401,
                 "The emulator's token is missing or wrong; send Authorization: Bearer TOKEN, "
@@ -248,7 +248,7 @@ class AccessMiddleware:
                 (("www-authenticate", 'Bearer realm="emulator"'),),
             )
 
-    def _shown(self, scope: Scope, headers: Headers) -> str | None:
+    def _token_of(self, scope: Scope, headers: Headers) -> str | None:
         """Return the token of a request: from its URL, its header or its cookie."""
         if _is_entry(scope):
             return QueryParams(scope["query_string"])["token"]
@@ -263,12 +263,12 @@ class AccessMiddleware:
         digest = hashlib.sha256((self._options.token or "").encode()).hexdigest()
         return f"newsleopard_emulator_{digest[:8]}"
 
-    def _enter(self, shown: str | None) -> Response:
+    def _enter(self, token_sent: str | None) -> Response:
         """Store the token of a URL in a cookie, and redirect to the URL without the token."""
         answer = Response(status_code=303, headers={"location": "/"})
-        if shown is not None and self._is_token(shown):
+        if token_sent is not None and self._is_token(token_sent):
             answer.set_cookie(
-                self._cookie, shown, path="/", httponly=True, samesite="strict",
+                self._cookie, token_sent, path="/", httponly=True, samesite="strict",
                 secure=self._is_https,
             )  # fmt: skip
         return answer
@@ -323,9 +323,9 @@ def _is_navigation(scope: Scope, headers: Headers) -> bool:
     )
 
 
-def _is_same(shown: str, token: str) -> bool:
+def _is_same(token_sent: str, token: str) -> bool:
     """Compare two texts. The time does not depend on the number of equal characters."""
-    return hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode())
+    return hmac.compare_digest(token_sent.encode("utf-8", "replace"), token.encode())
 
 
 def _check_change(headers: Headers) -> None:
@@ -352,13 +352,13 @@ def _too_large() -> AccessRefused:
 
 def _limited(receive: Receive) -> Receive:
     """Raise AccessRefused as soon as more bytes than the limit have arrived."""
-    taken = 0
+    size = 0
 
     async def limited() -> Message:
-        nonlocal taken
+        nonlocal size
         message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > MOST_BODY_BYTES:
+        size += len(message.get("body", b""))
+        if size > MOST_BODY_BYTES:
             raise _too_large()
         return message
 

@@ -84,8 +84,8 @@ def set_fault(emulator: Emulator, body: FaultBody) -> None:
     method: Callable[..., None] = getattr(emulator, _METHODS[body.kind][0])
     try:
         method(body.operation, times=body.times, **arguments)
-    except ValueError as wrong:
-        raise BadInput((FieldProblem("operation", str(wrong)),)) from None
+    except ValueError as error:
+        raise BadInput((FieldProblem("operation", str(error)),)) from None
 
 
 def set_script(emulator: Emulator, body: ScriptBody) -> None:
@@ -146,7 +146,7 @@ def _kind(hint: Any) -> tuple[str, bool]:
 
 def switches(emulator: Emulator, at_start: Switches) -> tuple[SwitchView, ...]:
     """Show the switches, in the order of the documentation."""
-    current, says = emulator.switches, attributes_of(Switches)
+    current, descriptions = emulator.switches, attributes_of(Switches)
     return tuple(
         SwitchView(
             name=name,
@@ -155,7 +155,7 @@ def switches(emulator: Emulator, at_start: Switches) -> tuple[SwitchView, ...]:
             kind=kind,
             words=WORDS.get(name, ()),
             may_be_none=may_be_none,
-            says=says.get(name, ""),
+            says=descriptions.get(name, ""),
         )
         for name, (kind, may_be_none) in _kinds().items()
     )

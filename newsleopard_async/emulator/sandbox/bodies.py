@@ -140,8 +140,8 @@ class FaultBody:
     Attributes:
         kind: The fault. ``answer`` sends another answer, ``throttle`` refuses the request as too
             fast.
-        operation: Name of the operation; required, except for ``throttle``, which without it
-            applies to any operation.
+        operation: Name of the operation, which is required. Only a ``throttle`` can be without
+            it, and then applies to any operation.
         times: Number of requests that have the fault.
         seconds: Duration of a ``delay`` (required) or a ``hang`` (60 by default).
         status: HTTP status of an ``answer`` (500 by default) or a ``throttle`` (429 by default).

@@ -132,7 +132,7 @@ def _number(value: Any, kind: Any) -> float:
     raise ValueError("must be a number")
 
 
-def _moment(value: Any, kind: Any) -> datetime:
+def _time(value: Any, kind: Any) -> datetime:
     del kind
     try:
         found = datetime.fromisoformat(value) if type(value) is str else None
@@ -168,8 +168,8 @@ def _either(value: Any, kind: Any) -> Any:
         if each is not types.NoneType:
             try:
                 return IN.structure(value, each)
-            except ValueError as wrong:
-                messages.append(str(wrong))
+            except ValueError as error:
+                messages.append(str(error))
     raise ValueError(", or ".join(dict.fromkeys(messages)).replace("or must be", "or"))
 
 
@@ -190,7 +190,7 @@ def _is_sequence(kind: Any) -> bool:
 IN: Final = Converter(detailed_validation=False)
 for _kind, _hook in ((str, _text), (bool, _flag), (int, _whole), (float, _number)):
     IN.register_structure_hook(_kind, _hook)
-IN.register_structure_hook(datetime, _moment)
+IN.register_structure_hook(datetime, _time)
 IN.register_structure_hook_func(_is_words, _word)
 IN.register_structure_hook_func(_is_sequence, _sequence)
 IN.register_structure_hook_func(_is_union, _either)
@@ -227,16 +227,16 @@ def decode_object(kind: Any, data: Any) -> Any:
         if name in data:
             try:
                 values[name] = _checked(data[name], _hints(kind)[name], field)
-            except ValueError as wrong:
-                problems.append(FieldProblem(name, str(wrong)))
+            except ValueError as error:
+                problems.append(FieldProblem(name, str(error)))
         elif field.default is attrs.NOTHING:
             problems.append(FieldProblem(name, "is missing"))
     if problems:
         raise BadInput(tuple(problems))
     try:
         return kind(**values)
-    except ValueError as wrong:  # its message begins with the name of the field
-        raise BadInput((_problem_of(str(wrong), fields),)) from None
+    except ValueError as error:  # its message begins with the name of the field
+        raise BadInput((_problem_of(str(error), fields),)) from None
 
 
 def _checked(data: Any, hint: Any, field: attrs.Attribute[Any]) -> Any:
@@ -318,9 +318,9 @@ def decode_answer(kind: Any, data: Any) -> Any:
     """
     try:
         return BACK.structure(data, kind)
-    except (BaseValidationError, ValueError, TypeError, KeyError, AttributeError) as wrong:
+    except (BaseValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
         name = getattr(kind, "__name__", kind)
-        raise ValueError(f"the answer is not a {name}: {wrong!r}") from None
+        raise ValueError(f"the answer is not a {name}: {error!r}") from None
 
 
 # JSON Schema.
@@ -360,12 +360,12 @@ _SIMPLE: Final[Mapping[Any, Mapping[str, Any]]] = {
 
 
 def _object(kind: type, found: dict[str, Any], *, is_input: bool) -> dict[str, Any]:
-    fields, says = attrs.fields_dict(kind), attributes_of(kind)
+    fields, descriptions = attrs.fields_dict(kind), attributes_of(kind)
     properties = {
         name: {
             **schema_of(hint, found),
             **fields[name].metadata.get("limits", {}),
-            "description": says.get(name, ""),
+            "description": descriptions.get(name, ""),
         }
         for name, hint in _hints(kind).items()
     }
@@ -401,4 +401,4 @@ def _attributes_in(text: str) -> dict[str, str]:
     section = text.partition("Attributes:\n")[2].partition("\n\n")[0]
     entries = re.split(r"^    (?=\w+: )", section, flags=re.MULTILINE)
     pairs = (" ".join(entry.split()).partition(": ") for entry in entries if ": " in entry)
-    return {name: says.replace("``", "`") for name, _, says in pairs}
+    return {name: text.replace("``", "`") for name, _, text in pairs}

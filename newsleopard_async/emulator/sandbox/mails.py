@@ -200,7 +200,7 @@ def mail_id(campaign: Campaign, wave: int, index: int) -> str:
     return f"{campaign.sn}-{wave}-{index}"
 
 
-def _located(account: Account, name: str) -> tuple[Campaign, int, int]:
+def _locate(account: Account, name: str) -> tuple[Campaign, int, int]:
     """Find a mail by its id, even if it is not sent yet."""
     sn, _, rest = name.partition("-")
     numbers = rest.split("-")
@@ -217,7 +217,7 @@ def _is_number(text: str) -> bool:
 
 
 def _place_of(account: Account, name: str) -> _Place:
-    campaign, wave, index = _located(account, name)
+    campaign, wave, index = _locate(account, name)
     return campaign.waves[wave].sent_at(index), campaign.number, wave, index
 
 
@@ -227,7 +227,7 @@ def mail_view(account: Account, name: str, now: datetime) -> Slices[MailView]:
     Raises:
         LookupError: the mail does not exist, or is not sent yet.
     """
-    campaign, number, index = _located(account, name)
+    campaign, number, index = _locate(account, name)
     wave = campaign.waves[number]
     sent = _Sent(campaign, number, wave, wave.sent(now))
     if index >= sent.count:

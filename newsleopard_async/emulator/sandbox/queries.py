@@ -238,12 +238,12 @@ def import_view(account: Account, import_sn: str) -> ImportView:
         job = account.imports.jobs.get(import_sn)
         if job is None:
             raise LookupError(f"import {import_sn!r} does not exist; check the code")
-        columns, *rows = _rejected(job) or [()]
-        fitted = tuple(_fitted(row, len(columns)) for row in rows)
+        columns, *rows = _rejected_lines(job) or [()]
+        fitted = tuple(_fit(row, len(columns)) for row in rows)
         return ImportView(**_import_fields(job), rejected_columns=columns, rejected_rows=fitted)
 
 
-def _fitted(row: tuple[str, ...], width: int) -> tuple[str, ...]:
+def _fit(row: tuple[str, ...], width: int) -> tuple[str, ...]:
     """Return a rejected row with as many cells as there are columns, the last one with the reason.
 
     The surplus cells of a longer row are joined in the last cell before the reason.
@@ -256,7 +256,7 @@ def _fitted(row: tuple[str, ...], width: int) -> tuple[str, ...]:
     return (*kept, reason)
 
 
-def _rejected(job: ImportJob) -> list[tuple[str, ...]]:
+def _rejected_lines(job: ImportJob) -> list[tuple[str, ...]]:
     if job.result is None or job.result.rejected_file is None:
         return []
     file = io.TextIOWrapper(

@@ -451,7 +451,7 @@ class WebhookRow:
         url: URL of the receiver.
         at: Time at which it was due.
         body: The body, as JSON.
-        status: HTTP status of the receiver's answer; None if no answer came, or nothing was sent.
+        status: HTTP status of the receiver's answer; None without an answer.
         is_refused: The emulator is not allowed to send webhooks to this host, so nothing was sent.
     """
 

@@ -100,7 +100,7 @@ async def _clock(context: ControlContext, request: ControlRequest) -> ClockView:
     return queries.clock_view(context.account)
 
 
-async def _moved(context: ControlContext, move: Callable[[EmulatorClock], None]) -> ClockView:
+async def _move(context: ControlContext, move: Callable[[EmulatorClock], None]) -> ClockView:
     """Change the clock, and process all that is due after that."""
     clock = context.emulator.clock
     if not isinstance(clock, EmulatorClock):
@@ -116,11 +116,11 @@ async def _moved(context: ControlContext, move: Callable[[EmulatorClock], None])
 
 async def _hold(context: ControlContext, request: ControlRequest) -> ClockView:
     del request
-    return await _moved(context, lambda clock: clock.hold())
+    return await _move(context, lambda clock: clock.hold())
 
 
 async def _run(context: ControlContext, request: ControlRequest) -> ClockView:
-    return await _moved(context, lambda clock: clock.run(speed=request.body.speed))
+    return await _move(context, lambda clock: clock.run(speed=request.body.speed))
 
 
 async def _advance(context: ControlContext, request: ControlRequest) -> ClockView:
@@ -137,10 +137,10 @@ async def _advance(context: ControlContext, request: ControlRequest) -> ClockVie
             raise BadInput((FieldProblem("until", "is in the past; send a later time"),))
         try:
             clock.advance(seconds)
-        except ValueError as wrong:
-            raise BadInput((FieldProblem("until", str(wrong).partition(": ")[2]),)) from None
+        except ValueError as error:
+            raise BadInput((FieldProblem("until", str(error).partition(": ")[2]),)) from None
 
-    return await _moved(context, advance)
+    return await _move(context, advance)
 
 
 async def _faults(context: ControlContext, request: ControlRequest) -> tuple[FaultRow, ...]:

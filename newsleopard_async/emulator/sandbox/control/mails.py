@@ -106,10 +106,10 @@ def framed(html: str) -> str:
     The function replaces text, not the elements that a parser finds. So a browser cannot find the
     beginning of such a tag, even if the HTML around it is broken.
     """
-    return _WAY_OUT.sub('href="#" data-href', _TAG.sub(_replaced, html))
+    return _WAY_OUT.sub('href="#" data-href', _TAG.sub(_replacement, html))
 
 
-def _replaced(found: re.Match[str]) -> str:
+def _replacement(found: re.Match[str]) -> str:
     meta = _HARMLESS_META.match(found.string, found.start())
     is_harmless = meta is not None and "http-equiv" not in meta[0].lower()
     return found[0] if is_harmless else _VOID

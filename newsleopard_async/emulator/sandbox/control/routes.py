@@ -56,7 +56,7 @@ def control_routes(context: ControlContext) -> list[Route]:
 def _route(path: str, methods: Mapping[str, Endpoint], context: ControlContext) -> Route:
     async def answer(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        return await _answered(methods[method], context, request)
+        return await _answer(methods[method], context, request)
 
     # An address can contain a slash.
     pattern = PREFIX + path.replace("{email}", "{email:path}")
@@ -77,12 +77,12 @@ def _description(version: str) -> bytes:
     return encode(description(ENDPOINTS, version=version))
 
 
-async def _answered(endpoint: Endpoint, context: ControlContext, request: Request) -> Response:
+async def _answer(endpoint: Endpoint, context: ControlContext, request: Request) -> Response:
     """Answer a request, or refuse it with its problems."""
     try:
-        found = await endpoint.run(context, await _decoded(endpoint, request))
+        found = await endpoint.run(context, await _decode(endpoint, request))
     except (BadInput, Conflict, TooManyListeners, LookupError, ValueError) as error:
-        refused = _refused(error)
+        refused = _refusal_of(error)
         if refused is None:
             raise
         return refused
@@ -92,7 +92,7 @@ async def _answered(endpoint: Endpoint, context: ControlContext, request: Reques
     return Response(content, endpoint.status, media_type=None if not content else JSON_TYPE)
 
 
-def _refused(error: Exception) -> Response | None:
+def _refusal_of(error: Exception) -> Response | None:
     """Return the answer for an error of the caller; None for an error of this package."""
     if isinstance(error, BadInput):
         return error_response(400, _sentence(error), error.problems)
@@ -112,7 +112,7 @@ def _sentence(error: Exception) -> str:
     return text if text.endswith((".", "?")) else f"{text}."
 
 
-async def _decoded(endpoint: Endpoint, request: Request) -> ControlRequest:
+async def _decode(endpoint: Endpoint, request: Request) -> ControlRequest:
     data: Any = None
     body: Any = None
     if endpoint.body is not None:

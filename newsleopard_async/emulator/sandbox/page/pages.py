@@ -42,8 +42,8 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         *("base-uri 'none'", "frame-ancestors 'none'"),
     )
 )
-"""A page loads only files of its own server, has no inline scripts or styles, and no other page can
-frame it. So the content of a mail or a contact cannot run a script."""
+"""A page loads only files of its own server. Inline scripts and styles are forbidden, and other
+pages cannot frame it. So the content of a mail or a contact cannot run a script."""
 
 HEADERS: Final = {"content-security-policy": CONTENT_SECURITY_POLICY}
 """The headers of the page, in addition to those of ``AccessMiddleware``."""
@@ -132,11 +132,11 @@ class _Pages:
             except LookupError as error:
                 message = str(error.args[0]) if error.args else ""
                 content, status = ScreenContent("missing.html", "", {"message": message}), 404
-            return self._rendered(content, status, request, now)
+            return self._render(content, status, request, now)
 
         return endpoint
 
-    def _rendered(
+    def _render(
         self, content: ScreenContent, status: int, request: Request, now: datetime
     ) -> Response:
         language = language_of(request)
