@@ -127,7 +127,7 @@ class AttemptRunner:
             with anyio.move_on_after(_LAST_SAVE_S, shield=True):
                 if result is None or row is None:
                     # This worker leaves. Another one continues immediately.
-                    await self.ledger.go_on(attempt, is_asked_for=False)
+                    await self.ledger.enqueue_next(attempt, is_requested=False)
                 else:
                     # If it was saved just now, the second save changes nothing.
                     await self.ledger.save_result(attempt, row.account, result)

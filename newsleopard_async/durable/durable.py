@@ -373,7 +373,7 @@ class Durable:
         # A scheduled send, and a send that no worker has taken yet, stay as they are.
         is_due = (row.next_at or 0.0) <= SystemClock().now().timestamp()
         if row.state != "scheduled" or (is_due and row.record is not None):
-            await self._ledger.go_on(row.last, is_asked_for=True)
+            await self._ledger.enqueue_next(row.last, is_requested=True)
             await self._engine.cancel([row.last])
         return await self.status(send_key)
 

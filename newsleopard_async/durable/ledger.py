@@ -119,14 +119,14 @@ WHERE key = :key AND state NOT IN ('done', 'cancelled', 'abandoned')
     AND (attempt = :number OR :is_final = 1)
 """
 
-_CONTINUE: Final = """
+_ENQUEUE_NEXT: Final = """
 UPDATE newsleopard_sends
 SET attempt = attempt + 1, next_at = :now, updated_at = :now,
-    error = CASE WHEN :is_asked_for = 1 THEN NULL ELSE error END,
-    message = CASE WHEN :is_asked_for = 1 THEN '' ELSE message END,
+    error = CASE WHEN :is_requested = 1 THEN NULL ELSE error END,
+    message = CASE WHEN :is_requested = 1 THEN '' ELSE message END,
     state = CASE WHEN state = 'failed' THEN 'waiting' ELSE state END
 WHERE key = :key AND state NOT IN ('done', 'cancelled', 'abandoned') AND attempt = :number
-    AND (next_at IS NOT NULL OR :is_asked_for = 1)
+    AND (next_at IS NOT NULL OR :is_requested = 1)
 """
 
 _IS_LAST: Final = """
@@ -340,12 +340,8 @@ class Ledger:
                 "now": now,
             }
             _execute(connection, _INSERT if row is None else _REPLACE, **values)
-            self._enqueue(connection, SendAttempt(send.send_key, number), send.account, due - now)
-
-    def _enqueue(
-        self, connection: sa.Connection, attempt: SendAttempt, account: str, after_s: float
-    ) -> None:
-        self._engine.enqueue(connection, attempt, account=account, after_s=after_s)
+            attempt = SendAttempt(send.send_key, number)
+            self._engine.enqueue(connection, attempt, account=send.account, after_s=due - now)
 
     async def read(self, send_key: str) -> SendRow | None:
         """Return the row of a send, or None."""
@@ -385,29 +381,30 @@ class Ledger:
         is_saved = _execute(connection, _SAVE_RESULT, **values).rowcount == 1
         if is_saved and result.next_at is not None:
             following = SendAttempt(attempt.send_key, attempt.number + 1)
-            self._enqueue(connection, following, account, result.next_at - now)
+            after_s = result.next_at - now
+            self._engine.enqueue(connection, following, account=account, after_s=after_s)
 
-    async def go_on(self, attempt: SendAttempt, *, is_asked_for: bool) -> bool:
+    async def enqueue_next(self, attempt: SendAttempt, *, is_requested: bool) -> bool:
         """Enqueue the next attempt now, if this is the last one and the send has not ended.
 
         Args:
             attempt: The attempt.
-            is_asked_for: Whether a person requested it; then one follows even if none was due.
+            is_requested: Whether a person requested it; then one follows even if none was due.
         Returns: Whether an attempt was enqueued.
         """
-        work = partial(self._go_on, attempt, is_asked_for=is_asked_for)
+        work = partial(self._enqueue_next, attempt, is_requested=is_requested)
         return await self._database.run(work)
 
-    def _go_on(
-        self, attempt: SendAttempt, connection: sa.Connection, *, is_asked_for: bool
+    def _enqueue_next(
+        self, attempt: SendAttempt, connection: sa.Connection, *, is_requested: bool
     ) -> bool:
         key = key_to_text(attempt.send_key)
         values = {"key": key, "number": attempt.number, "now": time.time()}
-        done = _execute(connection, _CONTINUE, **values, is_asked_for=int(is_asked_for))
+        done = _execute(connection, _ENQUEUE_NEXT, **values, is_requested=int(is_requested))
         if done.rowcount == 0:
             return False
         [row] = _fetch([key], connection)
-        self._enqueue(connection, row.last, row.account, 0.0)
+        self._engine.enqueue(connection, row.last, account=row.account, after_s=0.0)
         return True
 
     async def overdue(self, by_s: float) -> list[SendAttempt]:

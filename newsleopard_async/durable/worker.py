@@ -200,7 +200,7 @@ class Worker:
         lost += own & self._unknown
         self._unknown = own
         for attempt in lost:
-            if await self._ledger.go_on(attempt, is_asked_for=False):
+            if await self._ledger.enqueue_next(attempt, is_requested=False):
                 _log.warning("attempt %d at %r is taken over", attempt.number, attempt.send_key)
         await self._engine.cancel(lost)
         return len(lost)
@@ -212,11 +212,11 @@ class Worker:
         expected = await self._engine.expected(overdue)
         lost = [attempt for attempt in overdue if attempt not in expected]
         for attempt in lost:
-            if await self._ledger.go_on(attempt, is_asked_for=False):
+            if await self._ledger.enqueue_next(attempt, is_requested=False):
                 _log.warning("attempt %d at %r was lost", attempt.number, attempt.send_key)
         decided = await self._ledger.decided()
         for attempt in decided:
-            await self._ledger.go_on(attempt, is_asked_for=True)
+            await self._ledger.enqueue_next(attempt, is_requested=True)
         return len(lost) + len(decided)
 
     async def _launch(self, portal: BlockingPortal, slots: int) -> None:

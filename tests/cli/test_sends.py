@@ -35,9 +35,9 @@ def _seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         async with at_desk(f"sqlite:///{folder}/sends.db", folder) as desk:
             desk.emulator.lose_reply_to("submit_campaign")
             await desk.start("1-held")
-            await desk.carry("1-held")
+            await desk.run_attempt("1-held")
             await desk.start("2-done", list_name="二")
-            await desk.carry("2-done")
+            await desk.run_attempt("2-done")
             month = datetime.now(UTC) + timedelta(days=30)
             await desk.durable.start_send(desk.spec(), send_key="3-週年慶", at=month)
             await desk.start("4-failed")

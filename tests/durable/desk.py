@@ -74,7 +74,7 @@ class Desk:
         assert row is not None
         return row
 
-    async def carry(self, send_key: str = "k") -> SendStatus:
+    async def run_attempt(self, send_key: str = "k") -> SendStatus:
         """Carry the last attempt at a send, whether or not it is due."""
         await self.runner.run((await self.row(send_key)).last)
         return await self.durable.status(send_key)

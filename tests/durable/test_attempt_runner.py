@@ -78,7 +78,7 @@ def before_each_save(act: Callable[[int], Awaitable[None]]) -> Iterator[None]:
 async def test_attempt_sends_the_campaign_and_says_so(desk: Desk) -> None:
     """All contacts are in its list; a second attempt, or a late one, does nothing."""
     first = await desk.start()
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     assert (first.state, status.state, status.next_at) == ("queued", "done", None)
     assert status.outcome is not None
@@ -109,7 +109,7 @@ async def test_send_without_contacts_goes_to_the_lists_of_the_campaign(desk: Des
     sn = await desk.bench.make_list()
     await desk.start(campaign=attrs.evolve(CAMPAIGN, lists=(sn,)), contacts=None, list_name=None)
 
-    assert (await desk.carry()).state == "done"
+    assert (await desk.run_attempt()).state == "done"
     assert desk.emulator.submitted == 1
 
 
@@ -119,7 +119,7 @@ async def test_addresses_that_are_left_out_are_read_for_each_attempt(desk: Desk)
     skip.write_text("EMAIL\nuser1@example.com\n", encoding="utf-8")
     await desk.start(skip=str(skip))
 
-    assert (await desk.carry()).state == "done"
+    assert (await desk.run_attempt()).state == "done"
     assert set(desk.emulator.contacts) == {"user0@example.com", "user2@example.com"}
 
 
@@ -130,7 +130,7 @@ async def test_held_send_is_looked_for_by_the_next_attempt(desk: Desk) -> None:
     """Due when the pipeline says; it finds the campaign, or waits for a person."""
     await desk.start()
     desk.emulator.lose_reply_to("submit_campaign")
-    held = await desk.carry()
+    held = await desk.run_attempt()
 
     assert (held.state, held.error, held.attempt) == ("held", "OutcomeUnknown", 1)
     assert held.next_at is not None
@@ -138,7 +138,7 @@ async def test_held_send_is_looked_for_by_the_next_attempt(desk: Desk) -> None:
     assert not held.is_final
     assert await desk.expected() == [0, 1]
     await desk.bench.clock.sleep(3_600)
-    assert (await desk.carry()).state == "done"
+    assert (await desk.run_attempt()).state == "done"
     assert desk.emulator.submitted == 1
 
 
@@ -148,7 +148,7 @@ async def test_decision_of_a_person_begins_the_next_attempt(
     """What was resubmitted goes out once more; too early it is refused, and changes nothing."""
     await desk.start()
     desk.emulator.drop_request("submit_campaign")
-    held = await desk.carry()
+    held = await desk.run_attempt()
     with pytest.raises(InvalidRequest) as caught:
         await desk.durable.resolve("k", "resubmit")
     assert [each.rule for each in caught.value.problems] == ["too-early"]
@@ -161,7 +161,7 @@ async def test_decision_of_a_person_begins_the_next_attempt(
     assert decided.next_at is not None
     assert decided.next_at <= datetime.now(UTC)
     assert await desk.expected() == [0, 2]
-    assert (await desk.carry()).state == "done"
+    assert (await desk.run_attempt()).state == "done"
     assert desk.emulator.submitted == 1
 
 
@@ -174,11 +174,11 @@ async def test_decision_that_ends_a_send(
     """Nothing more is sent; it is too late to cancel what may have been submitted."""
     await desk.start()
     desk.emulator.drop_request("submit_campaign")
-    await desk.carry()
+    await desk.run_attempt()
     assert await desk.durable.cancel("k") == "too late"
 
     await desk.durable.resolve("k", decision, None if sn is None else CampaignSn(sn))
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     assert (status.state, status.campaign_sn) == (state, sn)
     assert desk.emulator.submitted == 0
@@ -196,7 +196,7 @@ async def test_day_that_is_used_up_is_waited_for(desk: Desk) -> None:
     """The next attempt is a row with a later time; no attempt waits."""
     desk.emulator.exhaust_day(resets_in_s=3 * 3_600)
     await desk.start()
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     assert (status.state, status.error) == ("waiting", "DailyQuotaExhausted")
     assert status.next_at is not None
@@ -214,7 +214,7 @@ async def test_contacts_that_are_gone_matter_until_the_submit(
         await _crash_after_submit(desk)
     content = desk.file.read_bytes()
     desk.file.unlink()
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     if is_submitted:
         assert (status.state, desk.emulator.submitted) == ("done", 1)
@@ -224,7 +224,7 @@ async def test_contacts_that_are_gone_matter_until_the_submit(
     assert status.next_at is not None
     assert desk.emulator.requests == ()
     desk.file.write_bytes(content)
-    assert (await desk.carry()).state == "done"
+    assert (await desk.run_attempt()).state == "done"
 
 
 async def _crash_after_submit(desk: Desk) -> None:
@@ -236,7 +236,7 @@ async def _crash_after_submit(desk: Desk) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(desk.ledger), "save_result", die)
         with pytest.raises(SystemError):
-            await desk.carry()
+            await desk.run_attempt()
     assert desk.emulator.submitted == 1
 
 
@@ -250,7 +250,7 @@ async def test_contacts_that_were_changed_are_refused_until_the_submit(
         await _crash_after_submit(desk)
     content = desk.file.read_bytes()
     desk.file.write_text(csv_of(4), encoding="utf-8")
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     if is_submitted:
         assert status.state == "done"
@@ -261,7 +261,7 @@ async def test_contacts_that_were_changed_are_refused_until_the_submit(
     assert desk.emulator.contacts == {}
     desk.file.write_bytes(content)
     assert (await desk.durable.retry("k")).state == "waiting"
-    assert (await desk.carry()).state == "done"
+    assert (await desk.run_attempt()).state == "done"
 
 
 async def test_key_that_is_refused_is_asked_for_again(sqlite_url: str, tmp_path: Path) -> None:
@@ -275,12 +275,12 @@ async def test_key_that_is_refused_is_asked_for_again(sqlite_url: str, tmp_path:
 
     async with at_desk(sqlite_url, tmp_path, clients=factory) as shop:
         await shop.start(account="shop")
-        status = await shop.carry()
+        status = await shop.run_attempt()
         assert (status.state, status.error) == ("waiting", AuthenticationError.__name__)
         assert status.next_at is not None
 
         await shop.durable.retry("k")
-        assert (await shop.carry()).state == "done"
+        assert (await shop.run_attempt()).state == "done"
         assert asked == ["shop", "shop"]
         await shop.runner.clients.aclose()
 
@@ -295,7 +295,7 @@ async def test_platform_out_of_order_costs_one_send_its_requests(
         await desk.start(key, contacts=None, list_name=None, campaign=TO_A_LIST)
     await desk.start("d", contacts=None, list_name=None, campaign=TO_A_LIST, account="other")
     desk.emulator.fail("list_campaigns", times=99)
-    ended = [await desk.carry(key) for key in (*keys, "d")]
+    ended = [await desk.run_attempt(key) for key in (*keys, "d")]
     asked = desk.emulator.count("list_campaigns")
 
     assert {(each.state, each.error) for each in ended} == {("waiting", "ServerError")}
@@ -304,13 +304,13 @@ async def test_platform_out_of_order_costs_one_send_its_requests(
     for pause_s, more in ((30, 0), (40, of_one), (100, 0), (30, of_one)):
         await desk.bench.clock.sleep(pause_s)
         for key in keys:
-            await desk.carry(key)
+            await desk.run_attempt(key)
         asked += more
         assert desk.emulator.count("list_campaigns") == asked
 
     desk.emulator.clear_faults()
     await desk.durable.retry("a")
-    assert {(await desk.carry(key)).error for key in keys} != {"ServerError"}
+    assert {(await desk.run_attempt(key)).error for key in keys} != {"ServerError"}
 
 
 async def test_factory_that_fails_is_asked_again_and_given_up_at_last(
@@ -324,7 +324,7 @@ async def test_factory_that_fails_is_asked_again_and_given_up_at_last(
     async with at_desk(sqlite_url, tmp_path, clients=factory) as desk:
         await desk.start()
         caplog.set_level(logging.DEBUG)
-        states = [(await desk.carry()).state for _ in range(11)]
+        states = [(await desk.run_attempt()).state for _ in range(11)]
         status = await desk.durable.status("k")
 
     assert states == ["waiting"] * 10 + ["failed"]
@@ -346,7 +346,7 @@ async def test_client_that_is_set_up_wrongly_is_waited_for(
     """It is the worker that has to be changed, and not the send; the worker itself goes on."""
     async with at_desk(sqlite_url, tmp_path, clients=factory) as desk:
         await desk.start()
-        status = await desk.carry()
+        status = await desk.run_attempt()
         await desk.runner.clients.aclose()
 
     assert (status.state, status.error) == ("waiting", "ConfigurationError")
@@ -386,7 +386,7 @@ async def test_send_that_could_not_begin_in_time_sends_nothing(
     hold_time(desk, monkeypatch)
     await desk.start(not_after=datetime.now(UTC) + HOUR)
     await desk.bench.clock.sleep(2 * 3_600)
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     assert (status.state, status.error) == ("cancelled", "DeadlineExceeded")
     assert "nothing was sent" in status.message
@@ -406,11 +406,11 @@ async def test_send_that_began_in_time_and_took_too_long_sends_nothing(
             await desk.bench.clock.sleep(2 * 3_600)
 
     with before_each_save(wait):
-        late = await desk.carry()
+        late = await desk.run_attempt()
 
     assert (late.state, late.error) == ("waiting", "DeadlineExceeded")
     assert "was not ready before" in late.message
-    assert (await desk.carry()).state == "cancelled"
+    assert (await desk.run_attempt()).state == "cancelled"
     assert desk.emulator.submitted == 0
 
 
@@ -421,10 +421,10 @@ async def test_send_that_was_submitted_in_time_is_brought_to_its_end(
     hold_time(desk, monkeypatch)
     await desk.start(not_after=datetime.now(UTC) + HOUR)
     desk.emulator.lose_reply_to("submit_campaign")
-    assert (await desk.carry()).state == "held"
+    assert (await desk.run_attempt()).state == "held"
     await desk.bench.clock.sleep(2 * 3_600)
 
-    assert (await desk.carry()).state == "done"
+    assert (await desk.run_attempt()).state == "done"
     assert desk.emulator.submitted == 1
 
 
@@ -438,7 +438,7 @@ async def test_send_that_goes_on_without_its_spec_says_so(desk: Desk) -> None:
         first, "main", AttemptResult(state="waiting", next_at=time.time())
     )
 
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     assert (status.state, status.next_at) == ("failed", None)
     assert "its spec was purged; start it again" in status.message
@@ -464,16 +464,16 @@ async def test_campaign_is_looked_at_when_it_can_be_sent(
     desk.emulator.switch(later_endpoints=True)
     await desk.start(campaign=campaign, wait="sent")
     accepted_at = desk.bench.clock.now()
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     assert (status.state, status.error) == ("waiting", None)
     assert status.campaign_sn is not None
     # An earlier attempt does not change that.
-    for each in (status, await desk.carry()) if wait_s else (status,):
+    for each in (status, await desk.run_attempt()) if wait_s else (status,):
         assert each.next_at is not None
         assert -60 <= (each.next_at - accepted_at).total_seconds() - wait_s < 60
     await desk.bench.clock.sleep(wait_s + 120)
-    status = await desk.carry()
+    status = await desk.run_attempt()
     assert status.state == "done"
     assert status.outcome is not None
     assert status.outcome.status is not None
@@ -488,14 +488,14 @@ async def test_campaign_that_takes_long_is_looked_at_again_for_a_week(
     desk.emulator.switch(later_endpoints=True)
     desk.emulator.script_campaign("SENDING")
     await desk.start(wait="sent")
-    await desk.carry()
+    await desk.run_attempt()
     began = desk.bench.clock.now()
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     assert (status.state, status.error) == ("waiting", None)
     assert (desk.bench.clock.now() - began).total_seconds() < 90
     await desk.bench.clock.sleep(8 * 86_400)
-    status = await desk.carry()
+    status = await desk.run_attempt()
     assert (status.state, status.error) == ("failed", "DeadlineExceeded")
     assert "SENDING" in status.message
     assert status.needs_a_person
@@ -509,14 +509,14 @@ async def test_campaign_that_failed_on_the_platform_needs_a_person(
     desk.emulator.switch(later_endpoints=True)
     desk.emulator.script_campaign("UNAUTHENTICATED_SENDER")
     await desk.start(wait="sent")
-    await desk.carry()
+    await desk.run_attempt()
     await desk.bench.clock.sleep(3_600)
-    status = await desk.carry()
+    status = await desk.run_attempt()
 
     assert (status.state, status.error) == ("failed", CampaignFailed.__name__)
     assert status.needs_a_person
     await desk.durable.retry("k")
-    assert (await desk.carry()).state == "failed"
+    assert (await desk.run_attempt()).state == "failed"
     assert desk.emulator.submitted == 1
 
 
@@ -549,10 +549,10 @@ async def test_attempt_that_is_cancelled_is_given_back(
         assert row.next_at is not None
         assert row.next_at <= time.time()
         await desk.bench.clock.sleep(60)
-        status = await desk.carry()
+        status = await desk.run_attempt()
         if status.state == "held":
             await desk.bench.clock.sleep(3_600)
-            status = await desk.carry()
+            status = await desk.run_attempt()
         assert status.state == "done"
         assert desk.emulator.submitted == 1
 
@@ -569,7 +569,7 @@ async def test_worker_that_leaves_while_the_database_is_away_does_not_hang(
             await anyio.sleep_forever()
 
         async def leave(_: int) -> None:
-            for name in ("save_result", "go_on"):
+            for name in ("save_result", "enqueue_next"):
                 monkeypatch.setattr(type(desk.ledger), name, hang)
             scope.cancel()
             await anyio.lowlevel.checkpoint()
@@ -598,7 +598,7 @@ async def test_cancelled_means_that_nothing_is_sent(
                 answers.append(await desk.durable.cancel("k"))
 
         with before_each_save(_once_only(cancel)):
-            await desk.carry()
+            await desk.run_attempt()
         if not answers:
             answers.append(await desk.durable.cancel("k"))
 
@@ -612,7 +612,7 @@ async def test_cancelled_means_that_nothing_is_sent(
             with pytest.raises(InvalidRequest, match="was cancelled"):
                 await desk.start()
             await desk.durable.retry("k")
-            assert (await desk.carry()).state == "cancelled"
+            assert (await desk.run_attempt()).state == "cancelled"
             assert desk.emulator.submitted == 0
 
 
@@ -639,7 +639,7 @@ async def test_send_that_was_cancelled_by_a_process_that_died_is_cancelled(
 
     assert (await desk.durable.status("k")).state == "cancelled"
     assert (await desk.row()).state == "scheduled"
-    assert (await desk.carry()).state == "cancelled"
+    assert (await desk.run_attempt()).state == "cancelled"
     assert (await desk.row()).state == "cancelled"
     assert desk.emulator.requests == ()
 
@@ -659,7 +659,7 @@ async def test_attempt_on_the_wire_is_too_late_to_cancel_and_is_replaced_by_none
                 await desk.durable.start_send(desk.spec(account="b"), send_key="k", replace=True)
 
     with before_each_save(_once_only(act)):
-        assert (await desk.carry()).state == "done"
+        assert (await desk.run_attempt()).state == "done"
     assert answers == ["too late"]
 
 
@@ -678,7 +678,7 @@ async def test_attempt_that_is_replaced_under_way_does_not_submit(desk: Desk) ->
         assert await desk.runner.run(SendAttempt("k", 0)) == "waiting"
     assert desk.emulator.submitted == 0
     await desk.bench.clock.sleep(60)
-    assert (await desk.carry()).state == "done"
+    assert (await desk.run_attempt()).state == "done"
     assert [each.name[:3] for each in desk.emulator.campaigns] == ["新活動"]
 
 

@@ -169,7 +169,7 @@ async def test_nothing_is_decided_about_what_has_not_begun(desk: Desk) -> None:
 async def test_retry_of_what_has_ended_changes_nothing(desk: Desk) -> None:
     """It is for what waits, or has failed."""
     await desk.start()
-    done = await desk.carry()
+    done = await desk.run_attempt()
 
     assert await desk.durable.retry("k") == done
     assert await desk.durable.cancel("k") == "too late"
@@ -187,13 +187,13 @@ async def test_database_and_log_have_neither_contacts_nor_key(
     caplog.set_level(logging.DEBUG, "newsleopard_async")
     async with at_desk(url, tmp_path) as desk:
         await desk.start("sent")
-        shown = [await desk.carry("sent")]
+        shown = [await desk.run_attempt("sent")]
         await desk.start("held")
         desk.emulator.drop_request("submit_campaign")
-        shown.append(await desk.carry("held"))
+        shown.append(await desk.run_attempt("held"))
         await desk.start("failed")
         desk.file.write_text(csv_of(2) + f"{CONTACT} x,\n", encoding="utf-8")
-        shown.append(await desk.carry("failed"))
+        shown.append(await desk.run_attempt("failed"))
 
         assert [each.state for each in shown] == ["done", "held", "failed"]
         told = f"{shown} {[each.to_dict() for each in shown]} {desk.durable!r} {caplog.text}"

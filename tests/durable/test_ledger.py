@@ -62,9 +62,9 @@ class Books:
         result = AttemptResult(state=state, next_at=next_at, **more)
         await self.ledger.save_result(SendAttempt("k", number), "main", result)
 
-    async def go_on(self, number: int, *, is_asked_for: bool = False) -> bool:
+    async def enqueue_next(self, number: int, *, is_requested: bool = False) -> bool:
         """Make the attempt at k that follows one."""
-        return await self.ledger.go_on(SendAttempt("k", number), is_asked_for=is_asked_for)
+        return await self.ledger.enqueue_next(SendAttempt("k", number), is_requested=is_requested)
 
     async def expected(self, key: str = "k") -> list[int]:
         """Number the attempts that the engine has to begin."""
@@ -135,7 +135,7 @@ async def test_row_is_not_there_without_its_attempt(
     assert await books.expected("a") == []
 
 
-@pytest.mark.parametrize("what", ["start", "replace", "save_result", "go_on", "failed"])
+@pytest.mark.parametrize("what", ["start", "replace", "save_result", "enqueue_next", "failed"])
 async def test_answer_that_is_lost_makes_no_second_attempt(
     what: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +157,7 @@ async def test_answer_that_is_lost_makes_no_second_attempt(
             case "save_result":
                 await books.save_result(0, "waiting", time.time() + HOUR_S)
             case _:
-                assert not await books.go_on(0)
+                assert not await books.enqueue_next(0)
 
         assert await books.expected() == expected
         assert (await books.row()).attempt == expected[-1]
@@ -274,7 +274,7 @@ async def test_of_several_who_end_or_take_over_an_attempt_one_makes_the_next(boo
     made: list[bool] = []
 
     async def take_over() -> None:
-        made.append(await books.go_on(0))
+        made.append(await books.enqueue_next(0))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(4):
@@ -329,7 +329,7 @@ async def test_attempt_that_ends_twice(
         ("cancelled", None, False, False),
     ],
 )
-@pytest.mark.parametrize("is_asked_for", [False, True])
+@pytest.mark.parametrize("is_requested", [False, True])
 async def test_send_goes_on_unless_it_ended_or_needs_a_person(
     state: RowState,
     next_at: float | None,
@@ -337,7 +337,7 @@ async def test_send_goes_on_unless_it_ended_or_needs_a_person(
     *,
     by_take_over: bool,
     by_a_person: bool,
-    is_asked_for: bool,
+    is_requested: bool,
 ) -> None:
     """A take-over revives nothing that failed, or waits for a decision; a person does."""
     await book.start("k")
@@ -345,16 +345,16 @@ async def test_send_goes_on_unless_it_ended_or_needs_a_person(
         await book.save_result(0, state, next_at)
     last = (await book.row()).attempt
 
-    went_on = await book.go_on(last, is_asked_for=is_asked_for)
+    went_on = await book.enqueue_next(last, is_requested=is_requested)
 
-    assert went_on is (by_a_person if is_asked_for else by_take_over)
+    assert went_on is (by_a_person if is_requested else by_take_over)
     row = await book.row()
     assert row.attempt == last + went_on
     if went_on:
         assert row.state == ("waiting" if state == "failed" else state)
         assert row.next_at is not None
         assert last + 1 in await book.expected()
-    assert not await book.go_on(last, is_asked_for=is_asked_for)
+    assert not await book.enqueue_next(last, is_requested=is_requested)
 
 
 async def test_outcome_stays_when_a_later_attempt_has_none(book: Books) -> None:

@@ -46,17 +46,17 @@ class HandEngine:
     """The engine without its threads: the test hands attempts to the worker itself.
 
     Attributes:
-        carry: The function that the worker passed, for calls in a thread.
+        run_attempt: The function that the worker passed, for calls in a thread.
         left_within_s: How long it should wait for attempts, in seconds.
     """
 
-    carry: Callable[[str, int], str] | None = None
+    run_attempt: Callable[[str, int], str] | None = None
     left_within_s: float | None = None
     under_way: int = 0
 
-    def launch(self, worker: str, carry: Callable[[str, int], str], *, slots: int) -> None:
-        """Take what carries attempts."""
-        self.carry = carry
+    def launch(self, worker: str, run_attempt: Callable[[str, int], str], *, slots: int) -> None:
+        """Store the function that runs attempts."""
+        self.run_attempt = run_attempt
 
     def leave(self, within_s: float) -> None:
         """Wait until no attempt is under way."""
@@ -66,14 +66,14 @@ class HandEngine:
             time.sleep(0.001)
 
     async def hand(self, send_key: str = "k", number: int = 0) -> str:
-        """Let the worker carry an attempt, in a thread that no clock of a test knows of."""
+        """Let the worker run an attempt, in a thread outside of the clock of a test."""
         done, told = anyio.Event(), []
         wake = from_any_thread(done.set)
 
         def run() -> None:
-            assert self.carry is not None
+            assert self.run_attempt is not None
             try:
-                told.append(self.carry(send_key, number))
+                told.append(self.run_attempt(send_key, number))
             finally:
                 self.under_way -= 1
                 wake()
@@ -136,7 +136,7 @@ async def test_worker_carries_what_the_engine_hands_it(desk: Desk, engine: HandE
 async def test_worker_that_leaves_gives_back_what_it_carries(
     desk: Desk, engine: HandEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And carries nothing that comes after; the next worker goes on."""
+    """It runs no later attempt; the next worker continues."""
     await desk.start("a")
     await desk.start("b")
     told: dict[str, str] = {}
@@ -146,18 +146,18 @@ async def test_worker_that_leaves_gives_back_what_it_carries(
         is_under_way.set()
         await anyio.sleep_forever()
 
-    async def carry(key: str) -> None:
+    async def run_attempt(key: str) -> None:
         told[key] = await engine.hand(key)
 
     with monkeypatch.context() as patch:
         patch.setattr("newsleopard_async.durable.attempt_runner.send_campaign", hang)
         async with anyio.create_task_group() as tasks, working_at(desk) as at:
-            tasks.start_soon(carry, "a")
+            tasks.start_soon(run_attempt, "a")
             await is_under_way.wait()
             assert at.running == 1
             at._is_leaving = True
             assert not at.is_ready
-            await carry("b")
+            await run_attempt("b")
     assert told == {"a": "given back", "b": "given back"}
 
     for key in "ab":
@@ -165,7 +165,7 @@ async def test_worker_that_leaves_gives_back_what_it_carries(
         assert row.attempt == 1
         assert row.next_at is not None
         assert row.next_at <= time.time()
-        assert (await desk.carry(key)).state == "done"
+        assert (await desk.run_attempt(key)).state == "done"
 
 
 async def test_error_inside_of_a_worker_leaves_as_it_is(desk: Desk, engine: HandEngine) -> None:
@@ -281,7 +281,7 @@ async def test_signal_ends_the_work(number: int, desk: Desk, engine: HandEngine)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(desk.durable.work)
-        await until(lambda: engine.carry is not None and signal.getsignal(number) != before)
+        await until(lambda: engine.run_attempt is not None and signal.getsignal(number) != before)
         os.kill(os.getpid(), number)
 
     assert engine.left_within_s is not None
@@ -297,7 +297,7 @@ def now_s() -> datetime:
 
 
 def idle(durable: Durable, *, name: str = "me", is_alone: bool = False) -> Worker:
-    """Make a worker that carries nothing."""
+    """Return a worker that runs no attempts."""
     runner: Any = None
     return Worker(
         name, durable._engine, durable._ledger, durable._roster, runner, is_alone=is_alone

@@ -25,7 +25,7 @@ pytestmark = [
 _PARTS: Final = 4
 _SENDS: Final = 25
 _STRUCK_S: Final = 40.0
-"""Chosen: a worker carries 25 sends in about 20 s, if nothing strikes it."""
+"""Chosen: a worker runs 25 sends in about 20 s without faults."""
 
 _LISTED_AFTER_S: Final = 2.0
 _EVERY_S: Final = (0.1, 1.0)

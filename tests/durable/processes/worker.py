@@ -58,7 +58,7 @@ class Job:
         strikes: The signal that it gives itself at a point, once for each.
         says_points: Whether it says at which points it is.
         lease_s: How long a worker and a run may be silent.
-        slots: How many sends it carries at once.
+        slots: How many sends it runs at the same time.
         version: Of what the engine takes the application for; "" for the library's.
         has_more_steps: Whether its pipeline has one more step before the submit.
         backend: The event loop.
@@ -134,11 +134,13 @@ def _hasten(job: Job) -> None:
 def _watch_engine(points: _Points) -> None:
     launch = Engine.launch
 
-    def launching(self: Engine, name: str, carry: Callable[[str, int], str], **more: Any) -> None:
+    def launching(
+        self: Engine, name: str, run_attempt: Callable[[str, int], str], **more: Any
+    ) -> None:
         def carrying(send_key: str, number: int) -> str:
             points.at("engine: attempt begins")
             try:
-                return carry(send_key, number)
+                return run_attempt(send_key, number)
             finally:
                 points.at("engine: attempt has ended")
 
