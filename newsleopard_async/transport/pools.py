@@ -38,6 +38,10 @@ T = TypeVar("T")
 _CONNECTIONS: Final = 100
 """The connections of a pool. Chosen: as many as a client of httpx has by default."""
 
+_LOADING_S: Final = 1.0
+"""The longest wait for the thread that loads the certificates. Chosen: several times as long as it
+takes on a busy machine; all threads can be taken by the caller's own work."""
+
 _CLOSED: Final = "this client is closed; make a new one"
 
 
@@ -143,9 +147,7 @@ class Pools:
     _gates: dict[Purpose, anyio.CapacityLimiter] = attrs.field(factory=dict, init=False, repr=False)
     _proxies: dict[tuple[str, str], str | None] = attrs.field(factory=dict, init=False, repr=False)
     _tls: ssl.SSLContext | None = attrs.field(default=None, init=False, repr=False)
-    _tls_loading: ThreadWork[ssl.SSLContext] | None = attrs.field(
-        default=None, init=False, repr=False
-    )
+    _tls_loading: ThreadWork[None] | None = attrs.field(default=None, init=False, repr=False)
     _loop: object = attrs.field(default=None, init=False, repr=False)
     _closed: bool = attrs.field(default=False, init=False, repr=False)
     _scopes: set[anyio.CancelScope] = attrs.field(factory=set, init=False, repr=False)
@@ -205,7 +207,7 @@ class Pools:
         """Hold one of the connections of a pool; yield False if none became free in time."""
         self._check_open()
         if self._tls is None and self.custom is None:
-            await self._load_tls()
+            await self._load_tls(clock)
         if purpose not in self._gates:
             self._gates[purpose] = anyio.CapacityLimiter(_CONNECTIONS)
         gate, borrower = self._gates[purpose], object()
@@ -220,12 +222,16 @@ class Pools:
         finally:
             gate.release_on_behalf_of(borrower)
 
-    async def _load_tls(self) -> None:
+    async def _load_tls(self, clock: Clock) -> None:
         """Load the certificates, once, in a thread: it takes 40 ms, or 130 on a busy machine."""
-        self._tls_loading = self._tls_loading or ThreadWork(_tls_context)
-        # `transport` tries again, and raises the error.
-        with contextlib.suppress(ConfigurationError):
-            self._tls = await self._tls_loading.get()
+        if self._tls_loading is None or self._tls_loading.ended.is_set():
+            self._tls_loading = ThreadWork(self._set_tls)
+        # `transport` tries again, and raises the error; it also loads them if no thread is free.
+        with contextlib.suppress(Exception), clock.deadline(_LOADING_S):
+            await self.wait(self._tls_loading.get())
+
+    def _set_tls(self) -> None:
+        self._tls = _tls_context()
 
     def transport(self, purpose: Purpose, scheme: str, host: str) -> httpx.AsyncBaseTransport:
         """Return the transport that sends a request for a purpose to a host.

@@ -574,6 +574,12 @@ async def test_calls_that_wait_end_when_the_client_is_closed() -> None:
     assert failures == [ConfigurationError] * 2
 
 
+async def open_connection(pools: Pools) -> None:
+    """Take a connection, as a call does."""
+    async with pools.connection(Purpose.API, SystemClock(), within_s=5):
+        pools.transport(Purpose.API, "https", "api.example")
+
+
 @pytest.mark.anyio
 async def test_certificates_are_loaded_once_and_beside_the_loop(
     monkeypatch: pytest.MonkeyPatch,
@@ -588,14 +594,81 @@ async def test_certificates_are_loaded_once_and_beside_the_loop(
     monkeypatch.setattr("newsleopard_async.transport.pools._tls_context", load)
     pools = Pools()
 
-    async def open_connection() -> None:
-        async with pools.connection(Purpose.API, SystemClock(), within_s=5):
-            pools.transport(Purpose.API, "https", "api.example")
-
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(open_connection)
-        tasks.start_soon(open_connection)
+        tasks.start_soon(open_connection, pools)
+        tasks.start_soon(open_connection, pools)
     await pools.aclose()
 
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+
+
+@pytest.mark.anyio
+async def test_certificates_are_loaded_although_no_thread_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The caller's own work can take all threads, for as long as it likes."""
+    monkeypatch.setattr("newsleopard_async.transport.pools._LOADING_S", 0.05)
+    threads = anyio.to_thread.current_default_thread_limiter()
+    borrowers = [object() for _ in range(int(threads.available_tokens))]
+    for borrower in borrowers:
+        threads.acquire_on_behalf_of_nowait(borrower)
+    pools = Pools()
+    try:
+        with anyio.fail_after(5):
+            await open_connection(pools)
+    finally:
+        for borrower in borrowers:
+            threads.release_on_behalf_of(borrower)
+    await pools.aclose()
+
+
+@pytest.mark.anyio
+async def test_wait_for_the_certificates_ends_when_the_client_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As every other wait does."""
+    may_load = threading.Event()
+    monkeypatch.setattr("newsleopard_async.transport.pools._LOADING_S", 60.0)
+    monkeypatch.setattr("newsleopard_async.transport.pools._tls_context", may_load.wait)
+    pools = Pools()
+    failures: list[type[Exception]] = []
+
+    async def call() -> None:
+        try:
+            await open_connection(pools)
+        except ConfigurationError as error:
+            failures.append(type(error))
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await anyio.wait_all_tasks_blocked()
+            await pools.aclose()
+    may_load.set()
+
+    assert failures == [ConfigurationError]
+
+
+@pytest.mark.asyncio
+async def test_certificates_are_loaded_after_all_tasks_were_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Programs do that when they are stopped, and can still pause a campaign then."""
+    may_load = threading.Event()
+
+    def load() -> ssl.SSLContext:
+        may_load.wait()
+        return ssl.create_default_context()
+
+    monkeypatch.setattr("newsleopard_async.transport.pools._tls_context", load)
+    pools = Pools()
+    call = asyncio.ensure_future(open_connection(pools))
+    await anyio.wait_all_tasks_blocked()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.wait([call])
+    may_load.set()
+
+    await open_connection(pools)
+    await pools.aclose()
