@@ -157,15 +157,14 @@ class ThreadWork(Generic[T]):
         self._work = work
         self._result: _ThreadResult[T] = _ThreadResult()
         self._error: Exception | None = None
-        start_in_background(self._run)
+        # Not set by the task, which never runs if it is cancelled before it begins.
+        start_in_background(self._run, when_ended=self.ended.set)
 
     async def _run(self) -> None:
         try:
             self._result.value = await in_thread(self._work)
         except Exception as error:  # noqa: BLE001 - `get` raises it
             self._error = error
-        finally:
-            self.ended.set()
 
     async def get(self) -> T:
         """Wait for the result; a cancellation does not wait for the thread to end."""
@@ -241,10 +240,16 @@ def from_any_thread(function: Callable[[], object]) -> Callable[[], None]:
     return call
 
 
-def start_in_background(work: Callable[[], Awaitable[None]]) -> None:
+def start_in_background(
+    work: Callable[[], Awaitable[None]], *, when_ended: Callable[[], object] = lambda: None
+) -> None:
     """Begin work that no one awaits. It must end soon, and must not raise.
 
     The work is cancelled if the event loop ends before it.
+
+    Args:
+        work: The work.
+        when_ended: Called at its end, even if it is cancelled before it begins.
     """
     if on_asyncio():
         import asyncio
@@ -252,10 +257,17 @@ def start_in_background(work: Callable[[], Awaitable[None]]) -> None:
         task = asyncio.ensure_future(work())
         _beside.add(task)
         task.add_done_callback(_beside.discard)
+        task.add_done_callback(lambda _: when_ended())
     else:
         import trio
 
-        trio.lowlevel.spawn_system_task(work)
+        async def run() -> None:
+            try:
+                await work()
+            finally:
+                when_ended()
+
+        trio.lowlevel.spawn_system_task(run)
 
 
 _beside: Final[set[asyncio.Future[None]]] = set()

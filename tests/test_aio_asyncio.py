@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from newsleopard_async import with_lists, workflows
-from newsleopard_async.aio import in_thread, run_to_completion
+from newsleopard_async.aio import ThreadWork, in_thread, run_to_completion
 from newsleopard_async.errors import ConfigurationError, OutcomeUnknown
 from newsleopard_async.models.attempts import ApiAttempt, CallNext
 from newsleopard_async.transport.observer import Departure
@@ -405,3 +405,18 @@ async def test_progress_callback_does_not_swallow_a_cancellation() -> None:
 
     assert task.cancelled()
     assert bench.emulator.submitted == 0
+
+
+def cancel_all_tasks() -> None:
+    """Do what a program does that ends, and `asyncio.run` after an error."""
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+async def test_thread_work_that_never_began_has_ended() -> None:
+    """A task that is cancelled before its first step does not even run its ``finally``."""
+    work = ThreadWork(lambda: None)
+    cancel_all_tasks()
+
+    async with asyncio.timeout(5):
+        await work.ended.wait()
