@@ -210,7 +210,9 @@ async def _close(reading: Generator[bytes, None, None], ahead: ThreadWork[bytes]
     async def close() -> None:
         if ahead is not None:
             await ahead.ended.wait()
-        await in_thread(reading.close)
+        # When asyncio cancels every task, a thread can still read. It then closes the file itself.
+        with contextlib.suppress(ValueError):
+            await in_thread(reading.close)
 
     with anyio.CancelScope(shield=True):
         await run_to_completion(close, when_cancelled=lambda _: None)

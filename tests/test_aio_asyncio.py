@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+import itertools
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,6 +19,7 @@ from newsleopard_async import with_lists, workflows
 from newsleopard_async.aio import ThreadWork, in_thread, run_to_completion
 from newsleopard_async.errors import ConfigurationError, OutcomeUnknown
 from newsleopard_async.models.attempts import ApiAttempt, CallNext
+from newsleopard_async.transport.body import FileBody, open_body
 from newsleopard_async.transport.observer import Departure
 from newsleopard_async.transport.request import Request
 from newsleopard_async.workflows import Event
@@ -405,6 +409,39 @@ async def test_progress_callback_does_not_swallow_a_cancellation() -> None:
 
     assert task.cancelled()
     assert bench.emulator.submitted == 0
+
+
+@pytest.mark.parametrize("blocks_before", [0, 1])
+async def test_cancellation_of_all_tasks_goes_on_while_a_thread_reads(
+    blocks_before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another error would be repeated, and the upload would go on."""
+    path = tmp_path / "members.csv"
+    path.write_bytes(bytes(3 << 20))
+    body = await open_body(path)
+    may_read = threading.Event()
+    read = FileBody._read
+
+    def read_slowly(self: FileBody) -> Generator[bytes, None, None]:
+        for block, number in zip(read(self), itertools.count(), strict=False):
+            if number == blocks_before:
+                may_read.wait()
+            yield block
+
+    monkeypatch.setattr(FileBody, "_read", read_slowly)
+
+    async def take() -> None:
+        async for _ in body.pieces():
+            pass
+
+    taking = asyncio.create_task(take())
+    await asyncio.sleep(0.05)
+    cancel_all_tasks()
+    async with asyncio.timeout(5):
+        await asyncio.wait([taking])
+    may_read.set()
+
+    assert taking.cancelled()
 
 
 def cancel_all_tasks() -> None:
