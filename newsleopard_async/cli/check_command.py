@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
-import attrs
 from rich import box
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
+from newsleopard_async import ContactsReport, Finding, check_contacts
 from newsleopard_async.cli.cli_messages import report_for_command_line
 from newsleopard_async.cli.streams import open_contacts
 from newsleopard_async.cli.terminal import safe_text, write_json
@@ -22,61 +22,42 @@ from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.models.findings import counted
 from newsleopard_async.workflows import Event
 
-__all__ = ["CheckOptions", "findings_table", "run_check", "summary_table"]
+__all__ = ["findings_table", "run_check", "summary_table"]
 
 _STYLES: Final = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _WIDE_COLUMNS: Final = 80
 """Chosen: in fewer columns, messages beside three other columns would be very narrow."""
 
 
-@attrs.frozen(kw_only=True)
-class CheckOptions:
-    """The options of the command, which are arguments of `check_contacts`."""
+def run_check(console: Console, path: Path, *, strict: bool, as_json: bool, **options: Any) -> bool:
+    """Check a file, print the findings, and return whether it can be sent.
 
-    encoding: str | None = None
-    columns: Mapping[str, str] | None = None
-    skip: Path | None = None
-    fix: Sequence[Fix] = ()
-    left_out_to: Path | None = None
-    write_to: Path | None = None
-    deep: bool = False
-    strict: bool = False
-    as_json: bool = False
-
-
-def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
-    """Check a file, print the findings, and return whether it can be sent."""
+    Args:
+        console: Where the findings are printed.
+        path: The file.
+        strict: Whether warnings count as errors.
+        as_json: Whether the report is printed as JSON.
+        options: The options of `check_contacts`.
+    """
     with (
         open_contacts(path) as (contacts, title),
         console.status(safe_text(f"Reading {title}")) as status,
     ):
-        report = anyio.run(_check, contacts, title, options, status)
+        report = anyio.run(partial(_check, contacts, title, status, **options))
     report = report_for_command_line(report)
-    if options.as_json:
+    if as_json:
         write_json(report.to_dict())
     else:
-        _print(console, title, report, strict=options.strict)
-    return report.ok and not (options.strict and report.warnings)
+        _print(console, title, report, strict=strict)
+    return report.ok and not (strict and report.warnings)
 
 
-async def _check(
-    contacts: Contacts, title: str, options: CheckOptions, status: Status
-) -> ContactsReport:
+async def _check(contacts: Contacts, title: str, status: Status, **options: Any) -> ContactsReport:
     def show(event: Event) -> None:
         if event.state == "waiting" and isinstance(event.result, dict):
             status.update(safe_text(f"Reading {title}: {event.result['rows']:,} rows"))
 
-    return await check_contacts(
-        contacts,
-        encoding=options.encoding,
-        columns=options.columns,
-        skip=options.skip,
-        fix=options.fix,
-        left_out_to=options.left_out_to,
-        write_to=options.write_to,
-        deep=options.deep,
-        progress=show,
-    )
+    return await check_contacts(contacts, progress=show, **options)
 
 
 def _print(console: Console, title: str, report: ContactsReport, *, strict: bool) -> None:

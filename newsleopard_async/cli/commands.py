@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from newsleopard_async.cli.check_command import CheckOptions, run_check
+from newsleopard_async.cli.check_command import run_check
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
 from newsleopard_async.cli.emulator_command import emulator
@@ -155,7 +155,7 @@ def check(path: Path, **options: Any) -> None:
     be sent to, 1 if they cannot, and 2 if they could not be checked.
     """
     try:
-        passed = run_check(Console(highlight=False), path, CheckOptions(**options))
+        passed = run_check(Console(highlight=False), path, **options)
     except KeyboardInterrupt:
         _fail(Console(stderr=True), "Interrupted.", _INTERRUPTED)
     except NewsLeopardError as error:
