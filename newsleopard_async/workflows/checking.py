@@ -16,23 +16,15 @@ from newsleopard_async.files import AnyPath
 from newsleopard_async.log import Log
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.workflows.pipeline import pipeline
-from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
+from newsleopard_async.workflows.progress import OF_CONTACTS, Events, EventStep, Progress
 
 __all__ = ["check_contacts", "checked_contacts", "log_remarks"]
 
 _log: Final = Log()
 
 
-class _CheckStep:
-    """The step that events of the check show."""
-
-    name: Final = "check_contacts"
-    part: Final = 1
-    parts: Final = 1
-    serves: Final = None
-
-
-_CHECK: Final = _CheckStep()
+_CHECK: Final = EventStep("check_contacts")
+"""The step that events of the check show."""
 
 
 @pipeline

@@ -22,7 +22,6 @@ from datetime import datetime, timedelta
 from typing import Final, cast
 
 import anyio
-import attrs
 
 from newsleopard_async.aio import run_to_completion
 from newsleopard_async.clock import Clock, moved
@@ -43,7 +42,7 @@ from newsleopard_async.log import Log
 from newsleopard_async.models import Polling
 from newsleopard_async.models.validation import raise_problems, wrong_type
 from newsleopard_async.workflows.checkpoint import Checkpoint
-from newsleopard_async.workflows.progress import Events, StepName
+from newsleopard_async.workflows.progress import Events, EventStep
 from newsleopard_async.workflows.run_record import EndState, RunEnd
 
 __all__ = ["acquire_or_wait", "holding", "release", "run_end_of", "wait_s_of"]
@@ -127,17 +126,8 @@ async def acquire_or_wait(
         await clock.sleep(min(left_s, wait_next_s * spread))
 
 
-@attrs.frozen
-class _WaitStep:
-    """The wait for another run, as a step for events."""
-
-    name: StepName = "wait_for_other"
-    serves: StepName | None = None
-    part: int = 1
-    parts: int = 1
-
-
-_WAITING: Final = _WaitStep()
+_WAITING: Final = EventStep("wait_for_other")
+"""The wait for another run."""
 
 
 @contextlib.asynccontextmanager

@@ -174,6 +174,16 @@ class StepLike(Protocol):
         ...
 
 
+@attrs.frozen
+class EventStep:
+    """A step that is only shown by events, and has no record."""
+
+    name: StepName
+    serves: StepName | None = None
+    part: int = 1
+    parts: int = 1
+
+
 @attrs.define(eq=False)
 class OpenStep:
     """A running step, as the listener of its requests.
