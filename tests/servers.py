@@ -32,6 +32,7 @@ __all__ = [
     "Server",
     "die_with_parent",
     "durable_postgres_url",
+    "free_port",
     "postgres",
     "postgres_url",
     "postgres_url_of",
@@ -73,7 +74,7 @@ class Server:
         """Start it on its port, with its data, and wait until it answers."""
         for _ in range(_ATTEMPTS):
             if not self._is_settled:
-                self.port = _free_port()
+                self.port = free_port()
             self._process = self._launch()
             if self._answers():
                 self._is_settled = True
@@ -164,7 +165,7 @@ def die_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Choose a port without a listener, which the system gives to no client in the meantime."""
     while True:
         port = random.randrange(20_000, 30_000)

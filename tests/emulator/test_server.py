@@ -21,6 +21,7 @@ from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import check_public_url, running, serve
 from newsleopard_async.emulator.state import StateFile
 from tests.emulator.api import rows
+from tests.servers import free_port
 
 KEY = {"x-api-key": "test-key"}
 RESET = (httpx.NetworkError, httpx.RemoteProtocolError)
@@ -36,12 +37,6 @@ def make(**switches: Any) -> Emulator:
     """Build an emulator on the machine's clock, which is quick at everything."""
     quick: dict[str, Any] = {"requests_per_s": None, "import_base_s": 0.0, "report_delay_s": 0.0}
     return Emulator(switches=Switches(**(quick | switches)))
-
-
-def free_port() -> int:
-    """Return a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def test_import_runs_over_real_http() -> None:

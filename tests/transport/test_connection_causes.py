@@ -21,6 +21,7 @@ from newsleopard_async import ConfigurationError, ConnectionFailed, NewsLeopard,
 from newsleopard_async.transport.connection_causes import cause_of, way_out_of
 from newsleopard_async.transport.outcome import Cause
 from tests.constants import KEY
+from tests.servers import free_port
 from tests.transport.loopback import raw_server
 from tests.transport.scripted import caused
 
@@ -124,16 +125,9 @@ async def failure_at(url: str) -> ConnectionFailed:
     return caught.value
 
 
-def a_free_port() -> int:
-    """Return a port without a server."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 async def test_refused_connection_has_its_cause() -> None:
     """There is no server on the port."""
-    error = await failure_at(f"http://127.0.0.1:{a_free_port()}")
+    error = await failure_at(f"http://127.0.0.1:{free_port()}")
 
     assert (error.reason, error.host) == ("refused", "127.0.0.1")
     assert "127.0.0.1: it refuses connections" in str(error)
@@ -181,7 +175,7 @@ async def test_plain_http_on_a_tls_port_has_its_cause() -> None:
 
 async def test_unreachable_proxy_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the server's host, because the caller knows that one."""
-    monkeypatch.setenv("https_proxy", f"http://user:pa55@127.0.0.1:{a_free_port()}")
+    monkeypatch.setenv("https_proxy", f"http://user:pa55@127.0.0.1:{free_port()}")
 
     error = await failure_at("https://api.example.com")
 

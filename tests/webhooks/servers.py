@@ -15,13 +15,7 @@ from newsleopard_async.webhooks import Webhooks
 from newsleopard_async.webhooks.aiohttp import route as aiohttp_route
 from newsleopard_async.webhooks.starlette import route as starlette_route
 
-__all__ = ["SERVERS", "free_port"]
-
-
-def free_port() -> int:
-    """Return a port of the loopback that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+__all__ = ["SERVERS"]
 
 
 class _Server(uvicorn.Server):

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from newsleopard_async.webhooks import Webhooks
 from newsleopard_async.webhooks.aiohttp import route as aiohttp_route
 from newsleopard_async.webhooks.starlette import route as starlette_route
-from tests.webhooks.servers import SERVERS, free_port
+from tests.servers import free_port
+from tests.webhooks.servers import SERVERS
 
 
 async def _in_chunks(size: int) -> AsyncIterator[bytes]:

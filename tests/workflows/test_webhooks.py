@@ -28,7 +28,8 @@ from newsleopard_async.emulator.server import running
 from newsleopard_async.webhooks import Webhooks
 from tests.clients import Bench, connected, csv_of, refused
 from tests.constants import CAMPAIGN, KEY
-from tests.webhooks.servers import SERVERS, free_port
+from tests.servers import free_port
+from tests.webhooks.servers import SERVERS
 
 HOST = "http://127.0.0.1:1"
 SECRET = "0123456789abcdef"
