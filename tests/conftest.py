@@ -9,6 +9,7 @@ import math
 import os
 import re
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import wraps
@@ -163,6 +164,15 @@ def _cpu_s() -> float:
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Return the name of the event loop of a test marked ``anyio``."""
     return str(request.param)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put temporary files into a folder in which the test can find them."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.fixture(autouse=True)

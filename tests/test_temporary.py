@@ -16,6 +16,8 @@ from newsleopard_async import temporary as folders
 from newsleopard_async.temporary import private_folder
 from tests.clients import files_in
 
+pytestmark = pytest.mark.usefixtures("temporary")
+
 fcntl = pytest.importorskip("fcntl", reason="Windows has neither such locks nor forks")
 
 PROGRAM = """
@@ -35,15 +37,6 @@ FORK = """
     print(pid, flush=True)
     sys.stdin.read()
 """
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Set the folder of temporary files to one that the test can read."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 def start(then: str, temporary: Path) -> subprocess.Popen[bytes]:

@@ -7,7 +7,6 @@ import os
 import socket
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,15 +30,6 @@ class SocketOpenedError(AssertionError):
 
 def _refuse(*args: object, **options: object) -> Any:
     raise SocketOpenedError
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Use a folder for temporary files that the test can inspect."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 def _records() -> Iterator[dict[str, str]]:
