@@ -26,7 +26,7 @@ __all__ = ["CAMPAIGN_RULES", "RULES", "Rule"]
 
 @attrs.frozen
 class Rule:
-    """A rule: its name, level and text in the documentation, and the function that finds."""
+    """A rule: name, level and text in the documentation, and the function that yields findings."""
 
     name: str
     level: Level
@@ -58,7 +58,7 @@ RULES: Final = (
     Rule(
         "unknown-placeholder",
         "error",
-        "a `${…}` that no column of the contacts fills; near misses are suggested",
+        "a `${…}` that no column of the contacts fills; similar names are suggested",
         placeholders.find_unknown,
     ),
     Rule(
@@ -70,7 +70,7 @@ RULES: Final = (
     Rule(
         "test-too-small",
         "error",
-        "the share of an A/B test leaves a half of it without recipients",
+        "the share of an A/B test is so small that one half has no recipients",
         ab_tests.find_too_small_test,
     ),
     Rule(
@@ -83,7 +83,7 @@ RULES: Final = (
         "malformed-placeholder",
         "warning",
         "a `${` without a name or a closing brace, or with a tag or line break inside, or between "
-        "its signs",
+        "`$` and `{`",
         placeholders.find_malformed,
     ),
     Rule(
@@ -96,9 +96,9 @@ RULES: Final = (
         "foreign-placeholder",
         "warning",
         r"another product's syntax, in a URL also percent-encoded: `{{…}}`, `{%…%}`, `<%…%>`, "
-        r"`%…%`, `%%…%%`, `*\|…\|*`, `[[…]]`, `{!…}`, `{$…}`, `$[…]$`; around a column's name also "
-        "`{…}`, `$…$`, `##…##`, `@@…@@`, and `[…]`, `【…】`, `«…»`, `<<…>>`, `-…-` unless it is a "
-        "label",
+        r"`%…%`, `%%…%%`, `*\|…\|*`, `[[…]]`, `{!…}`, `{$…}`, `$[…]$`; around a column's name, "
+        "also `{…}`, `$…$`, `##…##`, `@@…@@`, and `[…]`, `【…】`, `«…»`, `<<…>>`, `-…-` unless it "
+        "is a label",
         foreign_placeholders.find_foreign,
     ),
     Rule(
@@ -122,20 +122,21 @@ RULES: Final = (
     Rule(
         "lost-character",
         "warning",
-        "a character that was lost in a conversion: �, a private one, or `????` at the beginning",
+        "a character that a conversion lost: �, a private-use character, or `????` at the "
+        "beginning",
         visible_text.find_lost,
     ),
     Rule(
         "double-decoding",
         "warning",
-        "text that was decoded in a wrong encoding",
+        "text that was decoded with the wrong encoding",
         visible_text.find_misread,
     ),
     Rule(
         "character-reference",
         "warning",
-        "`&amp;` and its like in a subject, preheader, name or Google Analytics value; `&amp;amp;` "
-        "in the HTML and its links, except in `<code>` and `<pre>`",
+        "`&amp;` or a similar reference in a subject, preheader, name or Google Analytics value; "
+        "`&amp;amp;` in the HTML and its links, except in `<code>` and `<pre>`",
         visible_text.find_references,
     ),
     Rule(
@@ -194,14 +195,14 @@ RULES: Final = (
     Rule(
         "lone-preheader",
         "warning",
-        "a preheader in one half of a test of the subject",
+        "a preheader in only one half of a test of the subject",
         ab_tests.find_lone_preheader,
     ),
     Rule("html-fragment", "warning", "HTML without `<html>` or `<body>`", document.find_fragment),
     Rule(
         "unclosed-html",
         "warning",
-        "a tag, comment, or element such as `<style>` or `<title>` that is open at the end",
+        "a tag, comment, or element such as `<style>` or `<title>` that is never closed",
         document.find_unclosed,
     ),
     Rule(
@@ -259,7 +260,7 @@ RULES: Final = (
     Rule(
         "empty-link",
         "warning",
-        "a link to nothing, or to `#`, `mailto:` or `tel:` alone",
+        "a link that is empty, or only `#`, `mailto:` or `tel:`",
         links.find_empty,
     ),
     Rule(
