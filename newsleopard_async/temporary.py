@@ -1,4 +1,7 @@
-"""Private temporary folders for contacts, removed with the run, even if its process was killed."""
+"""Private temporary folders for contacts.
+
+A run removes its folder at its end. A later run removes the folder of a process that was killed.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def _is_sweep_due() -> bool:
-    """Return whether to search for abandoned folders; not for each of many parallel runs."""
+    """Return whether to search for abandoned folders now; parallel runs share one search."""
     now = time.monotonic()
     if len(_IN_USE) > 1 and now - _swept_at[-1] < _SWEEP_EVERY_S:
         return False
@@ -124,7 +127,7 @@ def _remove_if_abandoned(folder: Path) -> None:
     # Not a link, and not the folder of another user.
     if status.st_mode != stat.S_IFDIR | 0o700 or status.st_uid != _user():
         return
-    # The name can belong to a link or a pipe: do not follow the one or wait for the other.
+    # The name can belong to a link or a pipe: do not follow a link, do not wait for a pipe.
     with os.fdopen(os.open(folder / _OWNER, os.O_RDWR | NO_FOLLOW | AT_ONCE), "r+b") as owner:
         if _is_locked_by_us(owner):
             _remove(folder, owner)
@@ -150,7 +153,10 @@ def _remove(folder: Path, owner: IO[bytes] | None) -> None:
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """Raise `ConfigurationError` for an error of the temporary folder."""
+    """Raise `ConfigurationError` for an error of the temporary folder.
+
+    Only private folders are accessed inside, because any OSError is taken for theirs.
+    """
     try:
         yield
     except OSError as error:
@@ -166,6 +172,6 @@ def append(path: Path, content: bytes) -> None:
     Raises:
         ConfigurationError: the folder cannot be written.
     """
-    # A full disk can become known only when the file is closed.
+    # The error of a full disk can come as late as when the file is closed.
     with writing(), path.open("ab") as file:
         file.write(content)
