@@ -9,10 +9,10 @@ The rules of the queue:
 - Urgent requests have priority over all others. Until the gateway has refused it, an urgent request
   is sent even if all others fail immediately. It observes the limit per second nevertheless.
 - First come, first served. A request that the gateway has refused has priority over requests
-  without an attempt.
-- For 3 s a poll (``polite``) waits behind all other requests. Then it counts by its time of arrival
-  like any other request. A poll with a deadline has priority after half of its time.
-- An export that waits for its distance from the last one does not delay the requests behind it.
+  that were never sent.
+- For 3 s a poll (``polite``) waits behind all other requests. After that it is ordered by its time
+  of arrival, like any other request. A poll with a deadline has priority after half of its time.
+- An export that waits for the least time since the last export does not delay other requests.
 - Only the first request in the queue and polls with a deadline have a wake-up time. Each change of
   the limit state processes the queue and sets the wake-up time again, so no task of our own runs.
 - A request that is cancelled or fails before it is sent returns its slot, and the queue is
@@ -48,8 +48,8 @@ __all__ = ["RequestQueue", "Slot", "goes_first", "goes_first_at"]
 POLLS_WAIT_S: Final = 3.0
 """How long a poll waits behind all other requests.
 
-Chosen: three windows of the limit per second pass in this time, and the end of a job whose first
-polls are 5 s apart is hardly noticed later.
+Chosen: three windows of the limit per second pass in this time. The first polls of a job are 5 s
+apart, so 3 s more hardly delay the news of its end.
 """
 
 _LAST: Final = 4
@@ -96,7 +96,7 @@ class _Waiter:
 
 
 _WaiterQueue = OrderedDict[_Waiter, None]
-"""Waiters in their order. A plain dict would search its first entry among all deleted ones."""
+"""Waiters in order. In a plain dict, finding the first entry passes over all deleted ones."""
 
 
 class RequestQueue:
@@ -110,10 +110,12 @@ class RequestQueue:
         self.clock = clock
         self.clients: WeakSet[object] = WeakSet()
         self.state: LimitState = state or LimitState(DayCount())
+        # Urgent requests, with fewer rules (`Demand.insists`) and with the usual ones.
         self._insisting: _WaiterQueue = OrderedDict()
         self._urgent: _WaiterQueue = OrderedDict()
         # These go before the rest: the gateway has refused them, or their deadline is near.
         self._again: _WaiterQueue = OrderedDict()
+        # All that are none of the others.
         self._firm: _WaiterQueue = OrderedDict()
         self._exports: _WaiterQueue = OrderedDict()
         self._polite: _WaiterQueue = OrderedDict()
@@ -293,7 +295,8 @@ class RequestQueue:
     def _join(self, waiter: _Waiter) -> None:
         """Enter the queue.
 
-        If requests of the same limits wait in it already, no check is needed: they wait longer.
+        Others are checked only if this request can change something: if it is the first in its
+        queue, or the first with its properties.
         """
         is_news = not waiter.queue or waiter.demand not in self._demands
         waiter.queue[waiter] = None
