@@ -62,8 +62,8 @@ async def running(
         nl: The client.
         events: Emits the events of the run.
         fingerprint: The fingerprint of the input.
-        checkpoint: The place of the run.
-        wait_s: How long to wait for another run of the same place, in seconds.
+        checkpoint: Where the run is stored; None stores nothing.
+        wait_s: How long to wait for another run with this checkpoint, in seconds.
 
     Raises:
         InvalidRequest: the checkpoint belongs to another run or other input.
@@ -140,7 +140,7 @@ class _LocalRunner:
 
     async def step(self, step: Step[Given, Gives], given: Given, *, keep: bool = True) -> Gives:
         if step.request is not None:
-            # During polling this is also not repeated: its intent is stored before it is sent.
+            # Also during polling: the intent must be stored before the request is sent.
             return await self._once(step, given, step.request)
         if self._poll is not None and not step.writes:
             return await self._poll_once(self._poll, step, given)
@@ -176,7 +176,7 @@ class _LocalRunner:
         return result
 
     async def _write(self, step: Step[Given, Gives], given: Given, opened: OpenStep) -> Gives:
-        """Run a step that can be repeated; store its intent, unless it was refused."""
+        """Run a step that can be repeated; its intent is stored first, and removed by a refusal."""
         intent = StepRecord(state="intent", at=self.now(), writer=self._checkpoint.run_id)
         await self._checkpoint.put(step.key, intent)
         try:
@@ -209,8 +209,8 @@ class _LocalRunner:
         if record.is_done:
             return cast("Gives", await self._resumed(step, record))
         raise OutcomeUnknown(
-            f"an earlier run did {step.name} at {record.at:%Y-%m-%d %H:%M} UTC, and the outcome is "
-            "unknown",
+            f"an earlier run began {step.name} at {record.at:%Y-%m-%d %H:%M} UTC, and its outcome "
+            "is unknown",
             request=request,
         ).with_request_id(record.request_id)
 
@@ -285,7 +285,7 @@ class _LocalRunner:
     ) -> contextlib.AbstractAsyncContextManager[None]:
 
         async def on_wait() -> None:
-            _log.info("other %s are under way; this run waits", what)
+            _log.info("other %s are running; this run waits for them", what)
             await self._events.emit(step, "waiting", None)
 
         return list_lock(self._nl, what, within_s=within_s, on_wait=on_wait)
@@ -353,7 +353,7 @@ class _StepObserver:
         if not isinstance(error, OutcomeUnknown):
             await self._note(None)
         elif error.status is not None and 200 <= error.status < 300:
-            # The step happened, but its answer is unusable. No lookup needs to wait.
+            # The step happened, but its answer is unusable. A lookup need not wait for the step.
             await self._note(self._record("intent", ANSWERED))
 
     def _record(self, state: str, result: PlainData) -> StepRecord:
