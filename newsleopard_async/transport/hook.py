@@ -75,7 +75,7 @@ def check_outside(limits: object) -> None:
 
 
 def check_hook(given: object) -> None:
-    """Check that the argument is a hook; otherwise only the first request would fail.
+    """Check that the argument is a hook, so that a wrong one is found before the first request.
 
     Raises:
         ConfigurationError: the argument is not an async function of two arguments.
@@ -229,7 +229,7 @@ class HookedAttempt(Generic[T]):
 
     def _check(self) -> None:
         if self._phase is _HookPhase.OVER or (self._is_late and not self._was_sent):
-            why = "it was called too late, when on_attempt had ended or taken too long"
+            why = "it was called too late: on_attempt had ended or exceeded its time"
         elif anyio.get_current_task().id != self._task_id:
             why = (
                 "on_attempt called it in another task; await it in on_attempt itself "
@@ -239,7 +239,7 @@ class HookedAttempt(Generic[T]):
             why = "on_attempt called it a second time"
         else:
             return
-        raise ConfigurationError(f"call_next sends nothing: {why}")
+        raise ConfigurationError(f"call_next did not send the request: {why}")
 
     def _end(self, raised: BaseException | None) -> None:
         """Log an error of the hook after it has sent: the result is valid nevertheless.
@@ -255,7 +255,11 @@ class HookedAttempt(Generic[T]):
         if raised is not None:
             _log.error("on_attempt failed after %s", self.call.operation, exc_info=raised)
         elif self._is_late:
-            _log.error("on_attempt did not end after %s%s", self.call.operation, self._in_time)
+            _log.error(
+                "on_attempt was stopped: after %s it did not end%s",
+                self.call.operation,
+                self._in_time,
+            )
 
     def _lose(self) -> None:
         if self._has_returned and self.result is not None:

@@ -462,7 +462,9 @@ async def test_hook_that_hangs_afterwards_is_bounded(
     await api.call(request_)
 
     assert clock.monotonic() == 6 + 6 + 7
-    assert errors_in(caplog) == [f"on_attempt did not end after {request_.name} within 7 s"]
+    assert errors_in(caplog) == [
+        f"on_attempt was stopped: after {request_.name} it did not end within 7 s"
+    ]
 
 
 async def test_hook_that_does_not_end_when_its_time_is_over_sends_nothing() -> None:
