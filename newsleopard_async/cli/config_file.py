@@ -44,7 +44,7 @@ class ConfigFile:
         if name in self._options:
             return self._options[name]
         [close] = difflib.get_close_matches(name, [*self._options, SWITCHES], n=1) or [""]
-        hint = f"do you mean {close}?" if close else "--help lists all options"
+        hint = f"did you mean {close}?" if close else "--help lists all options"
         raise ValueError(f"there is no option {name!r}; {hint}")
 
 

@@ -46,7 +46,7 @@ _KINDS: Final = get_type_hints(Switches)
 def _similar(name: str) -> str:
     close = difflib.get_close_matches(name, _KINDS, n=1)
     return (
-        f"; do you mean {close[0]}?"
+        f"; did you mean {close[0]}?"
         if close
         else "; the documentation of the emulator lists all switches"
     )
@@ -97,6 +97,6 @@ _READERS: Final[Mapping[type, tuple[Callable[[str], object], str]]] = {
     int: (_read_whole_number, "a whole number from 0"),
     float: (_read_number, "a number from 0"),
     str: (str, "text"),
-    tuple: (_read_names, "names with commas between them"),
+    tuple: (_read_names, "names, separated by commas"),
 }
-"""The parser for each type, and the words for the type in messages; tuples contain text."""
+"""The parser of each type, and the name of the type in messages; tuples contain text."""
