@@ -136,6 +136,7 @@ class _Story:
         self._begin = emulator.clock.now()
 
     async def run(self) -> None:
+        """Play the day; hours count from its beginning, and some steps advance the clock, too."""
         lists = await self._import_contacts()
         self._pass_until(hours=0.5)
         anniversary = await self._submit(_anniversary(lists))

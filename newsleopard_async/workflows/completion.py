@@ -307,7 +307,7 @@ async def _poll_until_moved(
 
 
 async def _poll_finished(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
-    """Search the finished campaigns for a campaign; a campaign that is found is complete.
+    """Search the finished campaigns for a campaign; every campaign among them is complete.
 
     Raises:
         DeadlineExceeded: it is not found before the deadline.

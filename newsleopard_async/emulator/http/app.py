@@ -169,7 +169,7 @@ def _taker(account: Account, name: str) -> Callable[..., None]:
 
 
 async def catch_up_in_slices(account: Account) -> None:
-    """Apply the changes that are due in slices; other tasks can run after each slice."""
+    """Apply all due changes, in slices; the lock is released and other tasks run after each."""
     with closing(account.catching_up()) as slices:
         while True:
             with account.lock:

@@ -178,6 +178,7 @@ class Mailer:
         wave = len(campaign.waves)
         events = self._events(campaign, len(recipients), variant=variant, wave=wave)
         drawn = self._drawn.pop(events.seed, None)
+        # Prepared events are used only if count, variant and switches are still the same.
         if drawn is not None and drawn.origin == events.origin:
             events = drawn
         else:

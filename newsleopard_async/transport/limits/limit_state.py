@@ -215,9 +215,10 @@ class LimitState:
     def settle(self, slot: Slot, now: float, wall: datetime, *, answered: bool) -> None:
         """Record that a request was answered, or that no answer will come."""
         if not slot.is_sent:
+            # Its last byte was not seen to leave, but the request possibly arrived.
             self.day.note_sent(now, wall)
         elif slot.sent_on != wall.date():
-            # It can have arrived on either day.
+            # It can have arrived on either day, so both days count it.
             self.day.count(now, wall)
         if answered:
             slot.answered_at = now
@@ -251,7 +252,7 @@ class LimitState:
     def throttled(
         self, now: float, wall: datetime, *, daily: bool | None, retry_after_s: float | None
     ) -> Hold | None:
-        """Record a refusal at the gateway.
+        """Record a refusal at the gateway; the rules are in `gate`.
 
         Args:
             now: The monotonic time.

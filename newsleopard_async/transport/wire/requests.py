@@ -133,6 +133,7 @@ def _schedule(schedule: Schedule, now: datetime) -> Json:
 
 
 def _ga(ga: GoogleAnalytics | None) -> Json:
+    """Write the options of Google Analytics; flags are text, as documented (T76)."""
     if ga is None:
         return {"enable": "false", "ecommerceEnable": "false"}
     return {
