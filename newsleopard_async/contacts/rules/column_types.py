@@ -24,7 +24,7 @@ from newsleopard_async.models.findings import Finding, counted, either
 __all__ = ["ColumnType"]
 
 Kind = Literal["", "number", "date", "text"]
-"""The type of a value; the first is the type of a blank value."""
+"""The type of a value; a blank value has the type ``""``."""
 
 _LEAP_YEAR: Final = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE: Final = re.compile(
@@ -61,22 +61,22 @@ _DATES: Final = all_cells(_DATE.pattern)
 _LEADING_ZERO: Final = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]+)?")
 _LEADING_ZERO_HINT: Final = re.compile(rf"\n{_BLANKS}[+-]?0[0-9]")
 _LOST_ZERO: Final = re.compile(
-    # Mobiles (09); Taipei (02), Taichung (04), Nantou (049). A float ends in .0.
+    # Mobile phones (09), and the area codes 02, 04 and 049. A float ends in .0.
     r"(?:9[0-9]{8}|2[2-8][0-9]{7}|4[2-9][0-9]{7})(?:\.0)?"
 )
 _LOST_ZERO_OF_ANY: Final = re.compile(
-    # 03 and 037, Changhua (04), 05, 06, 07, 08, 082 and 0826, 089; 0836.
+    # Area codes with shorter numbers: 03, 037, 04 (Changhua), 05, 06, 07, 08, 082, 0826, 089, 0836.
     rf"{_LOST_ZERO.pattern}"
     r"|(?:(?:3[2-9]|4[78]|5[2-8]|6[2-9]|7[2-9]|8[2789])[0-9]{6}|836[0-9]{5})(?:\.0)?"
 )
-# Numbers of eight digits in Taipei without 02, and mobiles in Hong Kong and Singapore, begin so.
+# Numbers in Taipei without the area code; mobile numbers in Hong Kong and Singapore.
 _LOCAL_NUMBER: Final = re.compile(r"[129][0-9]{7}(?:\.0)?")
 _PHONE: Final = re.compile(
     r"phone|mobile"
     r"|(?<![a-z])(?:tel|cell|fax|sms|whats ?app|contact[ _-]?(?:no|num|number))(?![a-z])"
     r"|[電电][話话]|手[機机]|行動|門號|[市室]話|宅電|傳真|[聯連][絡繫](?:方式|號碼)"
 )
-# Another attribute of a phone than its number, up to four characters after the word.
+# A word for a phone, and soon after it one for another attribute than its number.
 _OF_PHONE: Final = re.compile(
     r"(?:phone|mobile|tel|cell|fax|sms|電話|手機|行動|門號)(?:.{0,4}?|[a-z_]{0,9}[ _-])"
     r"(?:(?<![a-z])(?:ids?|points?|counts?|bill|model|versions?|minutes?|seconds?)(?![a-z])|編號|序號|型號|點數|次數|時數|紅利|費)"

@@ -284,12 +284,13 @@ class Addresses:
                 "last, as the platform probably does; fix='drop-later-duplicates' keeps the first",
                 column=_COLUMN,
             )
-        though = "though" if self._kept == "first" else "as"
+        though = "though the platform probably keeps the last"
+        reason = though if self._kept == "first" else "as the platform probably does"
         return tally.finding(
             "note",
             "duplicate-email",
-            f"had {what}, dropped; the {self._kept} row of each is kept, {though} the platform "
-            "probably keeps the last",
+            f"had {what}, which fix= dropped; it kept the {self._kept} row of each address, "
+            f"{reason}",
             column=_COLUMN,
         )
 
