@@ -1,4 +1,9 @@
-"""The list for the contacts: found by its name, or created once."""
+"""The list for the contacts: found by its name, or created once.
+
+If the reply to a creation is lost, the name is searched. One list: it is used. Several lists: an
+error. No list, in a later run and after `steps.LISTED_AFTER`: it was not created, so it is created
+again. In any other case the outcome stays unknown, and a later run searches again.
+"""
 
 from __future__ import annotations
 
@@ -110,11 +115,11 @@ def may_have_imported(run: Runner) -> bool:
 
 
 async def _refuse_segment(run: Runner, list_sn: ListSn) -> None:
-    """Refuse a list that fills itself (T62); the import itself fails if the list does not exist.
+    """Refuse a segment: a list whose members the platform selects (T62).
 
-    A list that was just created can be missing among the lists. If the lists cannot be read within
-    half a minute, the list is unknown. The platform imports nothing into a list that does not exist
-    (T51).
+    A list that is not found is accepted, because a list that was just created can be missing among
+    the lists. The same holds if the lists cannot be read within half a minute. If the list does not
+    exist, the platform refuses the import (T51).
     """
     step = excusing(steps.find_list)
     try:
@@ -132,7 +137,9 @@ async def _refuse_segment(run: Runner, list_sn: ListSn) -> None:
 
 
 def _segment(field: str, code: ListSn) -> InvalidRequest:
-    return InvalidRequest.of(field, "segment", f"{code} fills itself; import into an ordinary list")
+    return InvalidRequest.of(
+        field, "segment", f"{code} is a segment, which fills itself; import into an ordinary list"
+    )
 
 
 async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
