@@ -383,8 +383,8 @@ async def _save(partial: Path, clock: Clock, answer: AnswerBody) -> bytes:
         raise StorageError("the download has a compression that was not requested", status=200)
     if answer.ends_at_close and not answer.encoding:
         raise StorageError(
-            "the storage does not report the size of the download, so that a part of it could not "
-            "be distinguished from the whole",
+            "the storage does not report the size of the download, so a part of it could pass for "
+            "the whole file",
             status=200,
         )
     size_bytes = 0

@@ -195,7 +195,11 @@ async def _renew(kept: Checkpoint, clock: Clock) -> InUse:
         except InUse as error:
             return error
         except Exception as error:  # noqa: BLE001 - a caller's store can raise anything
-            _log.warning("the hold of %s could not be renewed: %s", kept.name, type(error).__name__)
+            _log.warning(
+                "the lease of %s could not be renewed (%s); another run can take over",
+                kept.name,
+                type(error).__name__,
+            )
 
 
 async def release(kept: Checkpoint, clock: Clock, ended: RunEnd | None) -> None:

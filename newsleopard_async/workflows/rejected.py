@@ -159,8 +159,8 @@ async def _rows(
 
 def _warn_of_no_row(result: ImportResult) -> None:
     _log.warning(
-        "the platform counts %s rejected rows in import %s, and its file of them has none; "
-        "check the import in the console",
+        "the platform counts %s rejected rows in import %s, but its file of rejected rows is "
+        "empty; check the import in the console",
         result.errors,
         result.import_sn,
     )

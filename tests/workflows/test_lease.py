@@ -181,7 +181,7 @@ async def test_store_that_is_away_at_renewals_ends_no_run(
         await runner.record_result(workflows_step(), None)
 
     assert store.data["records"].keys() == {"get_status"}
-    assert "could not be renewed: RuntimeError" in caplog.text
+    assert "could not be renewed (RuntimeError)" in caplog.text
 
 
 def workflows_step() -> Any:
