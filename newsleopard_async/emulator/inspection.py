@@ -35,7 +35,7 @@ class Inspection:
 
     @contextmanager
     def _changed(self) -> Iterator[datetime]:
-        """Lock the state at the clock's present time for a change, and count the change."""
+        """Lock the state as `_present` does, and record that it has changed."""
         with self._account.changing():
             yield self._account.catch_up()
 
@@ -88,7 +88,7 @@ class Inspection:
 
     @property
     def outbox(self) -> Outbox:
-        """The mails sent so far, rendered when they are read; an empty outbox has the reason."""
+        """The mails sent so far, rendered when they are read; an empty outbox gives the reason."""
         with self._present() as now:
             campaigns = self._account.campaigns.all
             waves = [wave for item in campaigns.values() for wave in item.waves]

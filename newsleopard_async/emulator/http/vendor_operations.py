@@ -19,7 +19,7 @@ __all__ = ["ENDPOINTS"]
 
 SEND_TIMES: Final = ("NOW", "SCHEDULED")
 KINDS: Final = ("REGULAR", "A_B_TEST")
-"""Names of the vendor's notes; the vendor's command line has their indexes instead (T125)."""
+"""The names in the vendor's notes. The vendor's command line reads their indexes (T125)."""
 
 
 def get_balance(account: Account, request: ApiRequest, now: datetime) -> Reply:
@@ -31,7 +31,7 @@ def get_balance(account: Account, request: ApiRequest, now: datetime) -> Reply:
 
 
 def get_status(account: Account, request: ApiRequest, now: datetime) -> Reply:
-    """Answer GET /v1/campaign/normal/{campaign_sn}, of both kinds (T124 to T126)."""
+    """Answer GET /v1/campaign/normal/{campaign_sn}, for A/B tests, too (T124 to T126)."""
     campaign = account.campaigns.find(request.path["campaign_sn"])
     if campaign is None:
         return _unknown_campaign(account.board.on)
@@ -39,7 +39,7 @@ def get_status(account: Account, request: ApiRequest, now: datetime) -> Reply:
 
 
 def pause_campaign(account: Account, request: ApiRequest, now: datetime) -> Reply:
-    """Answer PATCH /v1/campaign/normal/{campaign_sn}, of both kinds (T126, T129)."""
+    """Answer PATCH /v1/campaign/normal/{campaign_sn}, for A/B tests, too (T126, T129)."""
     campaign = account.campaigns.find(request.path["campaign_sn"])
     if campaign is None:
         return _unknown_campaign(account.board.on)
@@ -111,7 +111,7 @@ def _status(campaign: Campaign, on: Switches, now: datetime) -> dict[str, object
 
 
 def _named(number: int, names: Sequence[str], on: Switches) -> str | int:
-    """Return the number of a state in its table, or its name (T125)."""
+    """Return the name at an index of a table, or the index itself (T125)."""
     return names[number] if on.status_form == "text" else int(number)
 
 
@@ -132,7 +132,7 @@ def _reserve(account: Account, request: ApiRequest, *, is_test: bool, now: datet
 
 
 def remove_contacts(account: Account, request: ApiRequest, now: datetime) -> Reply:
-    """Answer DELETE /v1/contacts/{list_sn}; they leave before the answer is sent (T63)."""
+    """Answer DELETE /v1/contacts/{list_sn}; the contacts are removed before the answer (T63)."""
     account.removals.remove(request.body, request.path["list_sn"], now)
     return json_reply({})
 

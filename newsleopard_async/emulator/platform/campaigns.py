@@ -41,7 +41,7 @@ FREE_MAILS_PER_DAY: Final = 50
 DAY: Final = timedelta(days=1)
 PAUSABLE_STATES: Final = frozenset({"PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"})
 HOLDING_STATES: Final = PAUSABLE_STATES | {"DRAFT"}
-"""States that are not final; a campaign that a test set to one of them stays charged."""
+"""States that are not final. If a test sets one of them, nothing is refunded."""
 
 logger: Final = logging.getLogger("newsleopard_async.emulator")
 
@@ -239,7 +239,7 @@ class Campaigns:
             yield from self._mailer.prepare(campaign, enumerate(sizes))
 
     def preparing_rest(self, campaign: Campaign, rest: Recipients, at: datetime) -> Iterator[None]:
-        """Draw the events of the mails after a test."""
+        """Draw the events of the mails with the winner of a test."""
         if not campaign.is_stopped:
             wave = self._winner(campaign, at), len(rest.subscribed(at))
             yield from self._mailer.prepare(campaign, [wave])
@@ -295,7 +295,7 @@ class Campaigns:
         self._timeline.add(decided, _WinnerChoice(self, campaign, rest))
 
     def end_test(self, campaign: Campaign, rest: Recipients, at: datetime) -> None:
-        """Send the winning variant to the other recipients, if the account allows it (T99)."""
+        """Send the winner to the other recipients, unless sender or balance forbid it (T99)."""
         if campaign.is_stopped:
             return
         winner = self._winner(campaign, at)
@@ -336,7 +336,7 @@ class Campaigns:
         """Stop a campaign: its unsent mails are never sent (T129).
 
         Raises:
-            Refused: with 40015, if its state has no mails to stop.
+            Refused: with 40015, if its state is not one of `PAUSABLE_STATES`.
         """
         if campaign.state(now) not in PAUSABLE_STATES:
             raise Refused(40015)
@@ -354,7 +354,7 @@ class Campaigns:
         self._book.exclusions.expect(expected, at)
 
     def complete(self, now: datetime) -> list[Campaign]:
-        """Return the campaigns in COMPLETE, the newest first (T65)."""
+        """Return the campaigns with the state COMPLETE, the newest first (T65)."""
         done = [
             item
             for item in self.all.values()
@@ -395,7 +395,7 @@ class _WinnerChoice(ScheduledChange):
 
 @attrs.frozen(eq=False)
 class _CampaignStop(ScheduledChange):
-    """A pause."""
+    """The end of a campaign that was paused: its unsent mails are refunded."""
 
     campaigns: Campaigns
     campaign: Campaign
@@ -408,7 +408,7 @@ class _CampaignStop(ScheduledChange):
 
 
 def _shortage(count: int, balance: int) -> str | None:
-    """Return the state of an upload without recipients, or with more than the balance allows."""
+    """Return the state of an upload with no or too many recipients for the balance; else None."""
     if not count:
         return "EMPTY_RECIPIENT"
     return "OVER_LIMIT" if count > balance else None

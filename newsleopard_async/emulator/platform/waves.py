@@ -1,7 +1,8 @@
 """The events of mails, such as opens: drawn from the seed, spread over the hours after sending.
 
-A million mails are drawn in slices, if possible before they are sent. An event is one integer of
-its time and the index of its mail, so the order of these integers is the order of time.
+A million mails are drawn in slices, if possible before they are sent. An event is one integer,
+its time multiplied by the number of mails plus the index of its mail, so these integers are in the
+order of time.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def types_changed_by(action: str) -> Collection[str]:
 
 
 MOST_RUNS: Final = 8
-"""Chosen: 8 sorted runs per type of event; merging these too would delay all other requests."""
+"""Chosen: 8 sorted runs per type of event. Merging them further would delay other requests."""
 
 _SLICE: Final = 2_048
 """Chosen: drawing so many mails takes a few milliseconds, in which other requests wait."""
@@ -140,11 +141,11 @@ class WaveEvents:
         return int(self._mail_ms * (place + 1))
 
     def sent(self, passed_ms: int) -> int:
-        """Return the number of mails that are sent in so many milliseconds."""
+        """Return the number of mails that are sent in the first ``passed_ms`` milliseconds."""
         return bisect_right(range(self.mails), passed_ms, key=self.arrival_ms)
 
     def stopping(self, passed_ms: int) -> Iterator[None]:
-        """Select, in slices, the events of the mails that are sent in so many milliseconds."""
+        """Select, in slices, the events of the mails that are sent in the first ``passed_ms``."""
         mails, count = self.sent(passed_ms), self._count
         found: dict[str, list[array[int]]] = {kind: [] for kind in self._runs}
         for kind, runs in self._runs.items():
@@ -154,7 +155,7 @@ class WaveEvents:
         self._stopped = mails, found
 
     def stop(self, passed_ms: int) -> None:
-        """Drop the mails that are not sent in so many milliseconds, and their events."""
+        """Drop the mails that are not sent in the first ``passed_ms``, and their events."""
         if self._stopped is None or self._stopped[0] != self.sent(passed_ms):
             for _ in self.stopping(passed_ms):
                 pass
@@ -162,7 +163,7 @@ class WaveEvents:
         self.mails, self._runs = self._stopped
 
     def count(self, kind: str, passed_ms: int) -> int:
-        """Return the number of events of a type in so many milliseconds."""
+        """Return the number of events of a type in the first ``passed_ms``."""
         if kind not in {"delivery", "bounce"}:
             end = max(0, passed_ms + 1) * self._count
             return sum(bisect_left(run, end) for run in self._runs[kind])
@@ -171,7 +172,7 @@ class WaveEvents:
         return bounced if kind == "bounce" else arrived - bounced
 
     def parts(self, kind: str, passed_ms: int) -> Iterator[tuple[list[int], list[int]]]:
-        """Yield the events of a type in so many milliseconds, in order, a part at a time.
+        """Yield the events of a type in the first ``passed_ms``, in order, a part at a time.
 
         Each part is two lists: milliseconds, and the indexes of the mails.
         """
@@ -261,7 +262,7 @@ def _delays(draw: Callable[[], float], mean_s: float) -> Callable[[], int]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Wave:
-    """Mails that are sent together: a whole campaign, half of its test, or the others.
+    """Mails that are sent together: a whole campaign, half of its test, or the rest after it.
 
     Attributes:
         campaign_sn: The code of the campaign.
@@ -315,7 +316,7 @@ class Wave:
         return attrs.evolve(self, events=events)
 
     def exclusions(self, *, after: datetime | None = None) -> Iterator[tuple[int, float]]:
-        """Yield the contacts that these mails exclude, by number, and the instants in seconds."""
+        """Yield the number of each contact that these mails exclude, and when, in seconds."""
         begin_s = self.begin.timestamp()
         for kind in EXCLUDING_TYPES:
             if after is not None and self.count(kind, after) == self.events.count(kind, LAST_MS):
@@ -332,8 +333,8 @@ LAST_MS: Final = 10**12
 def reading_of(wave: Wave, index: int, now: datetime) -> Mapping[str, datetime]:
     """Return the events of one mail so far: types, and when each happened.
 
-    They are ``delivery`` or ``bounce`` after it was sent, and those of its reader: ``open``,
-    ``click``, ``unsubscribe``, ``complain``. A mail that was not sent has no events.
+    A mail that was sent has ``delivery`` or ``bounce``. Its reader adds ``open``, ``click``,
+    ``unsubscribe`` and ``complain``. A mail that was not sent has no events.
     """
     if index >= wave.sent(now):
         return {}
