@@ -5,8 +5,8 @@ The rules:
 - A checkpoint is JSON with a version, a checksum and the steps of its pipeline. An older version
   is migrated. A newer version, a damaged file and an edited one are refused. A checkpoint contains
   no API key, no contact and no presigned URL.
-- It has a hash of each part of the input. If a part has changed that must not change any more, the
-  run is refused.
+- It has a hash of each part of the input. A run is refused if its input differs in a part that must
+  not change any more.
 - It is stored under a send key, or in a file of its own. Each save is compared with the version
   that this run has read (`record_access`).
 - The intent of a step that must not happen twice is stored before the step. An intent without a
@@ -218,7 +218,7 @@ class Checkpoint:
             self.records[step] = record
 
     def _learn(self, step: str, known: StepRecord, now: StepRecord | None) -> None:
-        """Accept the outcome that the run that stored an intent has found out."""
+        """Accept the outcome of a step, as found out by the run that stored its intent."""
         if self.records.get(step) == known or (now is not None and now.is_done):
             found = "it was not sent" if now is None else now.result
             _log.info("an earlier run has found out the outcome of %s: %s", step, found)
@@ -239,10 +239,10 @@ class Checkpoint:
         decision: Decision,
         campaign_sn: CampaignSn | None = None,
     ) -> None:
-        """Decide about a submit, or another such step, whose outcome is unknown.
+        """Decide about a submit, or a similar step, whose outcome is unknown.
 
         Check the console first (活動列表, or 自動化 for an event). Then run the pipeline again.
-        The decision applies to the record in the store: a later run can have found the outcome.
+        The decision applies to the record in the store, where a later run can have put the outcome.
 
         Args:
             decision: ``sent``: the step took effect. ``resubmit``: it did not; repeat it.
@@ -274,7 +274,7 @@ class Checkpoint:
         return self.read(self.to_dict() if kept is None else kept.data)
 
     async def abandon(self) -> None:
-        """Mark the run as abandoned, unless the store raises; the caller holds it."""
+        """Mark the run as abandoned, unless the store raises; the caller holds the lock."""
         self.abandoned = True
         try:
             await self._save()
@@ -415,7 +415,7 @@ CheckpointLike = AnyPath | Checkpoint
 """The values of ``checkpoint=``: a path, or the ``.checkpoint`` of an error."""
 
 RunLocation = CheckpointLike | StoreLocation
-"""The place of a run: also under a send key."""
+"""The place of a run: a path, a checkpoint, or a send key in a store."""
 
 
 def _file_at(path: object) -> OneFile:
@@ -426,7 +426,7 @@ def _file_at(path: object) -> OneFile:
             "type",
             "must be a path. Pass a store to the client, NewsLeopard(store=…), and a send_key to "
             "the call: the store keeps the run under that key. A store of your own must compare "
-            "before it sets: see newsleopard_async.Store",
+            "versions before it saves: see newsleopard_async.Store",
         )
     return OneFile.at(path)
 

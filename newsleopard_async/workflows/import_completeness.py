@@ -59,7 +59,7 @@ def check_row_count(run: Runner, report: ImportReport, *, sent: int, of: AnyStep
     if rows is not None and rows < sent:
         raise ImportIncomplete(
             f"the platform counts {rows:,} rows in import {report.import_sn}{text_of_part(of)}, "
-            f"and {sent:,} different addresses were sent, so the run stopped. Run it again with "
+            f"but {sent:,} different addresses were sent, so the run stopped. Run it again with "
             "the same checkpoint to repeat the import, which updates existing contacts. "
             f"If the list {report.list_sn} is complete in the console, send to it without "
             "contacts=",
@@ -79,7 +79,7 @@ def check_row_count(run: Runner, report: ImportReport, *, sent: int, of: AnyStep
 
 
 def check_rejected(run: Runner, report: ImportReport, max_rejected: float | None) -> None:
-    """Check that not too many rows were rejected to send the campaign.
+    """Stop the run before the campaign if too many rows were rejected.
 
     Raises:
         ImportIncomplete: more rows were rejected than the caller accepts.

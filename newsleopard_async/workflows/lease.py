@@ -56,13 +56,13 @@ _RENEWED_EVERY_S: Final = 5.0
 """Chosen: a quarter of the lease (20 s), so three renewals can fail."""
 
 _LONGEST_RENEWAL_S: Final = 10.0
-"""Chosen: twice the time between renewals, and half of the lease."""
+"""Chosen: half of the lease. So a renewal after 5 s ends before the lease does."""
 
 _LAST_SAVE_S: Final = 5.0
 """Chosen: a user waits at most 5 s at the end of a run. Without this save the lease expires."""
 
 _LONGEST_MESSAGE: Final = 500
-"""In characters. Chosen: longer than any message of this library that names few fields."""
+"""In characters. Chosen: only messages with the problems of many fields are longer."""
 
 _MAY_PASS: Final = (
     ConnectionFailed,
@@ -102,7 +102,7 @@ async def acquire_or_wait(
     events: Events,
     wait_s: float,
 ) -> None:
-    """Enter a context that another run can block; wait for the end of that run for ``wait_s``.
+    """Enter a context; if another run blocks it, wait up to ``wait_s`` for the end of that run.
 
     Raises:
         InUse: the other run did not end before the deadline.
@@ -220,7 +220,9 @@ async def release(kept: Checkpoint, clock: Clock, ended: RunEnd | None) -> None:
         # The record belongs to another run.
         pass
     except Exception as error:  # noqa: BLE001 - a caller's store can raise anything
-        _log.warning("the end of %s could not be stored: %s", kept.name, type(error).__name__)
+        _log.warning(
+            "the end of the run of %s could not be stored: %s", kept.name, type(error).__name__
+        )
 
 
 def run_end_of(error: Exception, now: datetime, *, is_in_doubt: bool) -> RunEnd:
