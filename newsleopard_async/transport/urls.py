@@ -1,4 +1,4 @@
-"""URLs: their parts, which of them stay on this machine, and which are used for the storage."""
+"""URLs: their parts, whether they lead to this machine, and whether the storage can have them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_here(host: str) -> bool:
-    """Return whether a host is this machine or on its local link, in any notation of resolvers."""
+    """Return whether a host, in any notation, is this machine or on its local link."""
     name = unquote(host).strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -95,7 +95,7 @@ def _number(text: str) -> int:
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL, in one spelling for all equivalent ones."""
+    """Return scheme, host and port of a URL; equivalent origins have the same text."""
     scheme, host, port = _origin_of(urlsplit(url))
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -112,8 +112,8 @@ def _origin_of(parts: SplitResult) -> tuple[str, str, int | None]:
 def problem_of_storage_url(parts: SplitResult, base_url: str) -> str | None:
     """Return why a client of an API at ``base_url`` does not use a storage URL, or None.
 
-    The answer with the URL is not trusted: files contain personal data, and a URL of this machine
-    could download anything.
+    The URL comes from an answer, which is not trusted: it could expose a file with personal data
+    on the way, or read from a service that only this machine can reach.
     """
     base = urlsplit(base_url)
     host = parts.hostname or ""
@@ -128,7 +128,7 @@ def problem_of_storage_url(parts: SplitResult, base_url: str) -> str | None:
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
-    """Return the proxy of the environment, which the standard library reads."""
+    """Return the proxy of the environment, as the standard library reads it."""
     if is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()

@@ -1,8 +1,8 @@
 """Removes blanks, invisible characters and an apostrophe around the value of a cell.
 
-Blanks and invisible characters come from text copied from web pages, chats and spreadsheets, a
-byte order mark from files that were joined. An apostrophe marks a number as text in a spreadsheet,
-and some programs write it before text that looks like a formula.
+Blanks and invisible characters come from text copied from web pages, chats and spreadsheets. A byte
+order mark inside a file comes from joining files. An apostrophe marks a number as text in a
+spreadsheet, and some programs write it before text that looks like a formula.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _ASCII_AROUND: Final = (
 )
 
 _MARKED: Final = re.compile(
-    # Before text that a spreadsheet would execute or read as a number or a date, or before
-    # Chinese. The names 'Abd al-Malik and 't Hooft and the year '95 do not match.
+    # An apostrophe before text that a spreadsheet would execute or read as a number or a date, or
+    # before Chinese. The names 'Abd al-Malik and 't Hooft and the year '95 do not match.
     r"\s*'\s*(?:[=+@\t-].|[+-]?[(]?[0-9][-0-9 ().,:/#]{2,}\Z|[\u3400-\u9fff](?!.*'\Z))"
 )
 
@@ -80,7 +80,7 @@ def trim_addresses(cells: Column) -> Column:
 
 
 def trim_values(cells: Column) -> Column:
-    """Return cells without blanks, invisible characters and marks of text."""
+    """Return cells without blanks, invisible characters and apostrophes that mark text."""
     return _trim_column(cells, _trim_value)
 
 
