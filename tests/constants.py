@@ -34,7 +34,7 @@ ROOT: Final = Path(__file__).parents[1]
 """The repository."""
 START: Final = datetime(2026, 1, 5, 2, tzinfo=UTC)
 """The time at which the clocks of tests begin."""
-KEY: Final = "k3y-Th4t-Nobody-May-See"
+KEY: Final = "k3y-Th4t-No-One-May-See"
 LIST_NAME: Final = "會員"
 SENDER: Final = Sender("電子豹", "service@example.com")
 OTHER_SENDER: Final = Sender("電子豹", "news@example.com")

@@ -91,7 +91,7 @@ def test_examples_are_multiplied(factor: float, expected: int) -> None:
     assert test._hypothesis_internal_use_settings.max_examples == expected  # type: ignore[attr-defined]  # hypothesis sets it
 
 
-def test_fewer_examples_are_made_up_where_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_examples_are_generated_if_ci_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third of them."""
     monkeypatch.setenv("CI", "1")
     assert waited_for(100) == 34

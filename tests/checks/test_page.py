@@ -103,7 +103,7 @@ def test_first_of_two_attributes_counts() -> None:
     assert tag.attributes == {"id": "a", "hidden": ""}
 
 
-def test_what_nobody_sees_is_no_text() -> None:
+def test_invisible_text_does_not_count_as_text() -> None:
     """Text is what the recipient reads, with its references resolved."""
     page = parse_page(
         "html", "<title>a</title><style>b</style><script>c</script><!--d-->\ne&amp;f<br> <p>g < h"

@@ -18,7 +18,7 @@ from newsleopard_async.cli.commands import newsleopard
 from newsleopard_async.disclosure import shown
 
 CLEAN = "EMAIL,NAME,STORE\nming@example.com,王小明,台北店\n"
-BAD = "EMAIL,NAME,STORE\nming@example.com,王小明,台北店\nnobody,李小華,台中店\n"
+BAD = "EMAIL,NAME,STORE\nming@example.com,王小明,台北店\nnowhere,李小華,台中店\n"
 DOUBLE = "EMAIL,NAME,STORE\nming@example.com,王小明,台北店\nMing@example.com,王小明,台中店\n"
 
 
@@ -46,7 +46,7 @@ def test_error_is_exit_status_1_and_names_the_line(tmp_path: Path) -> None:
     assert "invalid-email" in result.output
     assert "line 3" in " ".join(result.output.split())
     assert "1 error" in result.output
-    assert "nobody" not in result.output
+    assert "nowhere" not in result.output
 
 
 def test_warning_passes_unless_strict(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_fixes_are_reported_and_written(tmp_path: Path) -> None:
 
     assert result.exit_code == 0, result.output
     assert clean.read_text("utf-8") == CLEAN
-    assert "nobody" in left_out.read_text("utf-8")
+    assert "nowhere" in left_out.read_text("utf-8")
     for told in ("Trimmed", "Dropped", "Left out"):
         assert told in result.output
 
@@ -199,7 +199,7 @@ def test_json_is_valid_and_steers_no_terminal(tmp_path: Path) -> None:
     """Names are unchanged; C1 controls, which JSON allows, are written as escapes."""
     name = "A\x9b2J\u202e\u2028😀中\U000e0041"
     path = tmp_path / "a\x1b.csv"
-    path.write_text(CLEAN.replace("STORE", name) + "nobody,x,y\n")
+    path.write_text(CLEAN.replace("STORE", name) + "nowhere,x,y\n")
 
     said = printed(path, "--json", "--fix", "leave-out-bad-rows")
 

@@ -17,7 +17,7 @@ from tests.cancellation import Trigger, Way, at_some_or_all_awaits, each_point, 
 from tests.clients import files_in
 from tests.contacts.examples import ROWS, clean_contacts, later, written
 
-CONTENT = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\n".encode()
+CONTENT = "EMAIL,NAME\nming@example.com,王小明\nnowhere,誰\n".encode()
 
 
 @attrs.frozen
@@ -68,7 +68,7 @@ def test_cancelled_reading_leaves_nothing_behind(
         assert files_in(temporary) == []
         assert set(files_in(tmp_path)) <= {"bad.csv", "members.csv", "temporary"}
         if bad.exists():
-            assert bad.read_text("utf-8") == "EMAIL,NAME,LINE,REASON\nnobody,誰,3,invalid-email\n"
+            assert bad.read_text("utf-8") == "EMAIL,NAME,LINE,REASON\nnowhere,誰,3,invalid-email\n"
         if isinstance(contacts, Slow):
             assert contacts.closed in ([], [True])
 

@@ -19,7 +19,7 @@ from tests.contacts.examples import ROWS, Pieces, clean_contacts, read
 
 pytestmark = pytest.mark.anyio
 
-BAD = (*ROWS, "nobody", *ROWS)
+BAD = (*ROWS, "nowhere", *ROWS)
 LINES = (b"EMAIL,NAME\n", b"ming@example.com,A\n", b"mei@example.com,B\n")
 
 

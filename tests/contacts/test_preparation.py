@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 MOST_HOPS = 10
 """To threads and back: chosen, so that a small file takes a few and no more."""
 
-BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\nmei@example.com,李小美\n"
+BAD = "EMAIL,NAME\nming@example.com,王小明\nnowhere,誰\nmei@example.com,李小美\n"
 
 
 async def cleaned(contacts: Any, **options: Any) -> tuple[str, Any]:
@@ -159,9 +159,9 @@ async def test_rows_are_left_out_into_a_file_beside_the_input(tmp_path: Path) ->
 
     content, clean = await cleaned(path, fix="leave-out-bad-rows")
 
-    assert content == BAD.replace("nobody,誰\n", "")
+    assert content == BAD.replace("nowhere,誰\n", "")
     assert beside.read_text(encoding="utf-8") == (
-        "EMAIL,NAME,LINE,REASON\nnobody,誰,3,invalid-email\n"
+        "EMAIL,NAME,LINE,REASON\nnowhere,誰,3,invalid-email\n"
     )
     assert (clean.rows, clean.report.left_out, clean.report.left_out_to) == (2, 1, beside)
     assert files_in(tmp_path) == ["members.csv", "members.left-out.csv", "temporary"]
@@ -170,7 +170,7 @@ async def test_rows_are_left_out_into_a_file_beside_the_input(tmp_path: Path) ->
 async def test_no_file_is_written_if_no_row_is_left_out(tmp_path: Path) -> None:
     """Neither of good rows, nor of none at all."""
     path = written(tmp_path)
-    unusable = written(tmp_path, b"EMAIL\nnobody\n", "bad.csv")
+    unusable = written(tmp_path, b"EMAIL\nnowhere\n", "bad.csv")
 
     _, clean = await cleaned(path, fix="leave-out-bad-rows")
     problems = await problems_of(unusable, fix="leave-out-bad-rows")

@@ -14,8 +14,8 @@ from tests.contacts.examples import FORMS, clean_contacts, written
 
 pytestmark = pytest.mark.anyio
 
-BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\n"
-LEFT_OUT = "EMAIL,NAME,LINE,REASON\nnobody,誰,3,invalid-email\n"
+BAD = "EMAIL,NAME\nming@example.com,王小明\nnowhere,誰\n"
+LEFT_OUT = "EMAIL,NAME,LINE,REASON\nnowhere,誰,3,invalid-email\n"
 
 
 def ours(temporary: Path) -> list[str]:
@@ -37,12 +37,12 @@ async def test_files_are_the_callers_once_published(tmp_path: Path, temporary: P
 
     assert found.report.left_out_to == beside
     assert before == (False, b"old", ["contacts.csv", "left-out.csv"])
-    assert clean.read_text(encoding="utf-8") == BAD.replace("nobody,誰\n", "")
+    assert clean.read_text(encoding="utf-8") == BAD.replace("nowhere,誰\n", "")
     assert beside.read_text(encoding="utf-8") == LEFT_OUT
     assert after == ["contacts.csv"]
 
 
-@pytest.mark.parametrize("contacts", ["EMAIL,NAME\nnobody,誰\n", b"PK\x03\x04" + bytes(9)])
+@pytest.mark.parametrize("contacts", ["EMAIL,NAME\nnowhere,誰\n", b"PK\x03\x04" + bytes(9)])
 async def test_nothing_is_published_of_unusable_contacts(
     contacts: Any, tmp_path: Path, temporary: Path
 ) -> None:

@@ -96,7 +96,7 @@ async def test_lines_of_findings_are_the_rows_of_the_sheet() -> None:
         ["", "EMAIL", "NAME"],
         ["", "a@example.com", "A\nB\n"],
         [],
-        ["", "nobody", "B"],
+        ["", "nowhere", "B"],
         ["", "b@example.com", "C"],
         ["", "someone", "D"],
     ]
@@ -163,7 +163,7 @@ async def test_hidden_rows_are_counted() -> None:
 
 async def test_rows_that_are_left_out_are_written_to_a_csv(tmp_path: Path) -> None:
     """The file of rows left out beside a workbook is named as a CSV."""
-    path = written(tmp_path, book([*TABLE, ["nobody", "B", ""]]), "members.xlsx")
+    path = written(tmp_path, book([*TABLE, ["nowhere", "B", ""]]), "members.xlsx")
 
     report = await check_contacts(path, fix="leave-out-bad-rows")
 

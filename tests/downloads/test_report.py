@@ -117,7 +117,7 @@ async def test_address_may_stand_behind_a_name(path: Path) -> None:
         "WHO\na@x.tw\n",
     ],
 )
-async def test_rows_without_any_address_are_of_nobody_knows_whom(content: str, path: Path) -> None:
+async def test_rows_without_any_address_belong_to_no_contact(content: str, path: Path) -> None:
     """How many people they are of is then not known, and is not 0; the rows are counted.
 
     An address in a column of an unknown name may be anybody's.
@@ -194,7 +194,7 @@ async def test_lone_quote_spoils_one_row_of_a_report(path: Path) -> None:
     assert found[0].values["NAME"] == '"Lin'
 
 
-def test_file_without_rows_is_of_nobody() -> None:
+def test_file_without_rows_counts_no_contact() -> None:
     """That is known."""
     assert ReportCounts().people == 0
 

@@ -779,7 +779,7 @@ def test_error_of_something_else_is_given_up_after_hours() -> None:
     assert kept == ["waiting", "failed", "failed"]
 
 
-async def test_client_that_was_replaced_is_closed_once_nobody_uses_it(
+async def test_replaced_client_is_closed_after_its_last_use(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     """A key that is refused for days leaves no client behind, and ends no other attempt."""

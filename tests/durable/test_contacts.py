@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 
 CSV = (
     "EMAIL,NAME\nming@example.com,王小明\nmei@example.com,李小美\n"
-    "ming@example.com,王小明\nnobody,誰\n"
+    "ming@example.com,王小明\nnowhere,誰\n"
 )
 ROWS = [line.split(",") for line in CSV.splitlines()]
 WAYS: dict[str, tuple[bytes, dict[str, Any]]] = {

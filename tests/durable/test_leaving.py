@@ -61,7 +61,7 @@ async def test_worker_that_is_cancelled_gives_its_attempts_back(sqlite_url: str)
 
 
 @pytest.mark.asyncio
-async def test_engine_of_somebody_else_is_not_taken(sqlite_url: str, tmp_path: Path) -> None:
+async def test_foreign_engine_is_refused(sqlite_url: str, tmp_path: Path) -> None:
     """DBOS returns the instance of the process; the worker neither uses nor ends it."""
     theirs: DBOSConfig = {
         "name": "their-app",

@@ -463,7 +463,7 @@ async def test_send_whose_cancelling_process_died_is_not_started_again(book: Boo
             await book.start("k", digest="e" if replace else "d", replace=replace)
 
 
-async def test_attempt_of_somebody_else_at_the_engine_is_passed_over(book: Books) -> None:
+async def test_foreign_attempt_at_the_engine_is_skipped(book: Books) -> None:
     """By the engine's own tools a workflow can be forked: it gets an id of no attempt."""
     await book.start("k")
     with book.durable._database.engine.begin() as connection:

@@ -433,7 +433,7 @@ async def test_attempts_that_the_engine_has_lost_are_made_again(
     assert "attempt 0 at 'lost' was lost" in caplog.text
 
 
-async def test_send_that_was_decided_about_waits_for_nobody(url: str) -> None:
+async def test_send_with_a_decision_does_not_wait(url: str) -> None:
     """The process of the decision possibly ended before it enqueued the next attempt."""
     async with opened(url) as durable:
         for key in ("decided", "held"):

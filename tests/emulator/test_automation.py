@@ -92,9 +92,7 @@ async def test_address_that_is_named_twice_is_taken_twice() -> None:
         ({"status": "ok"}, "status"),
     ],
 )
-async def test_event_that_nobody_understands_is_refused(
-    changes: Mapping[str, Any], field: str
-) -> None:
+async def test_unknown_event_is_refused(changes: Mapping[str, Any], field: str) -> None:
     """A body of another form is refused with 40001, and no recipient is accepted (T133)."""
     emulator, _ = make(later_endpoints=True)
     async with Api(emulator) as api:

@@ -136,7 +136,7 @@ class _Slow(httpx.AsyncBaseTransport):
         raise AssertionError
 
 
-async def test_webhook_that_nobody_waits_for_stays_due() -> None:
+async def test_webhook_without_a_waiting_receiver_stays_due() -> None:
     """A delivery that is cancelled is not lost."""
     emulator, clock = make()
     webhooks = emulator._account.webhooks

@@ -54,7 +54,7 @@ def test_page_without_its_templates_is_told_with_the_way_out() -> None:
 
 
 @pytest.mark.parametrize("room", ["newsleopard_async.emulator.server", "newsleopard_async.cli"])
-def test_templates_are_loaded_by_nobody_else(room: str) -> None:
+def test_templates_are_loaded_by_the_page_only(room: str) -> None:
     """They take longer to load than the rest of the emulator."""
     code = f"import sys, {room}; print('jinja2' in sys.modules)"
     run = subprocess.run(

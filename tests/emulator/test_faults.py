@@ -145,7 +145,7 @@ async def test_answer_without_content_can_be_cut_too() -> None:
             await api.get("/v1/contacts/imports/result/x")
 
 
-async def test_garbage_is_a_200_that_nobody_can_read() -> None:
+async def test_garbage_is_an_unreadable_200() -> None:
     """The request was processed, and the bytes are not JSON."""
     emulator, _ = make()
     emulator.garbage("create_list")

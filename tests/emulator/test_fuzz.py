@@ -51,7 +51,7 @@ async def _live_in(emulator: Emulator, clock: HandClock) -> dict[str, str]:
     """Use an account: a list, an import with errors, a campaign and its report; return codes."""
     async with Api(emulator) as api:
         list_sn = await api.filled_list(3)
-        import_sn = await api.import_text("EMAIL,NAME\nnobody,x\n", list_sn)
+        import_sn = await api.import_text("EMAIL,NAME\nnowhere,x\n", list_sn)
         sent = await api.submit(BODY, list_sn)
         clock.advance(60)
         campaign_sn = sent.json()["sn"]

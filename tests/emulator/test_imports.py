@@ -171,7 +171,7 @@ async def test_any_state_can_be_scripted(status: str, shows_counts: bool) -> Non
     emulator, clock = make(processing_shows_counts=shows_counts)
     emulator.script_import(status)
     async with Api(emulator) as api:
-        sn = await api.import_text("EMAIL,NAME\na@b.cc,x\nnobody,x\n", await api.create_list())
+        sn = await api.import_text("EMAIL,NAME\na@b.cc,x\nnowhere,x\n", await api.create_list())
         during = await api.result(sn)
         clock.advance(60)
         result = await api.result(sn)

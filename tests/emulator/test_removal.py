@@ -90,7 +90,7 @@ async def test_only_the_membership_goes() -> None:
     assert (again["subscribedCnt"], again["excludeCnt"]) == ("2", 1)
 
 
-async def test_removal_from_the_account_forgets_that_somebody_was_excluded() -> None:
+async def test_removal_from_the_account_forgets_an_exclusion() -> None:
     """With ``removal_from``, the next import subscribes the person again: the trap (T63)."""
     emulator, clock = make(**QUIET, removal_from="account")
     emulator.exclude("a@b.cc")

@@ -382,7 +382,7 @@ async def test_ab_test_sends_both_halves_and_the_rest_to_the_winner() -> None:
 
 
 @pytest.mark.parametrize("body", [BODY, AB_BODY])
-async def test_mails_that_fall_due_hold_nobody_up(
+async def test_due_mails_do_not_delay_other_requests(
     monkeypatch: pytest.MonkeyPatch, body: dict[str, Any]
 ) -> None:
     """The first request draws the events in slices; other requests are answered between them."""

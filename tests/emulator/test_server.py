@@ -194,7 +194,7 @@ def test_server_stops_while_a_request_hangs(kind: str) -> None:
     assert isinstance(ended[0], RESET)
 
 
-def test_server_stops_while_somebody_downloads_slowly(caplog: pytest.LogCaptureFixture) -> None:
+def test_server_stops_during_a_slow_download(caplog: pytest.LogCaptureFixture) -> None:
     """A stop does not wait for an answer that the client does not read, and logs nothing."""
     emulator = make()
     emulator.switch(later_endpoints=True)

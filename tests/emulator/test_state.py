@@ -124,7 +124,7 @@ async def test_file_holds_no_key(path: Path) -> None:
         assert key not in content
 
 
-async def test_files_are_stored_once_and_go_when_nobody_needs_them(path: Path) -> None:
+async def test_files_are_stored_once_and_removed_when_unused(path: Path) -> None:
     """What two imports have in common has one place; a reset makes room."""
     emulator, clock = make()
     counts = []

@@ -105,7 +105,7 @@ async def test_pages_without_end_fail_loudly(monkeypatch: pytest.MonkeyPatch) ->
             await codes_of(script)
 
 
-async def test_whoever_stops_early_sends_no_more() -> None:
+async def test_iteration_that_stops_early_sends_no_more() -> None:
     """Pages are asked for when they are needed."""
     async with scripted(full_page(0)) as script:
         rows = script.nl.contacts.iter_lists()

@@ -108,7 +108,7 @@ def test_campaigns_are_sent_while_browsers_watch_and_after_a_restart(
     [("fastapi", "the end of the grace"), ("aiohttp", "SIGKILL")],
     indirect=["server"],
 )
-def test_submit_in_flight_is_never_repeated_whatever_ends_the_process(
+def test_submit_in_flight_is_never_repeated_after_any_end_of_the_process(
     server: Server, emulator: Emulator, cut_by: str
 ) -> None:
     """SIGTERM lets it run to its answer; one that is cut is looked up by the next process."""

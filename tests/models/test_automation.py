@@ -44,7 +44,7 @@ def test_recipient_is_built_by_place() -> None:
     assert Recipient("A", "a@example.com", {"N": "1"}).variables == {"N": "1"}
 
 
-def test_nobody_is_shown() -> None:
+def test_no_contact_is_shown() -> None:
     """Neither a recipient nor an outcome shows an address, a name or a value."""
     recipient = Recipient("Ann", "ann@example.com", {"ORDER": "A123"})
     outcome = EventOutcome(accepted=("ann@example.com",), refused={"bob": "no"})

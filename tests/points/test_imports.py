@@ -284,7 +284,7 @@ async def test_t48_emulator() -> None:
     assert api.emulator.contacts["a@b.cc"].name == "late"
 
 
-BAD_ROW = "EMAIL,NAME\na@example.com,A\nnobody,B\n"
+BAD_ROW = "EMAIL,NAME\na@example.com,A\nnowhere,B\n"
 
 
 @point
@@ -326,7 +326,7 @@ async def test_t49_emulator() -> None:
         for _ in range(2):
             links.append((await api.result(sn))["errorDownloadLink"])
             clock.advance(1)
-        assert (await api.fetch(links[0])).text == "EMAIL,NAME,REASON\nnobody,B,INVALID_EMAIL\n"
+        assert (await api.fetch(links[0])).text == "EMAIL,NAME,REASON\nnowhere,B,INVALID_EMAIL\n"
 
     assert links[0] != links[1]
 

@@ -207,7 +207,7 @@ def test_echo_of_the_key_is_hidden(around: str) -> None:
     before=st.text(max_size=20),
     after=st.text(max_size=20),
 )
-def test_echoed_key_is_hidden_whatever_it_is(secret: str, before: str, after: str) -> None:
+def test_echoed_key_of_any_form_is_hidden(secret: str, before: str, after: str) -> None:
     """A server may echo the key as it is, or as JSON writes it."""
     said = excerpt(json.dumps({"message": before + secret + after}).encode(), Secret(secret))
 

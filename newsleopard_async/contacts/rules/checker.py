@@ -249,8 +249,8 @@ The upload of a file is a request to the storage, which does not count for the A
 """
 
 _IMPORT_S: Final = 8.0
-"""Chosen, like `_ROWS_PER_S`: slow guesses, because the duration of an import is not documented."""
 _ROWS_PER_S: Final = 5_000
+"""Chosen: slow guesses, because the duration of an import is not documented."""
 
 
 def estimated_requests(rows: int) -> int:
