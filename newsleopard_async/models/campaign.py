@@ -81,6 +81,11 @@ def show_length(html: object) -> str:
     return f"<{len(html)} characters>" if isinstance(html, str) else repr(html)
 
 
+def _as_lists(codes: Iterable[ListSn]) -> tuple[ListSn, ...]:
+    # Type checkers take the constructor's types from here, and refuse other codes than a list's.
+    return unique_codes(codes)
+
+
 @attrs.frozen(kw_only=True)
 class BaseMailing(OfAKind):
     """Fields and checks that a campaign shares with the A/B tests.
@@ -95,8 +100,8 @@ class BaseMailing(OfAKind):
     """
 
     name: str
-    lists: tuple[ListSn, ...] = attrs.field(default=(), converter=unique_codes)
-    exclude_lists: tuple[ListSn, ...] = attrs.field(default=(), converter=unique_codes)
+    lists: tuple[ListSn, ...] = attrs.field(default=(), converter=_as_lists)
+    exclude_lists: tuple[ListSn, ...] = attrs.field(default=(), converter=_as_lists)
     schedule: Schedule = attrs.field(factory=SendNow)
     ga: GoogleAnalytics | None = None
     footer: FooterLanguage = FooterLanguage.CHINESE
