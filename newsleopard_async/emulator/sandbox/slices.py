@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -37,7 +37,9 @@ async def in_slices(account: Account, work: Slices[T]) -> T:
     If no other work runs, the next slice follows immediately. With more work, the pause after each
     slice is longer.
     """
-    with closing(work), _counted(work):
+    with closing(work), ExitStack() as stack:
+        _RUNNING.add(work)
+        stack.callback(_RUNNING.discard, work)
         while True:
             begin = time.monotonic()
             with account.lock:
@@ -48,15 +50,6 @@ async def in_slices(account: Account, work: Slices[T]) -> T:
                     return result
             rest = _REST * (len(_RUNNING) - 1) * (time.monotonic() - begin)
             await (anyio.sleep(rest) if rest > 0 else anyio.lowlevel.checkpoint())
-
-
-@contextmanager
-def _counted(work: object) -> Iterator[None]:
-    _RUNNING.add(work)
-    try:
-        yield
-    finally:
-        _RUNNING.discard(work)
 
 
 async def catch_up(account: Account) -> datetime:
