@@ -217,28 +217,23 @@ class Durable:
         for send in sends:
             raise_problems(problems_of_time(send.spec, send.at, now))
         # If several sends have the same spec, it is prepared once, for the first time of them.
-        specs: dict[int, _PreparedSpec] = {}
+        prepared_sends: dict[int, partial[NewSend]] = {}
         for send in sorted(sends, key=lambda each: each.at or now):
-            if id(send.spec) not in specs:
+            if id(send.spec) not in prepared_sends:
                 begins = max(send.at or now, now)
-                specs[id(send.spec)] = await self._prepared(send.spec, begins)
+                prepared_sends[id(send.spec)] = await self._prepared(send.spec, begins)
         ready = [
-            NewSend(
-                send_key=send.send_key,
-                account=send.spec.account,
-                digest=specs[id(send.spec)].digest,
-                spec=specs[id(send.spec)].text,
-                begins_at=send.at,
-            )
+            prepared_sends[id(send.spec)](send_key=send.send_key, begins_at=send.at)
             for send in sends
         ]
         await self._ledger.start(ready, replace=replace)
         rows = await self._ledger.read_all([send.send_key for send in sends])
         return tuple(status_of(row, SystemClock().now()) for row in rows)
 
-    async def _prepared(self, spec: SendSpec, now: datetime) -> _PreparedSpec:
+    async def _prepared(self, spec: SendSpec, now: datetime) -> partial[NewSend]:
         spec = await prepared(spec, self._contacts, now=now)
-        return _PreparedSpec(spec.digest(), json.dumps(spec.to_dict(), ensure_ascii=False))
+        text = json.dumps(spec.to_dict(), ensure_ascii=False)
+        return partial(NewSend, account=spec.account, digest=spec.digest(), spec=text)
 
     async def status(self, send_key: str) -> SendStatus:
         """Return the status of a send.
@@ -467,19 +462,6 @@ class Durable:
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _ in signals:
                     return
-
-
-@attrs.frozen
-class _PreparedSpec:
-    """A spec as it is stored.
-
-    Attributes:
-        digest: The SHA-256 of the spec.
-        text: The spec as JSON.
-    """
-
-    digest: str
-    text: str
 
 
 def _as_function(name: str, value: T) -> T:
