@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -245,33 +245,30 @@ class SendRow:
     @property
     def has_submitted(self) -> bool:
         """Whether its run possibly submitted; this is also true if the record cannot be read."""
-        try:
-            stored = self._run
-        except ValueError:
-            return True
-        return stored is not None and not DECISIVE.isdisjoint(map(step_of, stored.records))
+        return self._has_run(
+            lambda run: not DECISIVE.isdisjoint(map(step_of, run.records)), if_unreadable=True
+        )
 
     @property
     def is_abandoned(self) -> bool:
         """Whether its run was cancelled or abandoned, even if the row does not show it yet."""
-        try:
-            stored = self._run
-        except ValueError:
-            return False
-        return stored is not None and stored.abandoned
+        return self._has_run(lambda run: run.abandoned, if_unreadable=False)
 
     @property
     def is_in_doubt(self) -> bool:
         """Whether it is unknown if its run has submitted, and no person has decided."""
-        try:
-            stored = self._run
-        except ValueError:
-            return True
-        return stored is not None and not stored.abandoned and in_doubt(stored.records) is not None
+        return self._has_run(
+            lambda run: not run.abandoned and in_doubt(run.records) is not None, if_unreadable=True
+        )
 
-    @property
-    def _run(self) -> RunRecord | None:
-        return None if self.record is None else read_run_record(json.loads(self.record))
+    def _has_run(self, check: Callable[[RunRecord], bool], *, if_unreadable: bool) -> bool:
+        if self.record is None:
+            return False
+        try:
+            run = read_run_record(json.loads(self.record))
+        except ValueError:
+            return if_unreadable
+        return check(run)
 
     @property
     def last(self) -> SendAttempt:
