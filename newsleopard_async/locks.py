@@ -86,7 +86,7 @@ class FileLock:
             lock._close()
             if not is_free:
                 return None
-        raise OSError(errno.ESTALE, "another program keeps replacing it")
+        raise OSError(errno.ESTALE, "it does not stay the same file")
 
     @classmethod
     def is_locked(cls, path: Path) -> bool:
