@@ -294,7 +294,7 @@ class ObservedSend(Generic[T]):
                 self.note_cancelled(departure, self.read(cut_off(departure, "it was torn down")))
             if not isinstance(error, NewsLeopardError):
                 raise
-            # The message of such an error is "call again", which would be wrong here.
+            # An `InvalidRequest` about the file ends with "call again", which would be wrong here.
             why = _CHANGED if isinstance(error, InvalidRequest) else str(error)
             outcome = cut_off(departure, why)
         return self.read(outcome)

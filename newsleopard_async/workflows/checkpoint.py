@@ -247,7 +247,7 @@ class Checkpoint:
         Args:
             decision: ``sent``: the step took effect. ``resubmit``: it did not; repeat it.
                 ``abandon``: never continue this run. With ``resubmit``, `send_once` first deletes
-                the campaign that its upload was for, and then begins again.
+                the campaign that its upload was for, and begins again only if that succeeds.
             campaign_sn: The campaign's code, with ``sent``; leave it out for an event, or if the
                 checkpoint has the code.
 

@@ -323,8 +323,8 @@ async def _poll_finished(run: Runner, sending: _Sending, polling: Polling) -> Ca
         polling=polling,
         what=f"campaign {sending.sn}",
         late="it is not among the finished campaigns. This account cannot read the state of a "
-        "campaign, so the campaign is either still being sent, or has failed without a balance, "
-        "recipients or a verified sender; check the console (活動列表)",
+        "campaign, so it is unknown whether the campaign will still be sent, or has failed "
+        "without a balance, recipients or a verified sender; check the console (活動列表)",
     )
     assert found is not None
     return status_of(found)
