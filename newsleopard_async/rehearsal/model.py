@@ -190,9 +190,9 @@ class Rehearsal(Tabular):
 
 def _summarize(shown: Rehearsal) -> str:
     """Return a rehearsal as text; it contains no contact."""
-    verdict = "it would go out" if shown.ok else "it would NOT go out"
+    conclusion = "it would go out" if shown.ok else "it would NOT go out"
     parts = [
-        [f"Rehearsal of {_clean(shown.name)}: {verdict}."],
+        [f"Rehearsal of {_clean(shown.name)}: {conclusion}."],
         list(aligned(_facts(shown))),
         list(aligned(_found(shown))),
         _listed("Assumed, since it is not documented:", shown.assumed),
