@@ -237,9 +237,8 @@ class Contacts:
         Source: the flow of 匯入名單檔案; documented, the storage's side is not
         """
         body = await open_body(source)
-        del (
-            source
-        )  # it may contain contacts, and tools that report errors print a frame's variables
+        # It can contain contacts, and tools that report errors print the variables of frames.
+        del source
         await self._storage.put(ticket.url, body)
 
     @hides_variables
