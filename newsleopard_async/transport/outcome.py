@@ -105,7 +105,7 @@ class Answer:
         # Never a 2xx or 3xx: after such an answer, the request has possibly taken effect.
         if self.status == 429 or (400 <= self.status < 600 and throttle_text(self.body)):
             return Failure.REFUSED
-        # With 408 the server stops to wait for the request. It can have begun to process it.
+        # A 408 means that the server stopped waiting. It can have begun to process the request.
         if self.status >= 500 or self.status == 408:
             return Failure.SERVER_ERROR
         return None
