@@ -71,8 +71,8 @@ class Host:
 
     async def wait_s(self, process: HostFile) -> float:
         """Return how long a request waits that asks now."""
-        verdict = await self.ask(process)
-        wait_s = verdict.later_s if verdict.go_s is None else verdict.go_s
+        reply = await self.ask(process)
+        wait_s = reply.later_s if reply.go_s is None else reply.go_s
         assert wait_s is not None
         return round(wait_s, 3)
 

@@ -53,9 +53,9 @@ class Shared:
             permit_request=permit_request,
             claim=claim,
         )
-        kept, verdict = apply(self.kept, change, self.now, wall, is_first=self.kept is None)
+        kept, reply = apply(self.kept, change, self.now, wall, is_first=self.kept is None)
         self.kept = json.loads(json.dumps(kept))
-        return verdict
+        return reply
 
     def ask(self, key: str, rank: int = 1) -> QuotaReply:
         """Ask for a permit."""
@@ -152,10 +152,10 @@ def test_unreadable_value_counts_as_lost(kept: Any) -> None:
 
     assert shared.ask("a").later_s == 1.2
     shared.now += 1.2
-    verdict = shared.ask("a")
+    reply = shared.ask("a")
 
-    assert verdict.go_s is not None
-    assert round(verdict.go_s, 3) == 1.155
+    assert reply.go_s is not None
+    assert round(reply.go_s, 3) == 1.155
 
 
 @pytest.mark.parametrize("field", sorted(full_books()))
@@ -252,9 +252,9 @@ def test_answer_to_an_old_probe_is_news_still(is_followed: bool) -> None:
     if is_followed:
         assert shared.ask("next probe").go_s == 0
 
-    verdict = shared.update(*heard("probe", "answered", "accepted"))
+    reply = shared.update(*heard("probe", "answered", "accepted"))
 
-    assert verdict.is_open
+    assert reply.is_open
 
 
 def test_probe_that_was_not_sent_is_followed_at_once() -> None:
@@ -288,8 +288,8 @@ def test_probe_without_a_report_is_followed_by_another(daily: bool | None) -> No
     for number in range(4):
         shared.now += 45
         assert shared.ask(f"{number}").go_s == 0
-        verdict = shared.update(*heard(f"{number}", "sent", "answered", "refused", daily=daily))
-    assert verdict.is_gone == (daily is None)
+        reply = shared.update(*heard(f"{number}", "sent", "answered", "refused", daily=daily))
+    assert reply.is_gone == (daily is None)
     assert shared.ask("now").refused == ("gone" if daily is None else "given-up")
     shared.now += 301
     assert shared.ask("lost").go_s == 0
@@ -306,9 +306,9 @@ def test_count_of_the_day_outlives_what_is_kept() -> None:
     shared.ask("a")
     shared.kept = None
 
-    verdict = shared.update(seen=7)
+    reply = shared.update(seen=7)
 
-    assert verdict.used == 7
+    assert reply.used == 7
 
 
 def test_long_window_of_one_process_keeps_few_requests_of_others() -> None:
@@ -336,6 +336,6 @@ def test_position_in_the_queue_is_kept_over_slow_calls() -> None:
 
     shared.now += first
     sent = RequestReport("before", "answered", first)
-    verdict = shared.update(sent, permit_request=PermitRequest("first", 1, first - 0.002, 60.0))
+    reply = shared.update(sent, permit_request=PermitRequest("first", 1, first - 0.002, 60.0))
 
-    assert verdict.go_s == 0
+    assert reply.go_s == 0
