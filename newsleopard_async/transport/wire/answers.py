@@ -36,6 +36,7 @@ from newsleopard_async.transport.wire.values import (
     is_blank,
     link,
     number,
+    optional_name,
     optional_text,
     required_text,
     text_or_digits,
@@ -138,7 +139,7 @@ def decode_lists(
     return tuple(
         ContactList(
             sn=ListSn(sn),
-            name=fields.get(_name, "name") or "",
+            name=fields.get(optional_name, "name") or "",
             subscribed_count=fields.get(count, "subscribedCnt"),
             excluded_count=fields.get(count, "excludeCnt"),
             opened_rate_percent=fields.get(number, "openedRate"),
@@ -166,7 +167,7 @@ def decode_sent_campaigns(
     return tuple(
         SentCampaign(
             sn=CampaignSn(sn),
-            name=fields.get(_name, "name") or "",
+            name=fields.get(optional_name, "name") or "",
             sent_begin=fields.get(instant, "sentBeginDate", "sentStartAt"),
             sent_end=fields.get(instant, "sentEndDate"),
         )
@@ -213,10 +214,6 @@ def _may_be(name: object, wanted: Wanted) -> bool:
         return False
     text = text_or_digits(name)
     return wanted(shown(text)) if isinstance(text, str) else True
-
-
-def _name(data: object, path: str) -> str:
-    return optional_text(text_or_digits(data), path)
 
 
 def decode_import_result(

@@ -34,9 +34,9 @@ from newsleopard_async.transport.wire.values import (
     is_blank,
     number,
     object_,
+    optional_name,
     optional_text,
     required_text,
-    text_or_digits,
     url,
 )
 
@@ -98,7 +98,7 @@ def decode_status(data: object, unread: Unread, *, requested: CampaignSn) -> Cam
     return CampaignStatus(
         sn=named,
         state=CampaignState(required_text(found.get("status"), f"{path}.status").strip().upper()),
-        name=fields.get(_name, "name") or "",
+        name=fields.get(optional_name, "name") or "",
         channel=fields.get(partial(_word, words=_CHANNELS), "channel"),
         send_time=fields.get(partial(_word, words=_SEND_TIMES), "sendTimeType"),
         kind=fields.get(partial(_word, words=_KINDS), "type"),
@@ -117,10 +117,6 @@ def _with_state(data: object) -> tuple[str, Mapping[str, Any]]:
     having = [each for each in found if isinstance(each[1].get("status"), str)]
     # The status beside a wrapper is that of the request.
     return (having or found)[-1]
-
-
-def _name(data: object, path: str) -> str:
-    return optional_text(text_or_digits(data), path)
 
 
 def _word(data: object, path: str, *, words: Mapping[int, str]) -> str | None:
@@ -213,7 +209,7 @@ def decode_metrics(data: object, unread: Unread) -> tuple[CampaignMetrics, ...]:
         CampaignMetrics(
             sn=CampaignSn(sn),
             part=(fields.get(optional_text, "reportType") or "").strip().upper(),
-            name=fields.get(_name, "name") or "",
+            name=fields.get(optional_name, "name") or "",
             channel=fields.get(partial(_word, words=_CHANNELS), "channel"),
             subject=fields.get(_optional, "subject"),
             sent_begin=fields.get(instant, "sentStartAt", "sentBeginDate"),
@@ -260,7 +256,7 @@ def decode_templates(data: object, unread: Unread) -> tuple[Template, ...]:
     return tuple(
         Template(
             id=sn,
-            name=fields.get(_name, "name", "title") or "",
+            name=fields.get(optional_name, "name", "title") or "",
             html=fields.get(_optional_html, *_TEMPLATE_HTML),
         )
         for fields in _objects(found, unread)
@@ -293,7 +289,7 @@ def decode_template(data: object, unread: Unread, *, requested: str) -> Template
     fields = Fields(path, found, unread)
     return Template(
         id=fields.get(code, *_TEMPLATE_CODES) or requested,
-        name=fields.get(_name, "name", "title") or "",
+        name=fields.get(optional_name, "name", "title") or "",
         # Unchanged: the text is cleaned when it is shown.
         html=html,
     )

@@ -25,6 +25,7 @@ __all__ = [
     "link",
     "number",
     "object_",
+    "optional_name",
     "optional_text",
     "required_text",
     "text_or_digits",
@@ -167,6 +168,11 @@ def optional_text(data: object, path: str) -> str:
     if not isinstance(data, str):
         raise WireError(path, "is not text")
     return shown(data)
+
+
+def optional_name(data: object, path: str) -> str:
+    """Return a name as `optional_text` does; a whole number counts as its digits."""
+    return optional_text(text_or_digits(data), path)
 
 
 def count(data: object, path: str) -> int | None:
