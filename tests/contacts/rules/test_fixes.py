@@ -123,7 +123,7 @@ def test_one_row_of_an_address_is_kept(
     assert checked.clean == csv_of(*(rows[index] for index in kept))
     assert (note.level, note.count, note.places) == ("note", 2, lines)
     assert says in note.message
-    assert f"the {'last' if lines[0] == 2 else 'first'} row of each is kept" in note.message
+    assert f"kept the {'last' if lines[0] == 2 else 'first'} row of each address" in note.message
     assert (checked.report.rows, checked.report.dropped, checked.report.unique) == (4, 2, 2)
     assert checked.left_out == b""
 
