@@ -66,7 +66,7 @@ _NO_SOCKS: Final = (
 
 
 def check_transport(given: object) -> None:
-    """Check that the argument is a transport of httpx; otherwise only the first request would fail.
+    """Check for a transport of httpx, so that a wrong one is found before the first request.
 
     Raises:
         ConfigurationError: names the type of the argument, and the way out.
@@ -75,11 +75,11 @@ def check_transport(given: object) -> None:
         return
     what = f"http_transport must be an httpx.AsyncBaseTransport, not {_described(given)}"
     if isinstance(given, (httpx.AsyncClient, httpx.Client)):
-        raise ConfigurationError(f"{what}, a client; pass a transport: httpx.AsyncHTTPTransport(…)")
+        raise ConfigurationError(f"{what}, which is a client; use httpx.AsyncHTTPTransport(…)")
     if isinstance(given, httpx.BaseTransport):
         raise ConfigurationError(f"{what}, which is synchronous; use httpx.AsyncHTTPTransport(…)")
     if isinstance(given, type):
-        raise ConfigurationError(f"{what}, a class; pass an instance: {given.__name__}(…)")
+        raise ConfigurationError(f"{what}, which is a class; pass an instance: {given.__name__}(…)")
     if hasattr(given, "handle_async_request"):
         raise ConfigurationError(
             f"{what}, which does not derive from it; its errors and streams must be those of "

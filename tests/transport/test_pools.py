@@ -184,10 +184,10 @@ class _Foreign:
 @pytest.mark.parametrize(
     ("transport", "expected"),
     [
-        (httpx.AsyncClient(), "httpx.AsyncClient, a client"),
-        (httpx.Client(), "httpx.Client, a client"),
+        (httpx.AsyncClient(), "httpx.AsyncClient, which is a client"),
+        (httpx.Client(), "httpx.Client, which is a client"),
         (httpx.HTTPTransport(), "HTTPTransport, which is synchronous"),
-        (httpx.AsyncHTTPTransport, "AsyncHTTPTransport, a class"),
+        (httpx.AsyncHTTPTransport, "AsyncHTTPTransport, which is a class"),
         (_Foreign(), "_Foreign, which does not derive"),
         (object(), "not builtins.object"),
         ("http://proxy:1", "not builtins.str"),
