@@ -128,11 +128,11 @@ def _read_head(account: Account, kept: AccountState) -> tuple[dict[str, Any], Sw
     }
     state = load(kept.head, shared)
     if not (isinstance(state, dict) and state.keys() == {"parts", "switches", "profile"}):
-        raise BadState("the head is not a state")
+        raise BadState("the head does not describe a state")
     parts, on, profile = state["parts"], state["switches"], state["profile"]
     is_profile = isinstance(profile, str) and profile in PROFILES
     if not (isinstance(parts, dict) and isinstance(on, Switches) and is_profile):
-        raise BadState("the head is not a state")
+        raise BadState("the head does not describe a state")
     expected = {name: type(part) for name, part in account.parts.items()}
     if {name: type(part) for name, part in parts.items()} != expected:
         raise BadState(f"the head has not the parts {', '.join(PARTS)}")

@@ -108,9 +108,9 @@ def _whole_records(chunks: Iterable[bytes]) -> Iterator[bytes]:
         pieces.append(chunk[cut:])
         size += len(chunk) - cut
         if quotes % 2 and size > MAX_OPEN_BYTES:
-            raise MalformedCsv("a quoted field does not end")
+            raise MalformedCsv("a quoted field has no closing quote")
     if quotes % 2:
-        raise MalformedCsv("a quoted field does not end")
+        raise MalformedCsv("a quoted field has no closing quote")
     if size:
         yield b"".join(pieces)
 
