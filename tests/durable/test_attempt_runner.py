@@ -450,9 +450,9 @@ async def test_send_that_goes_on_without_its_spec_says_so(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("campaign", "wait_s"),
     [
-        (CAMPAIGN, 0),
-        (attrs.evolve(CAMPAIGN, schedule=SendAt(datetime.now(UTC) + 2 * HOUR)), 2 * 3_600),
-        (attrs.evolve(SUBJECT_TEST, proportion=80), 4 * 3_600),
+        (lambda _: CAMPAIGN, 0),
+        (lambda now: attrs.evolve(CAMPAIGN, schedule=SendAt(now + 2 * HOUR)), 2 * 3_600),
+        (lambda _: attrs.evolve(SUBJECT_TEST, proportion=80), 4 * 3_600),
     ],
     ids=["now", "scheduled", "test"],
 )
@@ -462,7 +462,7 @@ async def test_campaign_is_looked_at_when_it_can_be_sent(
     """After its schedule or its test; until then there is a row, and no request."""
     hold_time(desk, monkeypatch)
     desk.emulator.switch(later_endpoints=True)
-    await desk.start(campaign=campaign, wait="sent")
+    await desk.start(campaign=campaign(desk.bench.clock.now()), wait="sent")
     accepted_at = desk.bench.clock.now()
     status = await desk.run_attempt()
 
