@@ -185,3 +185,16 @@ def test_kill_while_removing_leaves_it_findable(
         (folder / "contacts.csv").touch()
 
     assert order == ["['.owner']"]
+
+
+def test_runs_among_others_look_for_abandoned_folders_once_a_minute(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand that begin together do not search a thousand times, and none is forgotten."""
+    with private_folder() as folder:
+        kill(start(WAIT, temporary))
+        sweep()
+        assert len(files_in(temporary)) == 2
+        monkeypatch.setattr(folders, "_SWEEP_EVERY_S", 0.0)
+        sweep()
+        assert files_in(temporary) == [folder.name]

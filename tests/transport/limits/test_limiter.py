@@ -619,3 +619,25 @@ async def test_key_that_comes_and_goes_is_kept_once_for_each_clock() -> None:
     assert counts == [0, 0, 1, 2, 0, 3]
     assert [len(among) for among in states.by_key.values()] == [1]
     assert (len(states.with_queue), len(states.without_queue)) == (0, 1)
+
+
+@pytest.mark.anyio
+async def test_slot_that_is_taken_at_once_overtakes_nobody() -> None:
+    """Not even with wider limits, and it is free again if it is given back."""
+    queue = RequestQueue(clock := ManualClock())
+    narrow = Limiter(RateLimits(windows=((1, 1.0),)), queue, clock)
+    wide = Limiter(RateLimits(windows=((10, 1.0),)), queue, clock)
+    first = narrow.at_once()
+    assert first is not None
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(narrow.acquire)
+        await anyio.wait_all_tasks_blocked()
+        overtaking = wide.at_once()
+        first.give_back()
+        if overtaking is not None:
+            tasks.cancel_scope.cancel()
+
+    assert overtaking is None
+    assert narrow.at_once() is None
+    assert wide.at_once() is not None
