@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -250,9 +249,11 @@ def _is_unsent(exchange: Exchange, trace: _Trace) -> bool:
 
 async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome | None:
     """Make the attempt; return None if its time was over, or the client was closed."""
-    total_s = math.inf if exchange.total_s is None else exchange.total_s
-    # One scope for both ends, since each costs a hundredth of a call.
-    with exchange.clock.deadline(total_s) as scope, exchange.pools.closing(scope):
+    # One scope for the deadline and for the closing of the client, because each scope costs 1 % of
+    # a call.
+    total_s = exchange.total_s
+    bound = anyio.CancelScope() if total_s is None else exchange.clock.deadline(total_s)
+    with bound as scope, exchange.pools.closing(scope):
         if exchange.windows is not None:
             return await _watched(exchange, trace, exchange.windows)
         return await _attempt(exchange, trace, Pace(exchange.clock, Windows()))
