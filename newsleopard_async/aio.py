@@ -153,7 +153,7 @@ class ThreadWork(Generic[T]):
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
-        self.ended = anyio.Event()
+        self.ended: anyio.Event = anyio.Event()
         self._work = work
         self._result: _ThreadResult[T] = _ThreadResult()
         self._error: Exception | None = None

@@ -162,4 +162,4 @@ def test_rules_are_in_kebab_case() -> None:
     }
 
     assert len(rules) > 30
-    assert [each for each in rules if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", each)] == []
+    assert [each for each in rules if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(each))] == []

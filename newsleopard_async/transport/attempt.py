@@ -94,11 +94,7 @@ class Attempt(Generic[T]):
             begin()
             async with self.pools.connection(self.purpose, self.clock, within_s=pool_s) as free:
                 self.call.admit()
-                if free:
-                    return await self._carry(slot)
-                return self._unsent(
-                    NotSent(f"no connection became free in {pool_s:g} s", "timeout")
-                )
+                return await self._carry(slot) if free else self._unconnected(pool_s)
         finally:
             # This has no effect after the outcome is known.
             slot.give_back()
@@ -111,6 +107,9 @@ class Attempt(Generic[T]):
             acquiring = self.limiter.acquire(export_of=request.export_of, **how)
             slot = await self.pools.wait(acquiring)
         return slot
+
+    def _unconnected(self, pool_s: float) -> CallResult[T]:
+        return self._unsent(NotSent(f"no connection became free in {pool_s:g} s", "timeout"))
 
     def _unsent(self, outcome: NotSent) -> CallResult[T]:
         self.call.end(outcome)

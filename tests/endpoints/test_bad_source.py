@@ -80,7 +80,7 @@ async def test_file_that_changes_while_it_is_read_is_not_imported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last piece goes only if the file is still the same."""
-    file = _write(tmp_path / "a.csv", csv_of(30_000).encode())
+    file = _write(tmp_path / "a.csv", csv_of(80_000).encode())
     pieces = FileBody.pieces
 
     async def change_after_first(body: FileBody) -> AsyncIterator[bytes]:

@@ -123,7 +123,7 @@ async def test_message_says_what_to_do_without() -> None:
     assert instead.endswith("(DELETE /v1/campaign/normal); stop it in the console (活動列表)")
     for call, way_out in (
         (lambda nl: nl.reports.get_metrics([CampaignSn("c0de")]), "export the report"),
-        (lambda nl: nl.campaigns.submit_once(CAMPAIGN), "send to a list, by send_campaign"),
+        (lambda nl: nl.campaigns.submit_once(CAMPAIGN), "send_campaign"),
     ):
         assert way_out in str(await error_of(call, answer(404)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import ssl
 import threading
 import traceback
@@ -213,6 +214,22 @@ def test_wrong_transport_is_refused_at_construction(transport: Any, expected: st
 def test_transport_of_httpx_is_taken(transport: Any) -> None:
     """With any implementation."""
     NewsLeopard(KEY, http_transport=transport)
+
+
+@pytest.mark.anyio
+async def test_transport_of_the_caller_reads_the_body_of_a_request() -> None:
+    """In each of the ways in which httpx's own requests give it."""
+    bodies: list[bytes] = []
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        bodies.extend((request.content, request.read(), await request.aread()))
+        return httpx.Response(200, json={"sn": "x"})
+
+    async with NewsLeopard(KEY, http_transport=httpx.MockTransport(handle)) as nl:
+        await nl.contacts.create_list("會員")
+
+    assert {json.loads(body)["name"] for body in bodies} == {"會員"}
+    assert len(bodies) == 3
 
 
 async def hello(seen: Seen) -> bytes:

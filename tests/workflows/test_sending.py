@@ -96,7 +96,7 @@ async def test_refused_preheader_has_its_way_out(mailing: Mailing) -> None:
     """The documented platform does not know the field, and names it (T86)."""
     async with connected() as bench:
         ready = with_lists(with_preheader(mailing), [await bench.make_list(8)])
-        with pytest.raises(FieldError, match="takes no preheader, so leave it out") as caught:
+        with pytest.raises(FieldError, match="leave the preheader out") as caught:
             await workflows.send_campaign(bench.unchecked(), ready)
         bench.emulator.switch(strict=False)
         await workflows.send_campaign(bench.unchecked(), ready)
@@ -120,7 +120,7 @@ async def test_refusal_without_a_field_names_the_preheader(preheader: str | None
             await workflows.send_campaign(bench.unchecked(), ready)
 
     assert caught.value.invalid_fields == {}
-    assert ("takes no preheader, so leave it out" in str(caught.value)) == bool(preheader)
+    assert ("leave the preheader out" in str(caught.value)) == bool(preheader)
 
 
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
@@ -330,7 +330,7 @@ async def test_excluded_list_of_the_name_cannot_be_the_target() -> None:
     """A list that is reused by name can be an excluded list: nothing is imported then."""
     async with connected() as bench:
         without = attrs.evolve(CAMPAIGN, exclude_lists=[await bench.make_list(0, "a")])
-        with pytest.raises(InvalidRequest, match="selected too"):
+        with pytest.raises(InvalidRequest, match="exclude_lists"):
             await workflows.send_campaign(bench.nl, without, **IMPORTING, if_list_exists="reuse")
 
     assert bench.emulator.imports == ()
