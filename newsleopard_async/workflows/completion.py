@@ -123,6 +123,7 @@ async def wait_for_campaign(
 
     If the account has no endpoint for the state of a campaign, the campaign is searched for among
     the campaigns that were sent in the last 27 days and later. A failure cannot be noticed there.
+
     Args:
         nl: The client.
         campaign_sn: The campaign.
