@@ -8,13 +8,13 @@ from newsleopard_async.lazy import names_from
 
 if TYPE_CHECKING:
     from newsleopard_async.testing.clock import ManualClock
-    from newsleopard_async.testing.plugin import NewsLeopardServer
+    from newsleopard_async.testing.served_emulator import NewsLeopardServer
 
 __all__ = ["ManualClock", "NewsLeopardServer"]
 
 _MODULES = {
     "testing.clock": ("ManualClock",),
-    "testing.plugin": ("NewsLeopardServer",),
+    "testing.served_emulator": ("NewsLeopardServer",),
 }
 
 if not TYPE_CHECKING:

@@ -11,7 +11,6 @@ Pytest need not rewrite this file, because it has no assertion: PYTEST_DONT_REWR
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
     from newsleopard_async.emulator import Emulator
     from newsleopard_async.emulator.platform.gateway import RequestRecord
     from newsleopard_async.testing.clock import ManualClock
+    from newsleopard_async.testing.served_emulator import NewsLeopardServer
 
 __all__ = [
-    "NewsLeopardServer",
     "newsleopard",
     "newsleopard_clock",
     "newsleopard_emulator",
@@ -51,21 +50,6 @@ _EMULATORS: Final[dict[str, dict[str, Emulator]]] = {}
 
 It is not a stash of pytest, because old versions of pytest without stashes would fail to start.
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewsLeopardServer:
-    """An emulator behind a real socket on loopback: the fixture ``newsleopard_server``.
-
-    Attributes:
-        url: The base URL of the server, which is also in ``NEWSLEOPARD_BASE_URL``.
-        key: A key that the server accepts, which is also in ``NEWSLEOPARD_API_KEY``.
-        emulator: The emulator, to read its state and to set faults.
-    """
-
-    url: str
-    key: str
-    emulator: Emulator
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -137,6 +121,8 @@ def newsleopard_server(
         from newsleopard_async.emulator.server import running
     except ModuleNotFoundError as missing:
         _fail_without_extra(missing)
+    from newsleopard_async.testing.served_emulator import NewsLeopardServer
+
     with running(emulator) as url:
         key = _key(request)
         _newsleopard_own_state.setenv("NEWSLEOPARD_API_KEY", key)
