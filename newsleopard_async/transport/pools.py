@@ -35,13 +35,8 @@ HttpTransport = httpx.AsyncBaseTransport
 
 T = TypeVar("T")
 
-_CONNECTIONS: Final = 32
-"""The connections of a pool of the API. Chosen: enough for 10 requests a second that take 3 s each.
-Measured: with 100 connections, a thousand pipelines block the event loop four times as long."""
-
-_STORAGE_CONNECTIONS: Final = 100
-"""The connections of the storage's pool. Chosen: as many as a client of httpx has by default,
-because an upload can take minutes."""
+_CONNECTIONS: Final = 100
+"""The connections of a pool. Chosen: as many as a client of httpx has by default."""
 
 _LOADING_S: Final = 1.0
 """The longest wait for the thread that loads the certificates. Chosen: several times as long as it
@@ -107,10 +102,8 @@ def _try_to_open(
     limits = httpx.Limits(
         # The limiter below bounds the connections. The pool's own queue is never used, because a
         # request that is cancelled in it can cost the pool a connection.
-        max_connections=_most_connections(purpose),
-        # As many as there can be: httpcore compares this limit with all connections, not with the
-        # idle ones, so it would close each that is idle among more of them.
-        max_keepalive_connections=_CONNECTIONS if purpose is Purpose.API else 0,
+        max_connections=_CONNECTIONS,
+        max_keepalive_connections=20 if purpose is Purpose.API else 0,
         keepalive_expiry=15.0,
     )
     try:
@@ -119,10 +112,6 @@ def _try_to_open(
         return _BAD_PROXY
     except ImportError:
         return _NO_SOCKS
-
-
-def _most_connections(purpose: Purpose) -> int:
-    return _STORAGE_CONNECTIONS if purpose is Purpose.STORAGE else _CONNECTIONS
 
 
 def _tls_context() -> ssl.SSLContext:
@@ -220,7 +209,7 @@ class Pools:
         if self._tls is None and self.custom is None:
             await self._load_tls(clock)
         if purpose not in self._gates:
-            self._gates[purpose] = anyio.CapacityLimiter(_most_connections(purpose))
+            self._gates[purpose] = anyio.CapacityLimiter(_CONNECTIONS)
         gate, borrower = self._gates[purpose], object()
         if not _is_free(gate, borrower):
             with clock.deadline(within_s) as scope:

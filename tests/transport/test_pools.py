@@ -404,8 +404,8 @@ class Crowd:
         return await hello(seen)
 
 
-CROWD = 32
-"""As many connections as a pool of the API has."""
+CROWD = 100
+"""As many connections as a pool has."""
 
 
 async def call_together(api: Api, request: Request[Any], crowd: Crowd, count: int = CROWD) -> None:

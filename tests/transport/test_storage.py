@@ -334,7 +334,7 @@ async def test_place_that_does_not_come_free_is_not_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The storage's connections are counted, too."""
-    monkeypatch.setattr("newsleopard_async.transport.pools._STORAGE_CONNECTIONS", 1)
+    monkeypatch.setattr("newsleopard_async.transport.pools._CONNECTIONS", 1)
     clock = ManualClock(START)
 
     async def slow(request: httpx.Request) -> httpx.Response:
