@@ -28,6 +28,7 @@ __all__ = [
     "Listing",
     "ThreadWork",
     "cancel_requests",
+    "compute_in_thread",
     "from_any_thread",
     "in_thread",
     "is_cancelled",
@@ -135,6 +136,24 @@ async def in_thread(work: Callable[[], T], *, undo: Callable[[T], object] | None
         when_cancelled=lambda _: None if undo is None else undo(result.value),
     )
     return result.value
+
+
+async def compute_in_thread(work: Callable[[], T]) -> T:
+    """Run a computation in a thread, one at a time in each event loop.
+
+    Only one thread of Python runs at a time. If many threads compute, the event loop waits up to
+    5 ms for each of them before it runs again. Measured with 300 pipelines: it woke up to 1.6 s
+    late, and 0.1 s late with one such thread; the whole took less time.
+    """
+    limiter = _computing.get(None)
+    if limiter is None:
+        limiter = anyio.CapacityLimiter(1)
+        _computing.set(limiter)
+    async with limiter:
+        return await in_thread(work)
+
+
+_computing: Final = anyio.lowlevel.RunVar[anyio.CapacityLimiter]("newsleopard_async_computing")
 
 
 class _ThreadResult(Generic[T]):

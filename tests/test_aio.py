@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ import httpx
 import pytest
 import trio
 
-from newsleopard_async.aio import Listing, in_thread, run_to_completion
+from newsleopard_async.aio import Listing, compute_in_thread, in_thread, run_to_completion
 from newsleopard_async.errors import ConfigurationError, OutcomeUnknown, UnexpectedResponse
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
@@ -619,3 +620,26 @@ async def test_listing_gives_all_or_one_after_another() -> None:
         scope.cancel()
         await listing
     assert len(closed) == 3
+
+
+@pytest.mark.anyio
+async def test_computations_run_one_after_another() -> None:
+    """Many threads that compute at once would delay the event loop; a cancelled one is skipped."""
+    lock, overlaps = threading.Lock(), 0
+
+    def compute() -> None:
+        nonlocal overlaps
+        is_free = lock.acquire(blocking=False)
+        overlaps += not is_free
+        sum(range(300_000))  # so long that another thread gets its turn meanwhile
+        if is_free:
+            lock.release()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(compute_in_thread, compute)
+        with anyio.move_on_after(0) as scope:
+            await compute_in_thread(compute)
+
+    assert scope.cancelled_caught
+    assert overlaps == 0

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from newsleopard_async.aio import in_thread
+from newsleopard_async.aio import compute_in_thread, in_thread
 from newsleopard_async.contacts.contacts_options import ContactsOptions, publish
 from newsleopard_async.contacts.csv.detection import DetectedFormat, EncodingDetector
 from newsleopard_async.contacts.csv.magic import is_xlsx
@@ -232,7 +232,7 @@ class _Preparation:
         async with contextlib.aclosing(file.pieces()) as pieces:
             async for piece in pieces:
                 await self.report_progress(piece)
-                if not await in_thread(partial(feed, piece)):
+                if not await compute_in_thread(partial(feed, piece)):
                     break
 
     async def unpack(self, file: RegularFile) -> tuple[DetectedFormat, RegularFile]:
@@ -258,11 +258,11 @@ class _Preparation:
             self.detected, file = await self.unpack(file)
         repeats: Mapping[bytes, int] | None = None
         while True:
-            checker = await in_thread(partial(self._begin, format_detector, repeats))
+            checker = await compute_in_thread(partial(self._begin, format_detector, repeats))
             if checker.is_readable:
                 self.size_bytes, self.comes_slowly = 0, False
                 await self.read(file, partial(self._feed, checker))
-            report = await in_thread(partial(self._finish, checker))
+            report = await compute_in_thread(partial(self._finish, checker))
             if report is not None:
                 return report
             repeats = checker.repeats

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.aio import in_thread
+from newsleopard_async.aio import compute_in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import PreparedContacts
@@ -248,7 +248,7 @@ async def _check_mailing(
 ) -> SendCheckResult:
     """Check in a thread, because a mail can be long."""
     now = nl.clock.now()
-    return await in_thread(
+    return await compute_in_thread(
         partial(
             check_send,
             campaign,

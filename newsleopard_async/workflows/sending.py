@@ -11,7 +11,7 @@ from typing import Literal
 
 import attrs
 
-from newsleopard_async.aio import in_thread
+from newsleopard_async.aio import compute_in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import PreparedContacts
@@ -366,7 +366,7 @@ async def check_mailing(
     """Check in a thread, because a mail can be long."""
     if hold is not None:
         campaign = attrs.evolve(campaign, schedule=SendAt(now + hold))
-    return await in_thread(
+    return await compute_in_thread(
         partial(check_send, campaign, report, target=target, now=now, tolerance=tolerance)
     )
 
