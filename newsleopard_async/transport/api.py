@@ -25,9 +25,10 @@ from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.transport.answer_body import read_whole
 from newsleopard_async.transport.attempt import Attempt
+from newsleopard_async.transport.buffered_request import BufferedRequest
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.hook import check_hook
-from newsleopard_async.transport.http import BufferedRequest, Exchange, RequestEvents
+from newsleopard_async.transport.http import Exchange, RequestEvents
 from newsleopard_async.transport.interpreter import CallResult, OutcomeInterpreter
 from newsleopard_async.transport.limits.limiter import Limiter, shared_queue
 from newsleopard_async.transport.limits.scope import Quota, check_quota

@@ -16,7 +16,7 @@ import attrs
 import httpx
 
 from newsleopard_async.transport.body import Body
-from newsleopard_async.transport.http import Bytes
+from newsleopard_async.transport.buffered_request import Bytes
 from newsleopard_async.transport.urls import OWN_PORTS, split_url
 
 __all__ = ["Presigned"]

@@ -25,7 +25,8 @@ from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport import answer_body
 from newsleopard_async.transport.answer_body import AnswerBody, read_whole
-from newsleopard_async.transport.http import Bytes, Exchange, perform
+from newsleopard_async.transport.buffered_request import Bytes
+from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pace import Windows
 from tests.transport.loopback import Seen, raw_server, serve
