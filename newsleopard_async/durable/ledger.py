@@ -464,7 +464,7 @@ def _problems(
         yield Problem(
             "send_key",
             "abandoned",
-            f"{send.send_key!r} was cancelled or abandoned, and sends nothing; give another key",
+            f"{send.send_key!r} was cancelled or abandoned; give the send another key",
         )
     elif _is_same(send, row):
         return

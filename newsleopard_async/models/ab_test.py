@@ -35,8 +35,8 @@ class BaseABTest(BaseMailing):
     """Fields and checks that the A/B tests share.
 
     Attributes:
-        proportion: Share of all mails that is the test, in whole percent, 1 to 99.
-        wait: Time from the test to the main send; whole hours.
+        proportion: Percentage of the recipients who get the test, a whole number from 1 to 99.
+        wait: Time between the test and the main send, in whole hours.
     """
 
     proportion: int
@@ -55,8 +55,8 @@ class SubjectTest(BaseABTest):
     Attributes:
         subject_a: Subject line of the first half of the test.
         subject_b: Subject line of the second half.
-        proportion: Share of all mails that is the test, in whole percent, 1 to 99.
-        wait: Time from the test to the main send; whole hours.
+        proportion: Percentage of the recipients who get the test, a whole number from 1 to 99.
+        wait: Time between the test and the main send, in whole hours.
         preheader_a: Preview text of the first half, or None, as in ``Campaign``.
         preheader_b: Preview text of the second half. Each of the two is optional in the notes.
 
@@ -93,8 +93,8 @@ class SenderTest(BaseABTest):
     Attributes:
         sender_a: Sender of the first half of the test.
         sender_b: Sender of the second half; both addresses must be verified.
-        proportion: Share of all mails that is the test, in whole percent, 1 to 99.
-        wait: Time from the test to the main send; whole hours.
+        proportion: Percentage of the recipients who get the test, a whole number from 1 to 99.
+        wait: Time between the test and the main send, in whole hours.
         preheader: Preview text of all mails, or None, as in ``Campaign``.
 
     Raises:
@@ -128,8 +128,8 @@ class ContentTest(BaseABTest):
     Attributes:
         html_a: Body of the first half of the test.
         html_b: Body of the second half.
-        proportion: Share of all mails that is the test, in whole percent, 1 to 99.
-        wait: Time from the test to the main send; whole hours.
+        proportion: Percentage of the recipients who get the test, a whole number from 1 to 99.
+        wait: Time between the test and the main send, in whole hours.
         preheader: Preview text of all mails, or None, as in ``Campaign``.
 
     Raises:
@@ -167,7 +167,9 @@ def _problems_of_wait(wait: object) -> Iterator[Problem]:
     if not isinstance(wait, timedelta):
         yield wrong_type("wait", wait, "timedelta(hours=…)")
     elif wait <= timedelta(0) or wait % HOUR:
-        yield Problem("wait", "whole-hours", "must be one or more whole hours")
+        yield Problem(
+            "wait", "whole-hours", "must be a whole number of hours, such as timedelta(hours=4)"
+        )
 
 
 def _problems_of_pair(field: str, a: object, b: object) -> Iterator[Problem]:

@@ -47,7 +47,7 @@ Chosen: 5 s are enough for its slot and its answer.
 _UNAUTHORIZED: Final = 401
 """The HTTP status of a refused API key."""
 
-GOES_ON: Final = "it goes on at the platform"
+GOES_ON: Final = "the job continues at the platform"
 """What is usually true of a job that is not ready before the deadline."""
 
 Given = TypeVar("Given")
