@@ -238,7 +238,7 @@ def test_schema_has_the_texts_of_the_docstrings() -> None:
 
     assert schema["description"].startswith("An A/B test of the")
     fields = schema["properties"]
-    assert fields["proportion"]["description"].startswith("Share of all mails")
+    assert fields["proportion"]["description"].startswith("Percentage of the")
     assert fields["wait"]["description"].endswith("whole hours. In seconds.")
     assert fields["footer"]["description"].endswith("0 is ENGLISH, 1 is CHINESE.")
     assert fields["footer"]["default"] == 1
