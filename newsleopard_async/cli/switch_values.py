@@ -31,7 +31,7 @@ def read_switches(
         if not equals:
             raise ValueError(f"{name!r} has no value; write it as first_page=1")
         if name not in _KINDS:
-            raise ValueError(f"there is no switch {name!r}{_similar(name)}")
+            raise ValueError(f"{name!r} is not a switch{_similar(name)}")
         if name in switches:
             raise ValueError(f"{name} is set twice; set it once")
         switches[name] = _read(name, text)

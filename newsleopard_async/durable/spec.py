@@ -103,7 +103,7 @@ class SendSpec(Plain):
         hold: How long the campaign is held back after its submit.
         balance: What to do if the balance is too low.
         not_after: After this time no step of the send begins; aware. So after an outage, a mail for
-            Friday is not sent on Monday. None: there is no such time.
+            Friday is not sent on Monday. None: it is sent at any time.
 
     Raises:
         InvalidRequest: lists all problems of the arguments.

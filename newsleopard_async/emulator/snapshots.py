@@ -74,5 +74,5 @@ class Snapshots:
             known = (
                 f"choose one of {', '.join(map(repr, self._kept))}" if self._kept else "take one"
             )
-            raise LookupError(f"there is no snapshot {name!r}; {known}")
+            raise LookupError(f"the snapshot {name!r} does not exist; {known}")
         return found

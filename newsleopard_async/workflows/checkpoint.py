@@ -115,7 +115,7 @@ class Checkpoint:
             raise InvalidRequest.of(
                 "checkpoint" if send_key is None else "send_key",
                 "missing",
-                f"there is no checkpoint {where}; check the path, or the key and the store",
+                f"no checkpoint exists {where}; check the path, or the key and the store",
             )
         return cls.read(kept.data, store)
 

@@ -6,7 +6,7 @@ the lock from before the upload until its import has ended. Imports into other l
 
 - First come, first served. A pipeline that is cancelled, or waits for too long, leaves the queue.
 - A pipeline acquires its checkpoint before this lock, and no pipeline with this lock waits for a
-  checkpoint. So there is no deadlock.
+  checkpoint. So a deadlock is impossible.
 - The search for a list by its name, and its creation, are also locked: two pipelines that find no
   list at the same time would create two.
 - The lock ends with the pipeline. If the pipeline ends before its import, at a deadline or by a

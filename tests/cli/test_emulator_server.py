@@ -335,7 +335,7 @@ def test_command_line_overrides_the_file(begin: Callable[..., Served], tmp_path:
         ("api-key = [1]", "api-key must be text, or an array of texts"),
         ("port = 70000", "70000 is not in the range 0<=x<=65535"),
         ("set = 1", "set must be a table; write [set] and first_page = 1 below it"),
-        ("[set]\nfirst_pag = 1", "there is no switch 'first_pag'; did you mean first_page?"),
+        ("[set]\nfirst_pag = 1", "'first_pag' is not a switch; did you mean first_page?"),
         ("[set]\nfirst_page = 1979-05-27", "set.first_page must be a bool, a number, text"),
         ("port = ", "must be TOML in UTF-8"),
     ],

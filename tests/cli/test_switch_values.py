@@ -55,8 +55,8 @@ def test_switch_is_read_as_its_type(pair: str, value: object) -> None:
     ("pairs", "message"),
     [
         (["first_page"], "'first_page' has no value; write it as first_page=1"),
-        (["first_pag=1"], "there is no switch 'first_pag'; did you mean first_page?"),
-        (["colour=red"], "there is no switch 'colour'; the documentation"),
+        (["first_pag=1"], "'first_pag' is not a switch; did you mean first_page?"),
+        (["colour=red"], "'colour' is not a switch; the documentation"),
         (["strict=yes", "strict=no"], "strict is set twice"),
         (["strict=maybe"], "strict must be yes or no, not 'maybe'"),
         (["webhook_copies=yes"], "webhook_copies must be a whole number from 0, not 'yes'"),

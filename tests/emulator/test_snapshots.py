@@ -435,14 +435,14 @@ async def test_snapshots_have_names() -> None:
     """Names identify them; they are listed in the order in which they were taken."""
     emulator, _ = make()
 
-    with pytest.raises(LookupError, match="no snapshot 'a'; take one"):
+    with pytest.raises(LookupError, match="'a' does not exist; take one"):
         emulator.restore("a")
     with pytest.raises(ValueError, match="name: "):
         emulator.snapshot("")
     for name in ("a", "b", "a"):
         emulator.snapshot(name)
     assert ", ".join(emulator.snapshots) == "b, a"
-    with pytest.raises(LookupError, match="no snapshot 'c'; choose one of 'b', 'a'"):
+    with pytest.raises(LookupError, match="'c' does not exist; choose one of 'b', 'a'"):
         emulator.forget_snapshot("c")
     emulator.forget_snapshot("b")
     assert ", ".join(emulator.snapshots) == "a"

@@ -112,7 +112,7 @@ async def test_store_is_not_a_checkpoint() -> None:
                 await send(bench, send_key=None, checkpoint=given)
     with pytest.raises(InvalidRequest, match="compare"):
         await Checkpoint.load(given.__class__, SEND_KEY)
-    with pytest.raises(InvalidRequest, match="no checkpoint under 'other' in this store"):
+    with pytest.raises(InvalidRequest, match="no checkpoint exists under 'other' in this store"):
         await Checkpoint.load(RunStore(), "other")
 
 

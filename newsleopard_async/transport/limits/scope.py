@@ -99,7 +99,7 @@ class Scope:
 
     @property
     def has_day(self) -> bool:
-        """Whether day and exports are shared: an emulator begins anew, but a file does not."""
+        """Whether day and exports are shared: a new emulator begins at zero, a file does not."""
         return self.quota not in HOST_SCOPES or not is_loopback(self.host)
 
     def open_store(self, clock: Clock) -> QuotaStore | None:

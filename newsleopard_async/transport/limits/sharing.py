@@ -175,7 +175,7 @@ class SharedLimitState(LimitState):
         return refusal_for("used", demand, wall)
 
     def go_at(self, demand: Demand, now: float, wall: datetime) -> float:  # noqa: ARG002 - asked before
-        """Return when the next request can be sent; infinity while there is no permit."""
+        """Return when the next request can be sent; infinity without a permit."""
         permit = self._permit
         if permit is None:
             return math.inf
@@ -507,7 +507,7 @@ def _refusal(
 
 
 def _copies_of(error: NewsLeopardError) -> Callable[[Demand], NewsLeopardError]:
-    """Return a function that creates the error anew for each request that waits.
+    """Return a function that creates a new error for each request that waits.
 
     An exception can be raised in one place only.
     """
