@@ -27,6 +27,7 @@ import httpx
 import openai
 
 import newsleopard_async
+from benchmarks.measuring import heading
 from newsleopard_async import NewsLeopard, RateLimits
 
 CONTENDERS: Final = (httpx, aiohttp, openai, newsleopard_async)
@@ -142,6 +143,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
+    print(heading())
+    print(f"{given.lists} lists in each answer, {given.calls} calls, {given.rounds} rounds\n")
     here, there = multiprocessing.Pipe()
     server = multiprocessing.Process(target=serve, args=(there, given.lists), daemon=True)
     server.start()

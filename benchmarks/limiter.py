@@ -32,6 +32,7 @@ from typing import Final, Protocol
 
 import attrs
 
+from benchmarks.measuring import heading
 from benchmarks.quota.figures import overfull, use
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.models.options import RateLimits
@@ -267,7 +268,7 @@ def main() -> int:
     servings_ms = (0, 1_000) if options.quick else (0, 100, 1_000)
     scenarios = [Scenario(jitter, serving) for jitter in jitters_ms for serving in servings_ms]
     count = 60 if options.quick else 200
-    print(f"Python {sys.version.split()[0]}, {sys.platform}, {count} requests a run")
+    print(f"{heading()}\n{count} requests in each run")
     return 0 if asyncio.run(compare(installed(), scenarios, count)) else 1
 
 

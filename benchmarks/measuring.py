@@ -1,14 +1,17 @@
-"""What the benchmarks share: the memory and pauses of a process, fresh processes, a campaign."""
+"""What the benchmarks share: a heading, the memory and pauses of a process, a campaign."""
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,8 +47,31 @@ BODY: Final[dict[str, Any]] = {
 """Of a submit; its form is added."""
 
 
-def machine() -> str:
-    return f"Python {sys.version.split()[0]}, {os.cpu_count()} cores"
+def heading(*packages: str) -> str:
+    """Return what a published table names: date, load, machine, and the versions of packages."""
+    from newsleopard_async import __version__
+
+    found = [f"newsleopard-async {__version__}"]
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+    now = datetime.now(UTC)
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return (
+        f"{now:%Y-%m-%d %H:%M} UTC, load {os.getloadavg()[0]:.1f}\n"
+        f"{_processor()}, {os.cpu_count()} cores, {memory_bytes / 2**30:.0f} GiB, "
+        f"{platform.system()} {platform.release()}\n"
+        f"Python {platform.python_version()}, {', '.join(found)}"
+    )
+
+
+def _processor() -> str:
+    """Return the name of the processor; ``platform.processor`` is empty on many Linux systems."""
+    with suppress(FileNotFoundError):
+        info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        if named := re.search(r"^model name\s*: (.+)$", info, re.MULTILINE):
+            return named[1]
+    return platform.processor() or platform.machine()
 
 
 def memory_bytes(process: int | str, field: str) -> int:

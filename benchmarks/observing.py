@@ -25,6 +25,8 @@ from typing import Any, Final
 import anyio
 import httpx
 
+from benchmarks.measuring import heading
+
 RUNS: Final = 9
 ROUNDS: Final = 40
 CALLS: Final = 50
@@ -145,6 +147,7 @@ def main() -> None:
 
         print(anyio.run(call))
         return
+    print(heading("httpx", "opentelemetry-sdk"), end="\n\n")
     asked = [(Path.cwd(), each.__name__) for each in WAYS]
     if given.beside:
         asked.insert(0, (given.beside, "nothing"))

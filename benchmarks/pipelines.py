@@ -21,6 +21,7 @@ from typing import Final
 import anyio
 import attrs
 
+from benchmarks.measuring import heading
 from benchmarks.sandbox import AT_ONCE, KEY, served
 from newsleopard_async import (
     Campaign,
@@ -102,6 +103,7 @@ async def measure(url: str, folder: str, pipelines: int, rows: int, *, is_kept: 
 
 
 def main(given: argparse.Namespace) -> None:
+    print(heading("httpx", "anyio"), end="\n\n")
     with tempfile.TemporaryDirectory() as folder, served(*AT_ONCE) as server:
         began_s, cpu_s = time.perf_counter(), time.process_time()
         beats = anyio.run(

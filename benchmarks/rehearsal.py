@@ -18,7 +18,7 @@ from typing import Final
 
 import anyio
 
-from benchmarks.measuring import MIB, machine, peak_bytes, run_again, watched
+from benchmarks.measuring import MIB, heading, peak_bytes, run_again, watched
 from newsleopard_async import Campaign, SendAt, Sender
 from newsleopard_async.rehearsal import rehearse
 
@@ -69,7 +69,7 @@ async def measure(path: Path) -> None:
 
 
 def compare(contacts: int) -> None:
-    print(f"{machine()}; medians of {ROUNDS} rounds")
+    print(f"{heading()}\nmedians of {ROUNDS} rounds")
     print(f"{contacts:,} contacts of 6 columns, to be sent in a year\n")
     print(
         f"{'':10}{'seconds':>9}{'memory MiB':>12}{'held ms':>9}{'requests':>10}{'sockets':>9}"

@@ -25,7 +25,7 @@ from typing import Any, Final
 import attrs
 import httpx
 
-from benchmarks.measuring import BODY, MIB, QUICK, memory_bytes
+from benchmarks.measuring import BODY, MIB, QUICK, heading, memory_bytes
 
 KEY: Final = {"x-api-key": "benchmark-key"}
 STARTS: Final = 5
@@ -175,6 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mails", type=int, default=100_000)
     mails = parser.parse_args().mails
+    print(heading(), end="\n\n")
     print("| | |\n|---|---|")
     measure_start()
     measure_memory(mails)

@@ -3,7 +3,8 @@
     python -m benchmarks.structure
 
 It measures the package that it can import, and the source tree in the current folder. Counts are
-the same on any machine; only the last two lines are times, medians of interleaved runs.
+the same on any machine. The last lines are times, medians of interleaved runs: ours beside the time
+of the modules that it needs, and whole imports of httpx, aiohttp and openai.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -21,9 +23,17 @@ from typing import Final
 import anyio
 import httpx
 
+from benchmarks.measuring import heading
+
 PACKAGE: Final = "newsleopard_async"
 RUNS: Final = 15
 FACE: Final = "from newsleopard_async import NewsLeopard"
+PEERS: Final = {
+    "httpx and a client": "import httpx; httpx.AsyncClient()",
+    "aiohttp": "import aiohttp",  # a session needs an event loop
+    "openai and a client": "import openai; openai.AsyncOpenAI(api_key='key')",
+}
+CLOCK: Final = "import time; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
 ONE_CALL: Final = """
 import sys, anyio, httpx
 from newsleopard_async import NewsLeopard
@@ -67,13 +77,22 @@ def own_ms(code: str) -> tuple[float, float]:
     loaded = run(f"{code}; import sys; print(*sys.modules)").split()
     others = [name for name in loaded if name.partition(".")[0] not in (PACKAGE, "__main__")]
     load_others = f"import importlib; [importlib.import_module(name) for name in {others!r}]"
-    clock = "import time; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
     took: tuple[list[float], list[float]] = ([], [])
     for _ in range(RUNS):
-        took[0].append(float(run(clock.format(load_others))))
-        took[1].append(float(run(f"{load_others}; {clock.format(code)}")))
+        took[0].append(float(run(CLOCK.format(load_others))))
+        took[1].append(float(run(f"{load_others}; {CLOCK.format(code)}")))
     others_s, own_s = map(statistics.median, took)
     return others_s * 1e3, own_s * 1e3
+
+
+def peers_ms() -> dict[str, float]:
+    """Time the import of each installed peer and its first client, in new interpreters."""
+    installed = {name: code for name, code in PEERS.items() if find_spec(name.split()[0])}
+    took: dict[str, list[float]] = {name: [] for name in installed}
+    for _ in range(RUNS):
+        for name, code in installed.items():
+            took[name].append(float(run(CLOCK.format(code))))
+    return {name: statistics.median(found) * 1e3 for name, found in took.items()}
 
 
 async def submit() -> Counter[str]:
@@ -121,7 +140,7 @@ def main() -> None:
     total = sum(by_room.values())
     largest = max(by_room, key=lambda name: by_room[name])
     called = anyio.run(submit)
-    rows = {
+    rows: dict[str, int | str] = {
         "files of the package": sum(1 for _ in Path(PACKAGE).rglob("*.py")),
         "lines of the package": total,
         "lines of the tests": lines_of(Path("tests")),
@@ -132,6 +151,8 @@ def main() -> None:
         "import of NewsLeopard, ms": times(FACE),
         "the same, and a first client, ms": times(f"{FACE}; NewsLeopard('key')"),
     }
+    rows |= {f"import of {name}, ms": f"{took_ms:.0f}" for name, took_ms in peers_ms().items()}
+    print(heading(*(name.split()[0] for name in PEERS)), end="\n\n")
     for name, value in rows.items():
         print(f"{name:40}{value:>12,}" if isinstance(value, int) else f"{name:40}{value}")
     print(json.dumps(dict(sorted(by_room.items(), key=lambda item: -item[1]))))

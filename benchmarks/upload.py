@@ -34,7 +34,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from benchmarks.measuring import BEAT_S, MIB, machine, peak_bytes, run_again, watched
+from benchmarks.measuring import BEAT_S, MIB, heading, peak_bytes, run_again, watched
 from newsleopard_async import NewsLeopard, UploadTicket
 from newsleopard_async.models import ImportSn
 
@@ -210,8 +210,7 @@ def compare(server: str, path: Path) -> None:
 
 
 def main(servers: list[str]) -> None:
-    print(f"{machine()}, load {os.getloadavg()[0]:.1f}")
-    print(", ".join(f"{name} {version(name)}" for name in ("httpcore", "h11", "anyio")))
+    print(heading("httpcore", "h11", "anyio"))
     print(f"{SIZE_BYTES // MIB} MiB; medians of {ROUNDS} rounds")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.csv"

