@@ -56,11 +56,18 @@ def test_package_is_typed() -> None:
     assert Path(newsleopard_async.__file__).with_name("py.typed").is_file()
 
 
-def test_command_is_installed() -> None:
-    """``newsleopard`` is an entry point of the package."""
-    [command] = metadata.entry_points(group="console_scripts", name="newsleopard")
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("newsleopard", "newsleopard_async.cli:main"),
+        ("newsleopard-async", "newsleopard_async.cli.uvx:run"),
+    ],
+)
+def test_command_is_installed(name: str, function: str) -> None:
+    """Both are entry points of the package; uvx looks for the one with the package's name."""
+    [command] = metadata.entry_points(group="console_scripts", name=name)
 
-    assert command.value == "newsleopard_async.cli:main"
+    assert command.value == function
 
 
 def test_all_is_sorted_and_exists() -> None:
