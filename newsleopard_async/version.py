@@ -4,5 +4,5 @@ from __future__ import annotations
 
 __all__ = ["__version__"]
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 """The version of this package."""

@@ -70,6 +70,22 @@ def test_command_is_installed(name: str, function: str) -> None:
     assert command.value == function
 
 
+def test_page_on_the_index_has_no_relative_links() -> None:
+    """The README is also the page of the package on PyPI, which has no other file."""
+    page = metadata.metadata("newsleopard-async").json["description"]
+
+    links = re.findall(r"\]\(([^)]+)\)", str(page))
+
+    assert len(links) > 10
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_version_is_that_of_the_package() -> None:
+    """``__version__`` and the metadata of the installed package agree, and PEP 440 accepts both."""
+    assert metadata.version("newsleopard-async") == newsleopard_async.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", newsleopard_async.__version__)
+
+
 def test_all_is_sorted_and_exists() -> None:
     """The names of the face are sorted, and each of them can be imported."""
     names = newsleopard_async.__all__
