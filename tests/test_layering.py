@@ -81,7 +81,7 @@ DECLARED = {
     "stores": {"redis", "sqlalchemy"},
     "durable.engine": {"dbos"},
     "durable": {"sqlalchemy"},
-    "cli": {"click", "rich", "starlette", "uvicorn"},
+    "cli": {"click", "platformdirs", "rich", "starlette", "uvicorn"},
     "testing": {"pytest", "trio"},
     "aio": {"trio"},
     "webhooks.starlette": {"starlette"},

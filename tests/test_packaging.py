@@ -39,14 +39,14 @@ def test_extras_are_those_of_the_design() -> None:
 
     assert requirements("check") == check
     assert requirements("emulator") == emulator
-    assert requirements("cli") == emulator | {"click", "rich"}
+    assert requirements("cli") == emulator | {"click", "platformdirs", "rich"}
     assert requirements("xlsx") == {"python-calamine"}
     assert requirements("otel") == {"opentelemetry-api"}
     assert requirements("redis") == {"redis"}
     assert requirements("sql") == {"psycopg", "sqlalchemy"}
     assert requirements("dbos") == {"dbos", "psycopg", "sqlalchemy"}
     assert requirements("all") == check | emulator | {
-        *("click", "rich", "python-calamine", "opentelemetry-api"),
+        *("click", "platformdirs", "rich", "python-calamine", "opentelemetry-api"),
         *("dbos", "psycopg", "redis", "sqlalchemy"),
     }
 

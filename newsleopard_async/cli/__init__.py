@@ -6,14 +6,20 @@ import sys
 
 __all__ = ["main"]
 
-_EXTRA = frozenset({"click", "rich", "starlette", "uvicorn"})
+_EXTRA = frozenset({"click", "platformdirs", "rich", "starlette", "uvicorn"})
 
 
 def main() -> None:
     """Run the command line; if its extra is not installed, print how to install it."""
     try:
-        from newsleopard_async.cli.commands import newsleopard
+        from newsleopard_async.cli.command_line import newsleopard
+
+        for stream in (sys.stdout, sys.stderr):
+            # A console that cannot show 中文 shows the escape \u4e2d\u6587 instead of failing.
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # typed as any TextIO
+        newsleopard()
     except ModuleNotFoundError as missing:
+        # A command loads its libraries when it is used.
         library = (missing.name or "").partition(".")[0]
         if library not in _EXTRA:
             raise
@@ -21,7 +27,3 @@ def main() -> None:
             f"newsleopard: the command line needs {library}; install its extra: "
             'pip install "newsleopard-async[cli]"'
         )
-    for stream in (sys.stdout, sys.stderr):
-        # A console that cannot show 中文 shows the escape \u4e2d\u6587 instead of failing.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # typed as any TextIO
-    newsleopard()

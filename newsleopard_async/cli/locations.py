@@ -28,6 +28,7 @@ __all__ = [
     "durable_of",
     "has_password",
     "open_location",
+    "store_of",
 ]
 
 URL_VARIABLE: Final = "NEWSLEOPARD_DURABLE_URL"
@@ -135,6 +136,23 @@ def _refuse_missing_file(url: str) -> None:
 
 def _create_nothing(_: object) -> None:
     pass
+
+
+def store_of(url: str) -> RedisStore | SqlStore:
+    """Return the store at a URL.
+
+    Raises:
+        ConfigurationError: the URL is of another kind, or an extra is missing.
+    """
+    scheme = url.partition(":")[0]
+    if scheme in _REDIS:
+        return RedisStore(url)
+    if scheme in _DATABASES:
+        return SqlStore(url)
+    raise ConfigurationError(
+        "the store of a profile must be sqlite:////folder/runs.db, postgresql://user@host/database "
+        "or redis://host"
+    )
 
 
 def client_of_main(account: str) -> NewsLeopard:

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from rich.cells import cell_len
 from rich.errors import MarkupError
 
-from newsleopard_async.cli.commands import newsleopard
+from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.disclosure import shown
 
 CLEAN = "EMAIL,NAME,STORE\nming@example.com,王小明,台北店\n"
@@ -116,18 +116,18 @@ def test_addresses_of_a_list_are_skipped(tmp_path: Path) -> None:
     )
     refused = check(tmp_path, CLEAN, "--skip", str(tmp_path / "none.csv"))
 
-    assert (result.exit_code, refused.exit_code) == (0, 2)
+    assert (result.exit_code, refused.exit_code) == (0, 1)
     assert "1 row with an address" in result.output
     assert "--skip" in refused.output
 
 
 @pytest.mark.parametrize("arguments", [["nowhere.csv"], ["--encoding", "klingon", "nowhere.csv"]])
-def test_file_that_cannot_be_checked_is_exit_status_2(arguments: list[str]) -> None:
-    """If contacts could not be checked, the status is 2, and one line has the reason."""
+def test_file_that_cannot_be_checked_is_refused(arguments: list[str]) -> None:
+    """If contacts could not be checked, the status is 1, and the first line has the reason."""
     result = CliRunner().invoke(newsleopard, ["check", *arguments])
 
-    assert result.exit_code == 2
-    assert "InvalidRequest" in result.output
+    assert result.exit_code == 1
+    assert result.output.startswith("Not valid: ")
 
 
 @pytest.mark.parametrize("columns", [40, 60, 79, 80, 120])

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 import newsleopard_async
 from newsleopard_async.cli.cli_messages import OPTIONS, for_command_line
-from newsleopard_async.cli.commands import check, newsleopard
+from newsleopard_async.cli.command_line import newsleopard
+from newsleopard_async.cli.commands.check_command import check
 
 PACKAGE = Path(newsleopard_async.__file__).parent
 SETTING = re.compile(r"\b[a-z_]+=(?!=)")

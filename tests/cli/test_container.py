@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.cli.emulator_command import emulator as command
+from newsleopard_async.cli.commands.emulator_command import emulator as command
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running
 from tests.constants import KEY, ROOT

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from newsleopard_async.cli import emulator_server
-from newsleopard_async.cli.commands import newsleopard
+from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.emulator import Emulator, EmulatorClock, Switches
 from newsleopard_async.emulator.sandbox.access import ControlOptions
 from newsleopard_async.emulator.state import StateFile

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from newsleopard_async import InvalidRequest, check_contacts
 from newsleopard_async.cli import streams
-from newsleopard_async.cli.commands import newsleopard
+from newsleopard_async.cli.command_line import newsleopard
 
 CSV = b"EMAIL,NAME\na@example.com,A\n"
 
@@ -121,7 +121,7 @@ def test_reading_a_terminal_is_announced(
 def test_stream_that_cannot_be_read_is_refused(
     what: str, pipe: tuple[int, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message is one line, like for a file that cannot be read."""
+    """The message is like for a file that cannot be read."""
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
@@ -133,7 +133,7 @@ def test_stream_that_cannot_be_read_is_refused(
 
     result = check(f"/dev/fd/{reading}")
 
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "Input/output error" in result.output
 
 
@@ -161,6 +161,6 @@ def test_rows_that_are_left_out_of_a_stream_need_a_file(pipe: tuple[int, Any]) -
 
     result = check(f"/dev/fd/{reading}", "--fix", "leave-out-bad-rows")
 
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "--left-out-to" in result.output
     assert "left_out_to" not in result.output

@@ -8,7 +8,7 @@ import attrs
 import pytest
 from click.testing import CliRunner
 
-from newsleopard_async.cli.commands import newsleopard
+from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.switch_values import read_switches
 from newsleopard_async.emulator import Switches
 
@@ -80,4 +80,4 @@ def test_wrong_switch_is_refused_with_what_to_write(pairs: list[str], message: s
     result = CliRunner().invoke(newsleopard, ["emulator", *options])
 
     assert result.exit_code == 2
-    assert f"Error: Invalid value for '--set' / '--switch': {message}" in result.output
+    assert f"Invalid value for '--set' / '--switch': {message}" in result.output

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from newsleopard_async.cli.emulator_command import emulator as emulator_command
+from newsleopard_async.cli.commands.emulator_command import emulator as emulator_command
 from newsleopard_async.emulator import OPERATIONS, Emulator, Switches
 from newsleopard_async.emulator.controls import Controls
 from newsleopard_async.emulator.inspection import Inspection

@@ -1,0 +1,152 @@
+"""The command ``newsleopard``: its commands, loaded when they are used, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import pkgutil
+import sys
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any, Final, NoReturn
+
+import click
+
+from newsleopard_async.cli.failures import (
+    ExitStatus,
+    failure_of,
+    is_closed_pipe,
+    print_failure,
+)
+from newsleopard_async.cli.translation import translated, use_catalogue
+from newsleopard_async.disclosure import shown
+from newsleopard_async.errors import NewsLeopardError
+
+__all__ = ["newsleopard"]
+
+_COMMANDS: Final = "newsleopard_async.cli.commands"
+
+_SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Prepare": {"check": "check_command"},
+    "Send and take back": {"cancel": "runs_command"},
+    "Runs and workers": {
+        "runs": "runs_command",
+        "resolve": "runs_command",
+        "retry": "runs_command",
+        "worker": "worker_command",
+    },
+    "Try without an account": {"demo": "demo_command", "emulator": "emulator_command"},
+}
+"""The commands in the order of the help, and the module of each; its function has its name."""
+
+_MODULES: Final = {
+    name: module for section in _SECTIONS.values() for name, module in section.items()
+}
+
+
+class _Commands(click.Group):
+    """A group that loads a command when it is used, and reports each error once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands."""
+        return list(_MODULES)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Load a command."""
+        module = _MODULES.get(cmd_name)
+        if module is None:
+            return None
+        command = pkgutil.resolve_name(f"{_COMMANDS}.{module}:{cmd_name}")
+        return _localised(command)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the options, with their help in the user's language."""
+        return [_localised_parameter(each) for each in super().get_params(ctx)]
+
+    def format_help_text(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the help of the group in the user's language."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(translated(inspect.cleandoc(self.help or "")))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of each section, with the first sentence of its help."""
+        width = max(map(len, _MODULES)) + 2
+        for title, names in _SECTIONS.items():
+            with formatter.section(translated(title)):
+                formatter.write_dl(
+                    [(name.ljust(width - 2), self._short_help(ctx, name)) for name in names]
+                )
+
+    def _short_help(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        assert command is not None
+        return command.get_short_help_str(limit=200)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command, and end the process with the status of its outcome."""
+        del standalone_mode
+        use_catalogue()
+        given = list(sys.argv[1:] if args is None else args)
+        try:
+            status = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
+        except (click.ClickException, click.Abort, NewsLeopardError, OSError) as error:
+            _end(error, as_json="--json" in given)
+        sys.exit(status if isinstance(status, int) else ExitStatus.DONE)
+
+
+def _localised(command: click.Command) -> click.Command:
+    """Return a copy of a command with its help in the user's language."""
+    command = copy(command)
+    command.help = translated(inspect.cleandoc(command.help or ""))
+    command.params = list(map(_localised_parameter, command.params))
+    if isinstance(command, click.Group):
+        command.commands = {name: _localised(each) for name, each in command.commands.items()}
+    return command
+
+
+def _localised_parameter(parameter: click.Parameter) -> click.Parameter:
+    if not (isinstance(parameter, click.Option) and parameter.help):
+        return parameter
+    parameter = copy(parameter)
+    parameter.help = translated(parameter.help or "")
+    return parameter
+
+
+def _end(error: BaseException, *, as_json: bool) -> NoReturn:
+    if is_closed_pipe(error):
+        # Python flushes the output again at its end, which must not fail a second time.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitStatus.REFUSED)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        sys.exit(ExitStatus.USAGE)
+    if isinstance(error, click.ClickException):
+        # A message about an argument contains it, for example the name of a file.
+        error.message = shown(error.message)  # type: ignore[misc]  # only here it is reworded
+    failure = failure_of(error)
+    print_failure(failure, as_json=as_json)
+    sys.exit(failure.status)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="newsleopard-async", prog_name="newsleopard")
+def newsleopard() -> None:
+    """Send mail through the NewsLeopard (電子豹) Campaign API, or try it without an account."""

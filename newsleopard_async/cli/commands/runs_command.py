@@ -1,0 +1,100 @@
+"""``newsleopard runs``, ``resolve``, ``cancel`` and ``retry``: the arguments and options."""
+
+from __future__ import annotations
+
+import sys
+from typing import get_args
+
+import anyio
+import click
+
+from newsleopard_async.cli.sends import STATES, CommandOptions, list_runs, show_run
+from newsleopard_async.cli.sends import cancel as cancel_send
+from newsleopard_async.cli.sends import resolve as decide
+from newsleopard_async.cli.sends import retry as retry_send
+from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.shared_options import any_url_option, durable_url_option, json_option
+from newsleopard_async.workflows.decision import Decision
+
+__all__ = ["cancel", "resolve", "retry", "runs"]
+
+_KEY = click.argument("send_key", metavar="KEY")
+
+
+@click.command()
+@click.argument("send_key", metavar="[KEY]", required=False)
+@any_url_option
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(STATES),
+    multiple=True,
+    metavar="STATE",
+    help=f"Show only sends in this state; repeatable. One of {', '.join(STATES)}.",
+)
+@json_option
+def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json: bool) -> None:
+    """Show all sends, or all fields of the send with one KEY.
+
+    Sends are the durable sends of a database, or the runs with a send key in any other store. Sends
+    that need a person come first. The command changes nothing and blocks no worker.
+
+    The exit status is 0; 1 if no send has this KEY; 2 if the store could not be read.
+    """
+    options = CommandOptions(Session().console, url, as_json)
+    if send_key is None:
+        anyio.run(list_runs, options, states)
+    elif not anyio.run(show_run, options, send_key):
+        sys.exit(1)
+
+
+@click.command()
+@_KEY
+@click.argument("decision", metavar="sent|resubmit|abandon", type=click.Choice(get_args(Decision)))
+@click.option("--campaign-sn", metavar="SN", help="The code of the campaign, for sent.")
+@any_url_option
+@json_option
+def resolve(
+    send_key: str, decision: Decision, campaign_sn: str | None, url: str | None, as_json: bool
+) -> None:
+    """Decide about a send that is held.
+
+    Whether it was submitted is unknown. First check the console (活動列表). sent: the campaign
+    exists; name its code by --campaign-sn. resubmit: it does not exist, so submit it. abandon:
+    never send anything under this KEY.
+
+    A durable send then continues automatically. The exit status is 0; 1 if there is nothing to
+    decide or it is too early; 2 if the store could not be reached.
+    """
+    options = CommandOptions(Session().console, url, as_json)
+    anyio.run(decide, options, send_key, decision, campaign_sn)
+
+
+@click.command()
+@_KEY
+@durable_url_option
+@json_option
+def cancel(send_key: str, url: str | None, as_json: bool) -> None:
+    """Cancel a durable send that was not submitted yet.
+
+    This works for a send of any worker. The exit status is 0 if nothing was sent and nothing will
+    be sent under this KEY; 1 if it is too late, or no send has this KEY; 2 if the database could
+    not be reached.
+    """
+    options = CommandOptions(Session().console, url, as_json)
+    if not anyio.run(cancel_send, options, send_key):
+        sys.exit(1)
+
+
+@click.command()
+@_KEY
+@durable_url_option
+@json_option
+def retry(send_key: str, url: str | None, as_json: bool) -> None:
+    """Begin the next attempt at a durable send now.
+
+    This also works for a send that has failed, after you have corrected the problem in its message.
+    The exit status is 0; 1 if no send has this KEY; 2 if the database could not be reached.
+    """
+    options = CommandOptions(Session().console, url, as_json)
+    anyio.run(retry_send, options, send_key)

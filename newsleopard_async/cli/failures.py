@@ -1,0 +1,300 @@
+"""How a command ends: its exit status, and an error as one panel or as one line of JSON."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Final
+
+import attrs
+import click
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from newsleopard_async import errors
+from newsleopard_async.cli.cli_messages import for_command_line
+from newsleopard_async.cli.terminal import safe_text
+from newsleopard_async.cli.translation import translated as _
+
+__all__ = ["CommandFailure", "ExitStatus", "failure_of", "print_failure"]
+
+
+class ExitStatus(IntEnum):
+    """What a program that runs a command needs to know about its end."""
+
+    DONE = 0
+    REFUSED = 1
+    """A check or the platform refused; a person must change something."""
+    USAGE = 2
+    """The arguments or the set-up are wrong; nothing was sent."""
+    UNKNOWN = 3
+    """A request possibly took effect; do not repeat it under another key."""
+    QUOTA = 4
+    """The rate limit or the day's quota; the same command works later."""
+    UNREACHABLE = 5
+    """The network, the platform or the file storage failed; the same command is safe."""
+    UNFINISHED = 6
+    """Another run has the key, or the platform's job takes longer; the same command works later."""
+    INTERRUPTED = 130
+    """Ctrl-C; the number that shells use: 128 + SIGINT."""
+
+
+@attrs.frozen(kw_only=True)
+class CommandFailure:
+    """An error, as it is shown.
+
+    Attributes:
+        kind: The class of the error, for programs.
+        status: The exit status.
+        title: What happened, in a few words.
+        message: What happened, with its details.
+        advice: The way out; empty if the message has it.
+        notes: What was done and what was not, and commands that help.
+        facts: Other fields of the JSON.
+    """
+
+    kind: str
+    status: ExitStatus
+    title: str
+    message: str
+    advice: str = ""
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the failure as JSON-safe data."""
+        return {
+            "type": self.kind,
+            "exit_status": int(self.status),
+            "message": self.message,
+            "advice": self.advice,
+            "notes": list(self.notes),
+            **self.facts,
+        }
+
+
+def N_(text: str) -> str:  # noqa: N802 - the usual name of gettext's marker
+    """Mark a text for the catalogue; it is looked up when it is shown."""
+    return text
+
+
+_KINDS: Final[Mapping[type[BaseException], tuple[ExitStatus, str, str]]] = {
+    errors.ConfigurationError: (ExitStatus.USAGE, N_("The set-up is wrong"), ""),
+    errors.InvalidRequest: (
+        ExitStatus.REFUSED,
+        N_("Not valid"),
+        N_("Nothing was sent by this command. Correct it, and run the command again."),
+    ),
+    errors.InUse: (
+        ExitStatus.UNFINISHED,
+        N_("Another run has it"),
+        N_("That run sends it. Wait for its end, or run the same command again later."),
+    ),
+    errors.ConnectionFailed: (
+        ExitStatus.UNREACHABLE,
+        N_("The server cannot be reached"),
+        N_("Running the same command again is safe. newsleopard doctor finds the reason."),
+    ),
+    errors.OutcomeUnknown: (
+        ExitStatus.UNKNOWN,
+        N_("It is unknown whether it took effect"),
+        N_("Do not send it again under another key. Run the same command later: it looks first."),
+    ),
+    errors.DailyQuotaExhausted: (
+        ExitStatus.QUOTA,
+        N_("The quota of the day is used up"),
+        N_("Run the same command after the quota begins again."),
+    ),
+    errors.RateLimited: (
+        ExitStatus.QUOTA,
+        N_("The rate limit is reached"),
+        N_("Run the same command again later."),
+    ),
+    errors.AuthenticationError: (
+        ExitStatus.REFUSED,
+        N_("The key is refused"),
+        N_("Check the key of the account in the console; newsleopard doctor tries it."),
+    ),
+    errors.SenderNotVerified: (
+        ExitStatus.REFUSED,
+        N_("The sender is not verified"),
+        N_("Verify the address in the console (寄件人驗證), or use another sender."),
+    ),
+    errors.InsufficientBalance: (
+        ExitStatus.REFUSED,
+        N_("The balance is too low"),
+        N_("Top up, or send to fewer recipients; newsleopard balance shows it."),
+    ),
+    errors.NotOffered: (
+        ExitStatus.REFUSED,
+        N_("This account does not have this function"),
+        N_("Use the console for it."),
+    ),
+    errors.CampaignNotReportable: (
+        ExitStatus.REFUSED,
+        N_("The campaign has no report"),
+        N_("Check its code; newsleopard status shows whether it was sent."),
+    ),
+    errors.ServerError: (
+        ExitStatus.UNREACHABLE,
+        N_("The platform has an error"),
+        N_("Running the same command again is safe."),
+    ),
+    errors.APIError: (ExitStatus.REFUSED, N_("The platform refused it"), ""),
+    errors.UnexpectedResponse: (
+        ExitStatus.UNREACHABLE,
+        N_("The answer is not the platform's"),
+        N_("A proxy possibly wrote it; newsleopard doctor finds the reason."),
+    ),
+    errors.StorageError: (
+        ExitStatus.UNREACHABLE,
+        N_("The file storage failed"),
+        N_("Running the same command again is safe."),
+    ),
+    errors.ImportIncomplete: (
+        ExitStatus.REFUSED,
+        N_("Too many rows were rejected"),
+        N_("Correct the rows, or allow more by --max-rejected."),
+    ),
+    errors.ImportFailed: (ExitStatus.REFUSED, N_("The import failed"), ""),
+    errors.CampaignFailed: (ExitStatus.REFUSED, N_("The campaign was not sent completely"), ""),
+    errors.DeadlineExceeded: (
+        ExitStatus.UNFINISHED,
+        N_("The platform is not finished"),
+        N_("Its job continues. Run the same command again later."),
+    ),
+}
+"""The exit status, the title and the way out for each class of error."""
+
+
+def failure_of(error: BaseException) -> CommandFailure:
+    """Return how an error is shown.
+
+    Args:
+        error: An error of the library or of click, an interruption, or an error of the system.
+    """
+    notes = tuple(getattr(error, "__notes__", ()))
+    match error:
+        case errors.NewsLeopardError():
+            return _failure_of_library(error, notes)
+        case click.Abort():
+            return _failure_of_abort(error)
+        case KeyboardInterrupt():
+            return _interruption(notes)
+        case click.ClickException():
+            return _failure_of_click(error)
+        case OSError():
+            message = error.strerror or str(error)
+            if error.filename is not None:
+                message = f"{error.filename}: {message}"
+            kind = type(error).__name__
+            title = _("The system refused it")
+            return CommandFailure(kind=kind, status=ExitStatus.USAGE, title=title, message=message)
+        case _:
+            raise error
+
+
+def _failure_of_library(error: errors.NewsLeopardError, notes: tuple[str, ...]) -> CommandFailure:
+    kind = next(each for each in type(error).__mro__ if each in _KINDS)
+    status, title, advice = _KINDS[kind]
+    return CommandFailure(
+        kind=type(error).__name__,
+        status=status,
+        title=_(title),
+        message=for_command_line(str(error)),
+        advice=_(advice),
+        notes=notes,
+        facts=_facts_of(error),
+    )
+
+
+def _facts_of(error: errors.NewsLeopardError) -> dict[str, Any]:
+    """Return the attributes of an error that a program can use."""
+    facts: dict[str, Any] = {"request_id": error.request_id}
+    if isinstance(error, errors.InvalidRequest):
+        facts["problems"] = [attrs.asdict(each) for each in error.problems]
+    for name in _FACTS:
+        value = getattr(error, name, None)
+        if value is not None:
+            facts[name] = value.isoformat() if isinstance(value, datetime) else value
+    return facts
+
+
+_FACTS: Final = (
+    *("code", "excerpt", "host", "look_again_at", "reason", "recipients", "remaining"),
+    *("resets_at", "retry_after_s"),
+)
+
+
+def _failure_of_abort(abort: click.Abort) -> CommandFailure:
+    cause = abort.__cause__
+    if isinstance(cause, KeyboardInterrupt):
+        return _interruption(tuple(getattr(cause, "__notes__", ())))
+    return CommandFailure(
+        kind="Abort",
+        status=ExitStatus.REFUSED,
+        title=_("Not confirmed"),
+        message=_("Nothing was sent. --yes confirms without a question."),
+    )
+
+
+def _interruption(notes: tuple[str, ...]) -> CommandFailure:
+    return CommandFailure(
+        kind="Interrupted",
+        status=ExitStatus.INTERRUPTED,
+        title=_("Interrupted"),
+        message=_("Interrupted by Ctrl-C."),
+        notes=notes,
+    )
+
+
+def _failure_of_click(error: click.ClickException) -> CommandFailure:
+    context = getattr(error, "ctx", None)
+    advice = ""
+    if context is not None:
+        advice = _("Help: {command} --help").format(command=context.command_path)
+    return CommandFailure(
+        kind=type(error).__name__,
+        status=ExitStatus.USAGE,
+        title=_("The command is not complete"),
+        message=error.format_message(),
+        advice=advice,
+    )
+
+
+def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
+    """Write a failure to the standard error.
+
+    A terminal shows one panel. A file or a pipe gets lines without a frame, which can be searched.
+    """
+    if as_json:
+        click.echo(json.dumps({"error": failure.to_dict()}), err=True)
+        return
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        first = safe_text(f"{failure.title}: {failure.message}")
+        for line in (first, *map(safe_text, filter(None, (failure.advice, *failure.notes)))):
+            console.print(line, soft_wrap=True)
+        return
+    parts: list[RenderableType] = [safe_text(failure.message)]
+    if failure.advice:
+        parts += [Text(), safe_text(failure.advice, "bold")]
+    if failure.notes:
+        parts += [Text(), *(safe_text(each) for each in failure.notes)]
+    style = "yellow" if failure.status is ExitStatus.INTERRUPTED else "red"
+    panel = Panel(
+        Group(*parts),
+        title=Text(failure.title, style="bold"),
+        title_align="left",
+        border_style=style,
+    )
+    console.print(panel)
+
+
+def is_closed_pipe(error: BaseException) -> bool:
+    """Return whether the reader of the output has ended, as ``head`` does."""
+    return isinstance(error, OSError) and error.errno == errno.EPIPE

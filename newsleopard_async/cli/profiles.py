@@ -1,0 +1,206 @@
+"""Profiles: the accounts that a command can use, in a TOML file of the user's configuration.
+
+::
+
+    default = "shop"
+
+    [profiles.shop]
+    base_url = "https://api.newsleopard.com"  # by default NEWSLEOPARD_BASE_URL
+    api_key_variable = "SHOP_KEY"             # without it, the key is in the keyring
+    sender = "電子豹 <service@example.com>"
+    store = "postgresql://host/newsleopard"   # by default files of this user
+    quota = "redis://host"                    # by default a file of this host
+    rate_limits = "vendor-2026"               # by default "documented"
+
+The file never contains a key. With a profile, the key comes only from its variable or from the
+keyring under its name, so that the key of another account is never used by mistake.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+from platformdirs import user_config_path
+
+from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.models import RateLimits
+
+__all__ = [
+    "KEYRING_SERVICE",
+    "PROFILE_VARIABLE",
+    "Profile",
+    "chosen_profile",
+    "import_keyring",
+    "profiles_path",
+    "read_profiles",
+]
+
+PROFILE_VARIABLE: Final = "NEWSLEOPARD_PROFILE"
+KEYRING_SERVICE: Final = "newsleopard-async"
+"""The name under which the keyring keeps our keys; the user name is the profile's name."""
+
+LimitsName = Literal["documented", "vendor-2026"]
+_LIMITS: Final[Mapping[str, Any]] = {
+    "documented": RateLimits.documented,
+    "vendor-2026": RateLimits.vendor_2026,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Profile:
+    """An account and its settings.
+
+    Attributes:
+        name: Its name; empty if the user has no profile, and the environment decides.
+        base_url: The URL of the API; None for the client's default.
+        allow_http: Whether plain http to another host is allowed.
+        api_key_variable: The variable that has the key; None: the keyring has it.
+        sender: The default sender, as ``name <address>``.
+        store: The URL of the store of runs; None for the files of this user.
+        quota: The URL of the Redis that shares the limits; None for the file of this host.
+        rate_limits: The name of the limits.
+    """
+
+    name: str = ""
+    base_url: str | None = None
+    allow_http: bool = False
+    api_key_variable: str | None = None
+    sender: str | None = None
+    store: str | None = None
+    quota: str | None = None
+    rate_limits: LimitsName = "documented"
+
+    @property
+    def limits(self) -> RateLimits:
+        """The rate limits that requests keep."""
+        limits: RateLimits = _LIMITS[self.rate_limits]()
+        return limits
+
+    def api_key(self) -> str | None:
+        """Return the key; None lets the client read its own variables.
+
+        Raises:
+            ConfigurationError: the profile has no key.
+        """
+        if self.api_key_variable is not None:
+            key = os.environ.get(self.api_key_variable)
+            if not key:
+                raise ConfigurationError(
+                    f"the profile {self.name} reads its key from {self.api_key_variable}, which is "
+                    "not set; set it"
+                )
+            return key
+        if not self.name and any(map(os.environ.get, ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY"))):
+            return None
+        key = _key_of_keyring(self.name or "default")
+        if key is None and self.name:
+            raise ConfigurationError(
+                f"the profile {self.name} has no key; store it: newsleopard profile key "
+                f"{self.name}, or name a variable: newsleopard profile set {self.name} "
+                "--api-key-variable NAME"
+            )
+        return key
+
+
+def profiles_path() -> Path:
+    """Return the path of the file of profiles; it may be missing."""
+    return user_config_path("newsleopard-async", appauthor=False, roaming=True) / "config.toml"
+
+
+def chosen_profile(name: str | None) -> Profile:
+    """Return the profile that a command uses.
+
+    Args:
+        name: The value of ``--profile``; None for the default of the file, if there is one.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or has no such profile.
+    """
+    default, profiles = read_profiles()
+    name = name or default
+    if name is None:
+        return Profile()
+    if name not in profiles:
+        known = ", ".join(profiles) or "none"
+        raise ConfigurationError(
+            f"there is no profile {name!r} in {profiles_path()}; it has {known}. Create it: "
+            f"newsleopard profile set {name}"
+        )
+    return profiles[name]
+
+
+def read_profiles() -> tuple[str | None, dict[str, Profile]]:
+    """Read the file: the name of the default profile, and all profiles.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or has an unknown name or a wrong value.
+    """
+    path = profiles_path()
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None, {}
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path} is not TOML in UTF-8: {error}; correct it") from None
+    if unknown := sorted(found.keys() - {"default", "profiles"}):
+        raise ConfigurationError(
+            f"{path} has the unknown name {unknown[0]}; it may have default and [profiles.NAME]"
+        )
+    profiles = found.get("profiles", {})
+    return found.get("default"), {
+        name: _profile_of(name, values, path) for name, values in profiles.items()
+    }
+
+
+def _profile_of(name: str, values: Mapping[str, Any], path: Path) -> Profile:
+    types = {
+        field.name: bool if field.name == "allow_http" else str for field in attrs.fields(Profile)
+    }
+    del types["name"]
+    for key, value in values.items():
+        if key not in types:
+            raise ConfigurationError(
+                f"{path}: [profiles.{name}] has the unknown name {key}; it may have "
+                f"{', '.join(types)}"
+                + (". A key is never in this file" if "key" in key and key not in types else "")
+            )
+        if not isinstance(value, types[key]):
+            kind = "true or false" if types[key] is bool else "a text in quotes"
+            raise ConfigurationError(f"{path}: {key} of [profiles.{name}] must be {kind}")
+    if values.get("rate_limits", "documented") not in _LIMITS:
+        raise ConfigurationError(
+            f"{path}: rate_limits of [profiles.{name}] must be one of {', '.join(_LIMITS)}"
+        )
+    return Profile(name=name, **values)
+
+
+def _key_of_keyring(name: str) -> str | None:
+    keyring = import_keyring()
+    if keyring is None:
+        return None
+    try:
+        key: str | None = keyring.get_password(KEYRING_SERVICE, name)
+    except keyring.errors.KeyringError as error:
+        raise ConfigurationError(
+            f"the keyring cannot be read: {type(error).__name__}; unlock it, or name a variable "
+            "for the key"
+        ) from None
+    return key
+
+
+def import_keyring() -> Any:
+    """Return the library ``keyring``; None if it is not installed."""
+    try:
+        # It is not declared: users install it if they want it.
+        pkgutil.resolve_name("keyring.errors")
+        return pkgutil.resolve_name("keyring")
+    except ModuleNotFoundError:
+        return None

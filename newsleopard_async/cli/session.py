@@ -1,0 +1,77 @@
+"""What a command works with: its consoles, the form of its output, and the account's client."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+import anyio
+import attrs
+from rich.console import Console
+
+from newsleopard_async import NewsLeopard
+from newsleopard_async.cli.locations import store_of
+from newsleopard_async.cli.profiles import Profile, chosen_profile
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+
+
+@attrs.define(slots=False)
+class Session:
+    """One run of a command.
+
+    Attributes:
+        as_json: Whether the output is JSON, for programs.
+        profile_name: The value of ``--profile``; None for the default.
+        console: The standard output, for results.
+        errors: The standard error, for progress, questions and errors.
+    """
+
+    as_json: bool = False
+    profile_name: str | None = None
+    console: Console = attrs.field(factory=lambda: Console(highlight=False))
+    errors: Console = attrs.field(factory=lambda: Console(stderr=True, highlight=False))
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The account and its settings.
+
+        Raises:
+            ConfigurationError: the file of profiles cannot be read, or has no such profile.
+        """
+        return chosen_profile(self.profile_name)
+
+    def client(self) -> NewsLeopard:
+        """Return a client of the account.
+
+        Raises:
+            ConfigurationError: the key is missing, or a setting cannot be used.
+        """
+        profile = self.profile
+        settings: dict[str, Any] = {}
+        if profile.quota is not None:
+            settings["quota"] = profile.quota
+        if profile.store is not None:
+            settings["store"] = store_of(profile.store)
+        return NewsLeopard(
+            profile.api_key(),
+            base_url=profile.base_url,
+            allow_http=profile.allow_http,
+            rate_limits=profile.limits,
+            **settings,
+        )
+
+    def run(self, work: Callable[[NewsLeopard], Awaitable[T]]) -> T:
+        """Run an async function with a client of the account, and close the client.
+
+        After Ctrl-C the function is cancelled, and `KeyboardInterrupt` is raised when it has ended.
+        """
+
+        async def run() -> T:
+            async with self.client() as nl:
+                return await work(nl)
+
+        return anyio.run(run)

@@ -1,0 +1,71 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import click
+from click.core import ParameterSource
+
+from newsleopard_async.cli.locations import URL_VARIABLE, has_password
+from newsleopard_async.cli.profiles import PROFILE_VARIABLE
+from newsleopard_async.disclosure import shown
+
+__all__ = [
+    "any_url_option",
+    "durable_url_option",
+    "is_given",
+    "json_option",
+    "profile_option",
+    "yes_option",
+]
+
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the result as JSON; an error is JSON on the standard error.",
+)
+
+profile_option = click.option(
+    "--profile",
+    "profile_name",
+    envvar=PROFILE_VARIABLE,
+    show_envvar=True,
+    metavar="NAME",
+    help="The account to use: the name of a profile.",
+)
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask; for programs.")
+
+
+def is_given(context: click.Context, name: str) -> bool:
+    """Return whether an option is on the command line, and not in a variable."""
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _warn_of_password(context: click.Context, _: click.Parameter, url: str | None) -> str | None:
+    """Warn about a password that all users of this host can see."""
+    if url and is_given(context, "url") and has_password(url):
+        warning = (
+            f"All users of this host can see the password in --url; set {URL_VARIABLE} instead."
+        )
+        click.secho(shown(warning), fg="yellow", err=True)
+    return url or None
+
+
+durable_url_option = click.option(
+    "--url",
+    envvar=URL_VARIABLE,
+    show_envvar=True,
+    callback=_warn_of_password,
+    help="The database of the sends: sqlite:////folder/sends.db, or "
+    "postgresql://user@host/database.",
+)
+
+any_url_option = click.option(
+    "--url",
+    envvar=URL_VARIABLE,
+    show_envvar=True,
+    callback=_warn_of_password,
+    help="The store of the sends: sqlite:////…, postgresql://… or redis://…; by default the files "
+    "of this user.",
+)
