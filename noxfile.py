@@ -125,9 +125,7 @@ The tower's own tests run every branch of it. These tests try the whole, or code
 def quick(session: nox.Session) -> None:
     """Check style and types, and run the tests marked quick; of these, ``-- -k name`` selects."""
     install(session, "-e", ".[all]", groups=("lint", "types"))
-    typed = existing(
-        *("newsleopard_async", "tests", "benchmarks", "noxfile.py", "docs/conf.py", "docs/examples")
-    )
+    typed = existing(*("newsleopard_async", "tests", "benchmarks", "noxfile.py", "docs"))
     tests: list[tuple[str, ...]] = [("pytest", "-n", "auto", "-m", "quick", *session.posargs)]
     if "CI" in os.environ and not session.posargs:
         beside = [f"tests/{name}" for name in BESIDE_THE_TOWER]
@@ -314,6 +312,34 @@ assert found.parent != pathlib.Path({sources!r}, "newsleopard_async"), found
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning is an error."""
+    """Build the documentation in English and in Chinese; a warning is an error."""
     install(session, "-e", ".[all]", groups=("docs",))
-    session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", "docs", "docs/_build/html")
+    build = ("sphinx-build", "-W", "--keep-going", "-n", "-q")
+    session.run(*build, "docs", "docs/_build/html")
+    session.run(*build, "-D", "language=zh_TW", "docs", "docs/_build/html/zh-TW")
+
+
+@nox.session
+def translate(session: nox.Session) -> None:
+    """Write new and changed texts into the catalogues, and README.zh-TW.md from its catalogue.
+
+    A changed text is marked fuzzy in its catalogue until its translation is checked. Names of
+    pages after ``--`` get a catalogue.
+    """
+    install(session, groups=("docs", "translate"))
+    docs, templates = ROOT / "docs", "docs/_build/gettext"
+    catalogues = docs / "locale" / "zh_TW" / "LC_MESSAGES"
+    for page in session.posargs:
+        (catalogues / f"{page}.po").touch()
+    pages = [path.relative_to(docs) for path in docs.rglob("*.md")]
+    others = [str(page) for page in pages if not (catalogues / page.with_suffix(".po")).exists()]
+    shutil.rmtree(templates, ignore_errors=True)
+    session.run(
+        *("sphinx-build", "-b", "gettext", "-q", "docs", templates),
+        *("-D", f"exclude_patterns=_build,{','.join(others)}"),
+        *("-D", "suppress_warnings=toc.not_readable,myst.xref_missing"),
+    )
+    session.run("python", "docs/catalogues.py", "template", templates)
+    update = ("sphinx-intl", "update", "--no-obsolete", "-w", "0", "-l", "zh_TW")
+    session.run(*update, "-p", templates, "-d", "docs/locale")
+    session.run("python", "docs/catalogues.py")

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))  # languages
 
 project = "newsleopard-async"
 author = "The newsleopard-async authors"
 project_copyright = "2026, " + author
 release = metadata.version("newsleopard-async")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "languages"]
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["languages.css"]
 html_title = "newsleopard-async"
 html_show_sphinx = False
+
+# nox -s translate writes the catalogues: one for each page, and without the numbers of lines, which
+# change with every edit. Sphinx compiles them.
+locale_dirs = ["locale"]
+gettext_compact = False
+gettext_location = False
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
