@@ -266,10 +266,9 @@ def wheel(session: nox.Session) -> None:
     shutil.rmtree(room)
     dist, away = room / "dist", room / "away"
     install(session, groups=("package", "test", "verify"))
-    # The wheel is built from the source distribution, so a missing file is noticed immediately.
-    session.run("python", "-m", "build", "--no-isolation", "-o", str(dist), silent=True)
-    [built] = dist.glob("*.whl")
-    install(session, f"newsleopard-async[all] @ {built.resolve().as_uri()}")
+    built = build(session, dist)
+    install(session, f"newsleopard-async[all] @ {built.as_uri()}")
+    session.env["NEWSLEOPARD_WHEEL"] = str(built)
     _copy(away, "docs", "tests", "README.md", "pyproject.toml")
     with session.chdir(away):
         session.run("python", "-P", "-c", _ASSERT_INSTALLED.format(sources=str(ROOT)), log=False)
@@ -291,6 +290,13 @@ def wheel(session: nox.Session) -> None:
         )
 
 
+def build(session: nox.Session, dist: Path) -> Path:
+    """Build the source distribution, and from it the wheel, so that a missing file is noticed."""
+    session.run("python", "-m", "build", "--no-isolation", "-o", str(dist), silent=True)
+    [built] = dist.glob("*.whl")
+    return built.resolve()
+
+
 def _copy(target: Path, *names: str) -> None:
     """Copy everything that the tests need, except the package."""
     for name in names:
@@ -308,6 +314,52 @@ found = pathlib.Path(newsleopard_async.__file__).resolve()
 assert "site-packages" in found.parts, f"imported from {{found}}, not from the wheel"
 assert found.parent != pathlib.Path({sources!r}, "newsleopard_async"), found
 """
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build and check in `dist` everything that a release has; ``-- offline`` audits nothing."""
+    dist, room = ROOT / "dist", Path(session.create_tmp())
+    for folder in (dist, room):
+        shutil.rmtree(folder, ignore_errors=True)
+    install(session, groups=("release", "test"))
+    built = build(session, dist)
+    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
+    session.run("check-wheel-contents", "--package", "newsleopard_async", str(built))
+    install(session, f"newsleopard-async[all] @ {built.as_uri()}")
+    session.env["NEWSLEOPARD_WHEEL"] = str(built)
+    session.run("pytest", "-q", "tests/test_packaging.py", "-k", "wheel")
+    list_materials(session, built, "", dist / "sbom.cdx.json")
+    versions = list_materials(session, built, "[all]", dist / "sbom-all.cdx.json")
+    if "offline" in session.posargs:
+        session.warn("the versions were not audited, so do not publish this")
+    else:
+        # Without --strict a version that the service does not know would pass.
+        session.run("pip-audit", "--strict", "--no-deps", "--disable-pip", "-r", str(versions))
+
+
+def list_materials(session: nox.Session, built: Path, extras: str, bill: Path) -> Path:
+    """Write the software bill of materials (SBOM) of the wheel with extras.
+
+    Returns: a file with the versions of all packages that come with it.
+    """
+    version = built.name.split("-")[1]
+    place = Path(session.create_tmp()) / f"wheel{extras}"
+    session.run("python", "-m", "venv", "--without-pip", str(place))
+    pip = ("python", "-m", "pip", "--python", str(place))
+    # An address of a file would become a part of the bill.
+    wanted = ("--find-links", str(built.parent), f"newsleopard-async{extras}=={version}")
+    session.run(*pip, "install", "-q", "-c", str(ROOT / "constraints.txt"), *wanted)
+    about = ("--output-reproducible", "--mc-type", "library", "--pyproject", "pyproject.toml")
+    session.run("cyclonedx-py", "environment", *about, "-o", str(bill), str(place))
+    listed = json.loads(bill.read_text(encoding="utf-8"))
+    # pyproject.toml does not have the version.
+    listed["metadata"]["component"]["version"] = version
+    bill.write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    versions = place / "versions.txt"
+    frozen = session.run(*pip, "freeze", "--exclude", "newsleopard-async", silent=True)
+    versions.write_text(str(frozen), encoding="utf-8")
+    return versions
 
 
 @nox.session

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
+import os
 import re
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +15,9 @@ import pytest
 
 import newsleopard_async
 from tests.constants import ROOT
+
+IN_THE_WHEEL = {".css", ".html", ".js", ".lua", ".py", ".svg", ".typed"}
+"""The kinds of files of the package."""
 
 CORE = {"anyio", "attrs", "cattrs", "httpx", "tenacity", "tzdata"}
 
@@ -92,6 +98,42 @@ def test_all_is_sorted_and_exists() -> None:
 
     assert list(names) == sorted(names)
     assert all(hasattr(newsleopard_async, name) for name in names)
+
+
+@pytest.fixture
+def names_in_the_wheel() -> list[str]:
+    """Read the names of all files in the wheel that a session of nox has built."""
+    wheel = os.environ.get("NEWSLEOPARD_WHEEL")
+    if not wheel:
+        pytest.skip("no wheel was built")
+    with zipfile.ZipFile(wheel) as files:
+        return files.namelist()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "newsleopard_async/py.typed",
+        "newsleopard_async/transport/limits/*.lua",
+        "newsleopard_async/emulator/sandbox/page/static/*.css",
+        "newsleopard_async/emulator/sandbox/page/static/*.js",
+        "newsleopard_async/emulator/sandbox/page/static/*.svg",
+        "newsleopard_async/emulator/sandbox/page/templates/*.html",
+        "*.dist-info/licenses/LICENSE",
+    ],
+)
+def test_wheel_has_files_that_are_not_python(wanted: str, names_in_the_wheel: list[str]) -> None:
+    """Types, scripts of Redis, templates and static files are in the wheel, and the licence."""
+    assert fnmatch.filter(names_in_the_wheel, wanted)
+
+
+def test_wheel_has_nothing_else(names_in_the_wheel: list[str]) -> None:
+    """The wheel has no tests, no compiled code, and nothing beside the package."""
+    package = [name for name in names_in_the_wheel if ".dist-info/" not in name]
+
+    assert [name for name in package if not name.startswith("newsleopard_async/")] == []
+    assert {Path(name).suffix for name in package} <= IN_THE_WHEEL
+    assert fnmatch.filter(package, "*/test_*") == []
 
 
 @pytest.mark.source_tree
