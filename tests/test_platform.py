@@ -20,7 +20,7 @@ if not PAGE.exists():
     pytest.skip("the documentation is not beside the tests", allow_module_level=True)
 
 TEXT = PAGE.read_text("utf-8")
-EMULATOR = (DOCS / "emulator.md").read_text("utf-8")
+EMULATOR = (DOCS / "emulator-reference.md").read_text("utf-8")
 ASSUMPTIONS = EMULATOR.partition("## Assumptions\n")[2]
 
 LAST_POINT = 135
@@ -34,7 +34,7 @@ ENTRY = re.compile(
 )
 POINT_LINK = re.compile(r"\[T(\d+)\]\((?:platform\.md)?#t(\d+)\)")
 ASSUMPTION = re.compile(r"^(\d+)\. \((\S+)\)=\n(.*?)(?=^\d+\. |^### |\Z)", re.MULTILINE | re.DOTALL)
-ASSUMPTION_LINK = re.compile(r"\[assumption\s+(\d+)\]\(emulator\.md#(\S+?)\)")
+ASSUMPTION_LINK = re.compile(r"\[assumption\s+(\d+)\]\(emulator-reference\.md#(\S+?)\)")
 CODE = re.compile(
     r"^### Code (\d+)\n\n- \*\*Meaning:\*\* (.+) \((.+)\)\n- \*\*What to do:\*\* (.+)$",
     re.MULTILINE,

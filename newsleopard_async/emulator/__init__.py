@@ -2,7 +2,7 @@
 
 It shares no code with the client: both sides write the wire format by hand, because shared code
 would share its mistakes. ``Switches`` decides each point that the documentation leaves open, and
-``docs/emulator.md`` lists the assumptions.
+``docs/emulator-reference.md`` lists the assumptions.
 """
 
 from __future__ import annotations

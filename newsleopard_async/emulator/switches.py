@@ -285,8 +285,8 @@ PROFILES: dict[Profile, Switches] = {
 """The switches that each profile sets.
 
 ``vendor-2026`` has the eleven later endpoints, and follows the vendor's notes on the twelve. If
-the notes can be read in two ways, it follows the stricter one. ``docs/emulator.md`` lists its
-switches, and the points that it does not change.
+the notes can be read in two ways, it follows the stricter one. ``docs/emulator-reference.md``
+lists its switches, and the points that it does not change.
 """
 
 

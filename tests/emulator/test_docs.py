@@ -16,8 +16,10 @@ from newsleopard_async.emulator.platform.reports import COLUMNS
 
 pytestmark = pytest.mark.source_tree
 
-DOCS = Path(__file__).parents[2] / "docs" / "emulator.md"
-MENTIONED = set(re.findall(r"`(\w+)", DOCS.read_text(encoding="utf-8")))
+DOCS = Path(__file__).parents[2] / "docs"
+USING = (DOCS / "emulator.md").read_text(encoding="utf-8")
+REFERENCE = (DOCS / "emulator-reference.md").read_text(encoding="utf-8")
+MENTIONED = set(re.findall(r"`(\w+)", USING + REFERENCE))
 
 
 def _public(*classes: type) -> list[str]:
@@ -68,7 +70,7 @@ def test_keys_are_not_a_text() -> None:
 
 def test_option_of_the_command_is_documented() -> None:
     """Each option stands in the table, and the table has no other."""
-    text = DOCS.read_text(encoding="utf-8").partition("## As a server\n")[2].partition("\n### ")[0]
+    text = USING.partition("## As a server\n")[2].partition("\n### ")[0]
     table = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("|"))
     options = {name for each in emulator_command.params for name in each.opts}
 
