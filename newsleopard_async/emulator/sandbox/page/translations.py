@@ -66,7 +66,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "Switches": "開關",
     # The overview.
     "An API key was sent to the storage. Presigned URLs need no key; do not send it there.": (
-        "有 API 金鑰被送到檔案儲存空間。預先簽署的網址不需要金鑰，請勿附上該標頭。"
+        "有 API 金鑰被送到檔案儲存空間。預簽網址不需要金鑰，請勿附上該標頭。"
     ),
     "sent mails": "已寄出的信件",
     "campaigns": "活動",
@@ -125,15 +125,15 @@ CHINESE: Final[Mapping[str, str]] = {
     "Click": "點擊",
     "Bounce": "退信",
     "Unsubscribe": "取消訂閱",
-    "Complain": "檢舉",
+    "Complain": "抱怨",
     "The contact's values": "會員的欄位值",
     "No custom variables.": "沒有自訂變數。",
-    "delivered": "送達",
+    "delivered": "到達",
     "opened": "開信",
     "clicked": "點擊",
     "bounced": "退信",
     "unsubscribed": "取消訂閱",
-    "complained": "檢舉",
+    "complained": "抱怨",
     # Campaigns.
     "No campaign has been accepted yet.": "還沒有任何活動。",
     "A/B test of the subject": "主旨 A/B 測試",
@@ -212,7 +212,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "Ends": "預計結束時間",
     "Webhook": "Webhook",
     "stuck": "卡住",
-    "Rejected rows": "失敗的名單",
+    "Rejected rows": "錯誤名單",
     "Download all of them": "下載全部",
     "running": "處理中",
     "failed": "失敗",
@@ -235,7 +235,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "with a fault only": "只顯示有故障的",
     "Duration": "耗時",
     "Query": "查詢字串",
-    "Request id": "請求編號",
+    "Request id": "請求 ID",
     "Body": "內容",
     "No body is stored. Uploads are never stored.": "沒有保留內容；上傳的檔案一律不保留。",
     "{n} bytes arrived; only the beginning is stored.": "共 {n} 位元組，只保留開頭。",
