@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 CHINESE = "zh_TW"
@@ -39,17 +38,13 @@ def replace_english_only(app: Sphinx, page: str, source: list[str]) -> None:
         )
 
 
-def warn_of_missing(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Warn of each translated page with a text that its catalogue does not have.
-
-    Returns: no pages to write in addition.
-    """
-    if app.config.language == CHINESE:
-        for page in filter(is_translated, sorted(env.found_docs)):
-            progress = env.metadata[page]["translation_progress"]
-            if missing := progress["total"] - progress["translated"]:
-                logger.warning("%d texts are not translated", missing, location=page)
-    return []
+def warn_of_missing(app: Sphinx, doctree: Any) -> None:
+    """Warn of a translated page with texts that its catalogue does not have."""
+    page = app.env.docname
+    if app.config.language == CHINESE and is_translated(page):
+        progress = doctree["translation_progress"]
+        if missing := progress["total"] - progress["translated"]:
+            logger.warning("%d texts are not translated", missing, location=page)
 
 
 def link_languages(
@@ -77,6 +72,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     Returns: what Sphinx may do: each page is read separately.
     """
     app.connect("source-read", replace_english_only)
-    app.connect("env-updated", warn_of_missing)
+    app.connect("doctree-read", warn_of_missing)
     app.connect("html-page-context", link_languages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,6 +17,14 @@ if not catalogues.FOLDER.exists():
 
 CATALOGUES = sorted(set(catalogues.FOLDER.rglob("*.po")) - {catalogues.FOLDER / "sphinx.po"})
 """All of them except the words of the theme."""
+TRANSLATED = ("errors", "glossary")
+"""Pages that must have a catalogue."""
+
+
+@pytest.mark.parametrize("page", TRANSLATED)
+def test_page_has_a_catalogue(page: str) -> None:
+    """The pages for users of the library and of the emulator exist in Chinese."""
+    assert catalogues.FOLDER / f"{page}.po" in CATALOGUES
 
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.stem)
