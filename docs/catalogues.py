@@ -61,7 +61,10 @@ def _text(token: Token) -> str:
 
 
 def parts(text: str) -> Counter[str]:
-    """Count what a translation must keep: code, links with their anchors, bold, placeholders."""
+    """Count what a translation must keep: code, links with their anchors, bold, placeholders.
+
+    Italics are not among them, because Chinese has quotation marks instead.
+    """
     tokens = MARKDOWN.parse(text)
     # A translation must not become a list or a heading by its first characters.
     found = Counter(token.type for token in tokens if token.type.endswith("_open"))
@@ -78,7 +81,7 @@ def _inline_parts(tokens: list[Token]) -> Iterator[str]:
             yield from PLACEHOLDER.findall(token.content)
         elif token.type in {"link_open", "image"}:
             yield f"link to {token.attrGet('href') or token.attrGet('src')}"
-        elif token.type.endswith("_open") or token.type == "html_inline":
+        elif token.type in {"strong_open", "html_inline"}:
             yield token.type
 
 

@@ -17,7 +17,7 @@ if not catalogues.FOLDER.exists():
 
 CATALOGUES = sorted(set(catalogues.FOLDER.rglob("*.po")) - {catalogues.FOLDER / "sphinx.po"})
 """All of them except the words of the theme."""
-TRANSLATED = ("errors", "glossary")
+TRANSLATED = ("emulator", "errors", "glossary", "quickstart")
 """Pages that must have a catalogue."""
 
 
