@@ -23,7 +23,8 @@ from newsleopard_async.cli.demo_audience import (
     stages_of,
     write_people,
 )
-from newsleopard_async.cli.terminal import PipelineDisplay, StepDisplay
+from newsleopard_async.cli.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running
 

@@ -1,17 +1,19 @@
-"""The output of the demonstration fits its terminal."""
+"""The lines of long work, and the tables of the demonstration, fit their terminal."""
 
 from __future__ import annotations
 
 import io
 from typing import cast
 
+import attrs
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from newsleopard_async import CampaignSn
 from newsleopard_async.cli.demo_audience import funnel_table, people, readers_table, stages_of
-from newsleopard_async.cli.terminal import PipelineDisplay, StepDisplay
+from newsleopard_async.cli.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.plain import PlainData
 from newsleopard_async.workflows import Event
@@ -116,7 +118,7 @@ def test_step_that_raises_is_marked_failed() -> None:
     assert written(screen).startswith("✗ Upload")
 
 
-@pytest.mark.parametrize("width", [30, 44, 80, 120])
+@pytest.mark.parametrize("width", [30, 44, 71, 80, 120])
 def test_live_steps_fit_the_width(width: int) -> None:
     """On a terminal of any width, the moving lines fit it."""
     screen = console(width)
@@ -152,7 +154,7 @@ def test_repeated_poll_keeps_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "shown"), [(4_000, "━━━━ 1,000 of 4,000 bytes"), (None, "1,000 bytes")]
+    ("total", "shown"), [(4_000, "━━━━             1,000 of 4,000 bytes"), (None, "1,000 bytes")]
 )
 def test_bytes_of_an_upload_are_a_bar(total: int | None, shown: str) -> None:
     """The share is shown if the total is known; a download possibly has none."""
@@ -207,3 +209,62 @@ def test_text_of_the_server_has_no_effect_on_a_terminal(terminal: bool) -> None:
     assert "\x1b]0" not in said
     assert "\x07" not in said
     assert "\\nfake [red]line" in said
+
+
+def test_step_of_an_earlier_run_is_marked() -> None:
+    """A resumed pipeline shows the steps that it does not repeat, with their results."""
+    screen = console()
+
+    with StepDisplay(screen) as steps, PipelineDisplay(steps) as display:
+        display(event("create_list", "resumed", "L1"))
+        display(event("get_balance", "started"))
+
+    first, second = written(screen).splitlines()
+    assert "list L1 (done by an earlier run)" in first
+    assert "Check the balance" in second
+
+
+def test_nothing_is_written_beside_json() -> None:
+    """With --json, only a terminal shows the steps."""
+    screen = console()
+
+    with StepDisplay(screen, only_live=True) as steps, steps.step("Upload"):
+        pass
+
+    assert written(screen) == ""
+
+
+@pytest.mark.parametrize(
+    ("step", "result", "shown"),
+    [
+        ("check_contacts", {"bytes": 9, "rows": 1_200}, "1,200 rows"),
+        ("find_earlier", None, "none"),
+        ("find_earlier", {"sn": "c1"}, "campaign c1"),
+        ("get_balance", {"mails": 7_000}, "7,000 mails"),
+        ("get_balance", None, "unknown"),
+        ("get_status", {"state": "SENDING", "scheduled": None}, "SENDING"),
+        ("get_status", {"state": "PREPARE", "scheduled": "2027-01-05T02:00:00Z"}, "2027-01-05"),
+        ("hold_until", "2027-01-05T02:00:00Z", "until 2027-01-05"),
+    ],
+)
+def test_result_of_a_step_is_in_words(step: str, result: PlainData, shown: str) -> None:
+    """Each step of a send says what it has found."""
+    screen = console()
+
+    with StepDisplay(screen) as steps, PipelineDisplay(steps) as display:
+        display(event(step, "finished", result))
+
+    assert shown in written(screen)
+
+
+def test_parts_have_their_own_lines() -> None:
+    """A file that goes in parts shows the part of each step."""
+    screen = console()
+
+    with StepDisplay(screen) as steps, PipelineDisplay(steps) as display:
+        for part in (1, 2):
+            one = attrs.evolve(event("upload_file", "finished", "i"), part=part, parts=2)
+            display(one)
+
+    assert "part 1/2" in written(screen)
+    assert "part 2/2" in written(screen)
