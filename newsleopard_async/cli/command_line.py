@@ -28,7 +28,7 @@ __all__ = ["newsleopard"]
 _COMMANDS: Final = "newsleopard_async.cli.commands"
 
 _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
-    "Prepare": {"check": "check_command"},
+    "Prepare": {"check": "check_command", "timezones": "timezones_command"},
     "Send and take back": {"cancel": "runs_command"},
     "Runs and workers": {
         "runs": "runs_command",
