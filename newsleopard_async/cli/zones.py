@@ -70,15 +70,20 @@ def find_zones(search: str, now: datetime) -> list[ListedZone]:
     return [each for each in zones if part in f"{each.name} {each.zone}".casefold()]
 
 
-def zones_table(zones: Sequence[ListedZone]) -> Table:
-    """Return a table with one row per zone."""
+_WIDE_COLUMNS: Final = 60
+"""Chosen: in fewer columns, names beside the zones would break the zones into pieces."""
+
+
+def zones_table(zones: Sequence[ListedZone], *, width: int) -> Table:
+    """Return a table with one row per zone; a narrow terminal gets no names."""
+    is_wide = width >= _WIDE_COLUMNS
     table = headed_table()
     table.add_column(_("Code"), justify="right", no_wrap=True)
-    table.add_column(_("Name"), no_wrap=True)
+    if is_wide:
+        table.add_column(_("Name"), no_wrap=True)
     table.add_column(_("Zone"), overflow="fold")
     table.add_column(_("UTC now"), no_wrap=True)
     for each in zones:
-        table.add_row(
-            str(each.code), safe_text(each.name), safe_text(each.zone), each.utc_offset or "–"
-        )
+        names = [each.name, each.zone] if is_wide else [each.zone]
+        table.add_row(str(each.code), *map(safe_text, names), each.utc_offset or "–")
     return table

@@ -33,7 +33,7 @@ def timezones(search: str, *, as_json: bool) -> None:
     if as_json:
         write_json([each.to_dict() for each in found])
     elif found:
-        session.console.print(zones_table(found))
+        session.console.print(zones_table(found, width=session.console.width))
         session.console.print(_("A code is not an offset: 8 is SYDNEY, not UTC+8."), style="dim")
     else:
         message = _("The platform lists no zone for {search!r}.").format(search=search)
