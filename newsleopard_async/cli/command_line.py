@@ -29,6 +29,7 @@ _COMMANDS: Final = "newsleopard_async.cli.commands"
 
 _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Prepare": {"check": "check_command", "timezones": "timezones_command"},
+    "Look": {"balance": "balance_command", "lists": "lists_command"},
     "Send and take back": {"cancel": "runs_command"},
     "Runs and workers": {
         "runs": "runs_command",

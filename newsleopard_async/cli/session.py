@@ -13,6 +13,7 @@ from rich.console import Console
 from newsleopard_async import NewsLeopard
 from newsleopard_async.cli.locations import store_of
 from newsleopard_async.cli.profiles import Profile, chosen_profile
+from newsleopard_async.stores import Store
 
 __all__ = ["Session"]
 
@@ -44,8 +45,11 @@ class Session:
         """
         return chosen_profile(self.profile_name)
 
-    def client(self) -> NewsLeopard:
+    def client(self, store: Store | None = None) -> NewsLeopard:
         """Return a client of the account.
+
+        Args:
+            store: The store of runs; None for the profile's.
 
         Raises:
             ConfigurationError: the key is missing, or a setting cannot be used.
@@ -54,7 +58,9 @@ class Session:
         settings: dict[str, Any] = {}
         if profile.quota is not None:
             settings["quota"] = profile.quota
-        if profile.store is not None:
+        if store is not None:
+            settings["store"] = store
+        elif profile.store is not None:
             settings["store"] = store_of(profile.store)
         return NewsLeopard(
             profile.api_key(),
