@@ -19,7 +19,7 @@ from newsleopard_async.cli.failures import (
     is_closed_pipe,
     print_failure,
 )
-from newsleopard_async.cli.translation import translated, use_catalogue
+from newsleopard_async.cli.translation import translated, users_language
 from newsleopard_async.disclosure import shown
 from newsleopard_async.errors import NewsLeopardError
 
@@ -103,13 +103,15 @@ class _Commands(click.Group):
     ) -> Any:
         """Run a command, and end the process with the status of its outcome."""
         del standalone_mode
-        use_catalogue()
         given = list(sys.argv[1:] if args is None else args)
-        try:
-            status = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
-        except (click.ClickException, click.Abort, NewsLeopardError, OSError) as error:
-            _end(error, as_json="--json" in given)
-        sys.exit(status if isinstance(status, int) else ExitStatus.DONE)
+        with users_language():
+            try:
+                status = super().main(
+                    given, prog_name, complete_var, standalone_mode=False, **extra
+                )
+            except (click.ClickException, click.Abort, NewsLeopardError, OSError) as error:
+                _end(error, as_json="--json" in given)
+            sys.exit(status if isinstance(status, int) else ExitStatus.DONE)
 
 
 def _localised(command: click.Command) -> click.Command:
@@ -148,6 +150,7 @@ def _end(error: BaseException, *, as_json: bool) -> NoReturn:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.help_option("-h", "--help")
 @click.version_option(package_name="newsleopard-async", prog_name="newsleopard")
 def newsleopard() -> None:
     """Send mail through the NewsLeopard (電子豹) Campaign API, or try it without an account."""

@@ -6,22 +6,24 @@ The texts are in a gettext catalogue, ``locale/zh_TW/LC_MESSAGES/messages.po``. 
 
 from __future__ import annotations
 
+import contextlib
 import gettext
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-__all__ = ["ngettext", "translated", "use_catalogue"]
+__all__ = ["LOCALES", "is_chinese", "language", "ngettext", "translated", "users_language"]
 
 DOMAIN: Final = "messages"
 LOCALES: Final = Path(__file__).with_name("locale")
 
-_VARIABLES: Final = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-"""The variables that gettext reads, in this order."""
+Language = Literal["en", "zh_TW"]
 
-_TRADITIONAL: Final = re.compile(r"zh[-_](?:TW|HK|MO|Hant)\b", re.IGNORECASE)
+_TRADITIONAL: Final = re.compile(r"zh[-_](?:TW|HK|MO|Hant)(?![A-Za-z])", re.IGNORECASE)
+_ENGLISH: Final = re.compile(r"(?:en|C|POSIX)(?![A-Za-z])")
 
 ngettext = gettext.ngettext
 
@@ -32,13 +34,47 @@ def translated(text: str) -> str:
     return gettext.gettext(text) if text else text
 
 
-def use_catalogue() -> None:
-    """Look up all texts in the catalogue of this package, in the user's language."""
-    gettext.bindtextdomain(DOMAIN, LOCALES)
+@contextlib.contextmanager
+def users_language() -> Iterator[None]:
+    """Look up all texts in the catalogue of the user's language while the block runs.
+
+    Traditional Chinese of any region gets the catalogue of Taiwan, also from click.
+    """
+    chosen = language()
+    before = os.environ.get("LANGUAGE")
     gettext.textdomain(DOMAIN)
-    wanted = next(filter(None, map(os.environ.get, _VARIABLES)), None) or _language_of_windows()
-    if _TRADITIONAL.match(wanted):
-        os.environ["LANGUAGE"] = "zh_TW"
+    # gettext would find the catalogue behind English in a list of languages, so English has none.
+    gettext.bindtextdomain(DOMAIN, LOCALES if chosen == "zh_TW" else LOCALES / "none")
+    if chosen == "zh_TW":
+        os.environ["LANGUAGE"] = chosen
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("LANGUAGE", None)
+        else:
+            os.environ["LANGUAGE"] = before
+
+
+def is_chinese() -> bool:
+    """Return whether the user's language is 中文."""
+    return language() == "zh_TW"
+
+
+def language() -> Language:
+    """Return the user's language, which the variables of gettext name in its order.
+
+    ``LANGUAGE`` is a list, and has no effect in the locale ``C``, as in GNU gettext.
+    """
+    variables = map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))
+    locale = next(filter(None, variables), None)
+    wanted = os.environ.get("LANGUAGE") if locale not in ("C", "POSIX") else None
+    for name in (wanted or locale or _language_of_windows()).split(":"):
+        if _TRADITIONAL.match(name):
+            return "zh_TW"
+        if _ENGLISH.match(name):
+            break
+    return "en"
 
 
 def _language_of_windows() -> str:
