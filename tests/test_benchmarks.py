@@ -12,6 +12,7 @@ from newsleopard_async import __version__
 pytest.importorskip("benchmarks.quota")
 
 from benchmarks.measuring import heading
+from benchmarks.publish import put
 from benchmarks.quota.figures import contended, jain, overfull, use
 
 
@@ -62,3 +63,15 @@ def test_heading_names_date_machine_and_versions() -> None:
         rf"Python 3\.\S+, newsleopard-async {re.escape(__version__)}, pytest {pytest.__version__}",
         versions,
     )
+
+
+def test_output_replaces_the_one_of_the_same_benchmark() -> None:
+    """A table is published without copying it by hand, and only into its own place."""
+    page = "".join(
+        f"{name}\n<!-- measured: {name} -->\n```text\nold {name}\n```\n"
+        for name in ("call", "upload")
+    )
+
+    assert put(page, "call", "new\n") == page.replace("old call", "new")
+    with pytest.raises(ValueError, match="0 places"):
+        put(page, "unknown", "new")
