@@ -42,9 +42,19 @@ def warn_of_missing(app: Sphinx, doctree: Any) -> None:
     """Warn of a translated page with texts that its catalogue does not have."""
     page = app.env.docname
     if app.config.language == CHINESE and is_translated(page):
-        progress = doctree["translation_progress"]
-        if missing := progress["total"] - progress["translated"]:
-            logger.warning("%d texts are not translated", missing, location=page)
+        for node in doctree.findall(is_missing):
+            logger.warning("not translated: %s", node.rawsource, location=page)
+
+
+def is_missing(node: Any) -> bool:
+    """Return whether Sphinx found no translation of a node.
+
+    It marks the captions of a toctree as missing even after it has translated them.
+    """
+    return (
+        node.__class__.__name__ != "toctree"
+        and getattr(node, "attributes", {}).get("translated") is False
+    )
 
 
 def link_languages(

@@ -9,6 +9,7 @@ import polib
 import pytest
 
 from docs import catalogues
+from tests.constants import ROOT
 
 pytestmark = pytest.mark.source_tree
 
@@ -17,7 +18,7 @@ if not catalogues.FOLDER.exists():
 
 CATALOGUES = sorted(set(catalogues.FOLDER.rglob("*.po")) - {catalogues.FOLDER / "sphinx.po"})
 """All of them except the words of the theme."""
-TRANSLATED = ("emulator", "errors", "glossary", "quickstart")
+TRANSLATED = ("emulator", "errors", "glossary", "index", "quickstart", "readme")
 """Pages that must have a catalogue."""
 
 
@@ -90,3 +91,18 @@ def test_text_that_is_not_in_the_page_is_found(
         "missing: The page",
         "not in the page: A page",
     ]
+
+
+def test_chinese_readme_is_in_step() -> None:
+    """README.zh-TW.md is README.md with the texts of its catalogue."""
+    chinese = ROOT / "README.zh-TW.md"
+
+    assert chinese.read_text("utf-8") == catalogues.chinese_readme()
+
+
+def test_readmes_link_to_each_other() -> None:
+    """The language can be changed in the first lines."""
+    english = (ROOT / "README.md").read_text("utf-8")
+
+    assert catalogues.LINK_TO_CHINESE in english
+    assert catalogues.LINK_TO_ENGLISH in catalogues.chinese_readme()
