@@ -9,17 +9,20 @@ import threading
 from collections.abc import AsyncIterator
 from functools import reduce
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import attrs
 import click
 
-from newsleopard_async import ConfigurationError, NewsLeopard
+from newsleopard_async import ConfigurationError, InvalidRequest, NewsLeopard, workflows
 from newsleopard_async.disclosure import shown
-from newsleopard_async.durable import Durable
 from newsleopard_async.stores import FileStore, RedisStore, SqlStore, Store
 from newsleopard_async.stores.database import Database
+
+if TYPE_CHECKING:
+    # Loaded where it is used: most commands have no durable send.
+    from newsleopard_async.durable import Durable, SendStatus
 
 __all__ = [
     "URL_VARIABLE",
@@ -54,6 +57,22 @@ class SendsLocation:
     where: str
     durable: Durable | None
     store: Store | None
+
+    async def find(self, send_key: str) -> SendStatus | workflows.RunState | None:
+        """Return the state of the send with a key; None if there is none.
+
+        Raises:
+            ConnectionFailed: the server is unreachable.
+        """
+        if self.durable is not None:
+            try:
+                return await self.durable.status(send_key)
+            except InvalidRequest:
+                return None
+        if self.store is not None:
+            for run in await workflows.runs(self.store, keys=[send_key]):
+                return run
+        return None
 
 
 def has_password(url: str) -> bool:
@@ -102,6 +121,8 @@ async def _database(url: str) -> AsyncIterator[SendsLocation]:
         has_sends = await database.has_table("newsleopard_sends")
         has_runs = await database.has_table("newsleopard_runs")
     if has_sends:
+        from newsleopard_async.durable import Durable
+
         async with Durable(url) as durable:
             yield SendsLocation(database.where, durable, durable.store)
     elif has_runs:
@@ -176,6 +197,8 @@ def durable_of(app: str) -> Durable:
         ConfigurationError: the module or the name does not exist, or is not a `Durable`.
         Exception: any error of the module.
     """
+    from newsleopard_async.durable import Durable
+
     module_name, _, name = app.partition(":")
     if not module_name or not name:
         raise ConfigurationError(

@@ -103,25 +103,13 @@ async def show_run(options: CommandOptions, send_key: str) -> bool:
     Raises: as `list_runs`.
     """
     async with open_location(options.url) as location:
-        found = await _one(location, send_key)
+        found = await location.find(send_key)
     if found is None:
         message = f"No send with the key {send_key!r} exists in {location.where}; {_CHECK_KEY}."
         Console(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
     else:
         _print_one(options, found)
     return found is not None
-
-
-async def _one(location: SendsLocation, send_key: str) -> SendStatus | RunState | None:
-    if location.durable is not None:
-        try:
-            return await location.durable.status(send_key)
-        except InvalidRequest:
-            return None
-    if location.store is not None:
-        for run in await workflows.runs(location.store, keys=[send_key]):
-            return run
-    return None
 
 
 async def resolve(
@@ -140,13 +128,13 @@ async def resolve(
             await _require(location, send_key)
             assert location.store is not None
             await workflows.resolve(location.store, send_key, decision, sn)
-            found = await _one(location, send_key)
+            found = await location.find(send_key)
     assert found is not None
     _print_one(options, found)
 
 
 async def _require(location: SendsLocation, send_key: str) -> None:
-    if await _one(location, send_key) is None:
+    if await location.find(send_key) is None:
         raise InvalidRequest.of(
             "KEY",
             "missing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ import attrs
 from rich.console import Console
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.cli.locations import store_of
+from newsleopard_async.cli.locations import SendsLocation, open_location, store_of
 from newsleopard_async.cli.profiles import Profile, chosen_profile
 from newsleopard_async.stores import Store
 
@@ -69,6 +70,13 @@ class Session:
             rate_limits=profile.limits,
             **settings,
         )
+
+    def sends(self, url: str | None = None) -> AbstractAsyncContextManager[SendsLocation]:
+        """Open the store of the runs: the one at a URL, else the profile's.
+
+        Raises: as `open_location`, and `profile`.
+        """
+        return open_location(url or self.profile.store)
 
     def run(self, work: Callable[[NewsLeopard], Awaitable[T]]) -> T:
         """Run an async function with a client of the account, and close the client.

@@ -66,6 +66,6 @@ any_url_option = click.option(
     envvar=URL_VARIABLE,
     show_envvar=True,
     callback=_warn_of_password,
-    help="The store of the sends: sqlite:////…, postgresql://… or redis://…; by default the files "
-    "of this user.",
+    help="The store of the sends: sqlite:////…, postgresql://… or redis://…; by default the "
+    "profile's, or the files of this user.",
 )

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from newsleopard_async import OutcomeUnknown
+from newsleopard_async.cli import profiles
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.durable.ledger import AttemptResult
 from newsleopard_async.stores import FileStore, RedisStore, SqlStore, Store
@@ -204,6 +205,19 @@ def test_send_is_cancelled_unless_it_is_too_late(url: str) -> None:
     assert (out.exit_code, unknown.exit_code) == (1, 1)
     assert lines_of(out)[0]["campaign_sn"] in out.stderr
     assert "Too late: '1-held' was submitted, or the outcome" in unknown.stderr
+
+
+def test_store_of_the_profile_is_the_default(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --profile and without --url, the commands use the store in the file of profiles."""
+    path = tmp_path / "config.toml"
+    monkeypatch.setattr(profiles, "profiles_path", lambda: path)
+    path.write_text(f'[profiles.shop]\nstore = "{url}"\n', encoding="utf-8")
+
+    [found] = lines_of(invoke("runs", "2-done", "--profile", "shop", "--json"))
+
+    assert found["state"] == "done"
 
 
 def test_send_that_failed_is_retried(url: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import get_args
+from typing import Any, get_args
 
 import anyio
 import click
@@ -13,12 +13,18 @@ from newsleopard_async.cli.sends import cancel as cancel_send
 from newsleopard_async.cli.sends import resolve as decide
 from newsleopard_async.cli.sends import retry as retry_send
 from newsleopard_async.cli.session import Session
-from newsleopard_async.cli.shared_options import any_url_option, durable_url_option, json_option
+from newsleopard_async.cli.shared_options import any_url_option, json_option, profile_option
 from newsleopard_async.workflows.decision import Decision
 
 __all__ = ["cancel", "resolve", "retry", "runs"]
 
 _KEY = click.argument("send_key", metavar="KEY")
+
+
+def _chosen(url: str | None, profile_name: str | None, *, as_json: bool) -> CommandOptions:
+    """Return the options of a command; without a URL, the store is the profile's."""
+    session = Session(as_json=as_json, profile_name=profile_name)
+    return CommandOptions(session.console, url or session.profile.store, as_json)
 
 
 @click.command()
@@ -32,8 +38,9 @@ _KEY = click.argument("send_key", metavar="KEY")
     metavar="STATE",
     help=f"Show only sends in this state; repeatable. One of {', '.join(STATES)}.",
 )
+@profile_option
 @json_option
-def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json: bool) -> None:
+def runs(send_key: str | None, states: tuple[str, ...], **options: Any) -> None:
     """Show all sends, or all fields of the send with one KEY.
 
     Sends are the durable sends of a database, or the runs with a send key in any other store. Sends
@@ -41,10 +48,10 @@ def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json
 
     The exit status is 0; 1 if no send has this KEY; 2 if the store could not be read.
     """
-    options = CommandOptions(Session().console, url, as_json)
+    chosen = _chosen(**options)
     if send_key is None:
-        anyio.run(list_runs, options, states)
-    elif not anyio.run(show_run, options, send_key):
+        anyio.run(list_runs, chosen, states)
+    elif not anyio.run(show_run, chosen, send_key):
         sys.exit(1)
 
 
@@ -53,10 +60,9 @@ def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json
 @click.argument("decision", metavar="sent|resubmit|abandon", type=click.Choice(get_args(Decision)))
 @click.option("--campaign-sn", metavar="SN", help="The code of the campaign, for sent.")
 @any_url_option
+@profile_option
 @json_option
-def resolve(
-    send_key: str, decision: Decision, campaign_sn: str | None, url: str | None, as_json: bool
-) -> None:
+def resolve(send_key: str, decision: Decision, campaign_sn: str | None, **options: Any) -> None:
     """Decide about a send that is held.
 
     Whether it was submitted is unknown. First check the console (活動列表). sent: the campaign
@@ -66,35 +72,34 @@ def resolve(
     A durable send then continues automatically. The exit status is 0; 1 if there is nothing to
     decide or it is too early; 2 if the store could not be reached.
     """
-    options = CommandOptions(Session().console, url, as_json)
-    anyio.run(decide, options, send_key, decision, campaign_sn)
+    anyio.run(decide, _chosen(**options), send_key, decision, campaign_sn)
 
 
 @click.command()
 @_KEY
-@durable_url_option
+@any_url_option
+@profile_option
 @json_option
-def cancel(send_key: str, url: str | None, as_json: bool) -> None:
+def cancel(send_key: str, **options: Any) -> None:
     """Cancel a durable send that was not submitted yet.
 
     This works for a send of any worker. The exit status is 0 if nothing was sent and nothing will
     be sent under this KEY; 1 if it is too late, or no send has this KEY; 2 if the database could
     not be reached.
     """
-    options = CommandOptions(Session().console, url, as_json)
-    if not anyio.run(cancel_send, options, send_key):
+    if not anyio.run(cancel_send, _chosen(**options), send_key):
         sys.exit(1)
 
 
 @click.command()
 @_KEY
-@durable_url_option
+@any_url_option
+@profile_option
 @json_option
-def retry(send_key: str, url: str | None, as_json: bool) -> None:
+def retry(send_key: str, **options: Any) -> None:
     """Begin the next attempt at a durable send now.
 
     This also works for a send that has failed, after you have corrected the problem in its message.
     The exit status is 0; 1 if no send has this KEY; 2 if the database could not be reached.
     """
-    options = CommandOptions(Session().console, url, as_json)
-    anyio.run(retry_send, options, send_key)
+    anyio.run(retry_send, _chosen(**options), send_key)
