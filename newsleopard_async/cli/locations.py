@@ -30,6 +30,7 @@ __all__ = [
     "client_of_main",
     "durable_of",
     "has_password",
+    "is_store_url",
     "open_location",
     "store_of",
 ]
@@ -157,6 +158,11 @@ def _refuse_missing_file(url: str) -> None:
 
 def _create_nothing(_: object) -> None:
     pass
+
+
+def is_store_url(url: str) -> bool:
+    """Return whether `store_of` accepts the scheme of a URL; this opens and creates nothing."""
+    return url.partition(":")[0] in (*_REDIS, *_DATABASES)
 
 
 def store_of(url: str) -> RedisStore | SqlStore:

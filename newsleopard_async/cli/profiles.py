@@ -34,6 +34,7 @@ from newsleopard_async.models import RateLimits
 __all__ = [
     "KEYRING_SERVICE",
     "PROFILE_VARIABLE",
+    "LimitsName",
     "Profile",
     "chosen_profile",
     "import_keyring",
