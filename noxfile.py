@@ -364,11 +364,15 @@ def list_materials(session: nox.Session, built: Path, extras: str, bill: Path) -
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation in English and in Chinese; a warning is an error."""
-    install(session, "-e", ".[all]", groups=("docs",))
+    """Build the documentation in English and in Chinese; a warning is an error. Try its search."""
+    install(session, "-e", ".[all]", "pytest", groups=("browser", "docs"))
     build = ("sphinx-build", "-W", "--keep-going", "-n", "-q")
     session.run(*build, "docs", "docs/_build/html")
     session.run(*build, "-D", "language=zh_TW", "docs", "docs/_build/html/zh-TW")
+    session.env["NEWSLEOPARD_SITE"] = str(ROOT / "docs/_build/html")
+    # Without the settings and fixtures of the other tests, which need many packages.
+    alone = ("--noconftest", "-c", os.devnull, "--rootdir", str(ROOT))
+    session.run("pytest", "-q", *alone, "tests/test_site.py")
 
 
 @nox.session

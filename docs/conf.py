@@ -8,14 +8,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # languages
+sys.path.insert(0, str(Path(__file__).parent))  # our own extensions, which are beside this file
 
 project = "newsleopard-async"
 author = "The newsleopard-async authors"
 project_copyright = "2026, " + author
 release = metadata.version("newsleopard-async")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "languages"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "languages",
+    "search_words",
+]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 html_theme = "furo"
@@ -23,10 +29,11 @@ html_static_path = ["_static"]
 html_css_files = ["languages.css"]
 html_title = "newsleopard-async"
 html_show_sphinx = False
+html_search_language = "en-zh"  # search_words
 
 # nox -s translate writes the catalogues: one for each page, and without the numbers of lines, which
 # change with every edit. Sphinx compiles them.
-locale_dirs = ["locale"]
+locale_dirs = [str(Path(__file__).parent / "locale")]  # Sphinx finds sphinx.js only so
 gettext_compact = False
 gettext_location = False
 
