@@ -42,6 +42,10 @@ UNTIDY = re.compile(
 """Half-width punctuation or a missing space beside Chinese, or a space beside full-width signs."""
 
 
+HALF_WIDTH = re.compile(r"[`)][,:;] ")
+"""Half-width punctuation after code or a link."""
+
+
 def page_of(catalogue: Path) -> Path:
     """Return the file whose texts a catalogue translates."""
     name = catalogue.relative_to(FOLDER).with_suffix(".md")
@@ -119,8 +123,9 @@ def _problems_of(entry: polib.POEntry) -> Iterator[str]:
     elif parts(original) != parts(translation):
         lost, added = parts(original) - parts(translation), parts(translation) - parts(original)
         yield f"lost {sorted(lost)}, added {sorted(added)}: {translation}"
-    for untidy in UNTIDY.finditer(prose(translation)):
-        around = prose(translation)[max(untidy.start() - 8, 0) : untidy.end() + 8]
+    text = prose(translation)
+    for untidy in (*UNTIDY.finditer(text), *HALF_WIDTH.finditer(translation)):
+        around = untidy.string[max(untidy.start() - 8, 0) : untidy.end() + 8]
         yield f"spaces or punctuation at …{around}…: {translation}"
 
 

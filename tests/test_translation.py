@@ -47,6 +47,7 @@ def test_catalogue_is_in_step_with_its_page(catalogue: Path) -> None:
         ("Yes, no", "是, 否", "punctuation at …是, 否…"),
         ("A page.", "一頁.", "punctuation at …一頁.…"),
         ("A `b`.", "一 `b` 。", "punctuation at …一 x 。…"),
+        ("`a`: b", "`a`: 二", "punctuation at …`a`: 二…"),
     ],
 )
 def test_damaged_translation_is_found(
