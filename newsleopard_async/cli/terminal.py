@@ -9,6 +9,7 @@ import sys
 import click
 from rich.text import Text
 
+from newsleopard_async.cli.line_breaks import WideText
 from newsleopard_async.disclosure import shown
 
 __all__ = ["safe_text", "write_json"]
@@ -20,7 +21,7 @@ def safe_text(text: str, style: str = "") -> Text:
     All foreign text must be passed through this function: names and content of files, and answers
     of the server.
     """
-    return Text(shown(text), style=style)
+    return WideText(shown(text), style=style)
 
 
 def write_json(data: object) -> None:
