@@ -1,20 +1,36 @@
-"""Put the output of a benchmark into its place in docs/performance.md.
+"""Run a benchmark, and put its output into its place in docs/performance.md.
 
-    python -m benchmarks.call > call.txt
-    python -m benchmarks.publish call < call.txt
+    python -m benchmarks.publish call limiter           # run these, one after another
+    python -m benchmarks.publish call --from call.txt   # publish an output that was kept
 
-The page has a place for each output, ``<!-- measured: call -->``. The text around it is written by
-hand, so read it again afterwards.
+Run it on an idle machine. The text around an output is written by hand, so read it again.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+
+COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
+    **{
+        name: (f"benchmarks.{name}",)
+        for name in (
+            *("call", "structure", "contacts", "pipelines", "limiter", "quota", "durable"),
+            *("observing", "rehearsal", "emulator", "sandbox"),
+        )
+    },
+    "upload": ("benchmarks.upload", "plain"),
+    "pipelines-kept": ("benchmarks.pipelines", "--kept"),
+    "emulator-socket": ("benchmarks.emulator", "--socket"),
+}
+"""The names of the places in the page, and the module and the arguments of each."""
 
 
 def put(page: str, name: str, output: str) -> str:
@@ -23,10 +39,10 @@ def put(page: str, name: str, output: str) -> str:
     Raises:
         ValueError: the page has no such place, or has it twice.
     """
-    place = rf"(<!-- measured: {re.escape(name)} -->\n```text\n).*?(\n```\n)"
+    shown = f"$ python -m {' '.join(COMMANDS[name])}\n{output.strip()}"
     page, count = re.subn(
-        place,
-        lambda found: f"{found[1]}{output.strip()}{found[2]}",
+        rf"(<!-- measured: {re.escape(name)} -->\n```text\n).*?(\n```\n)",
+        lambda place: f"{place[1]}{shown}{place[2]}",
         page,
         flags=re.DOTALL,
     )
@@ -35,13 +51,27 @@ def put(page: str, name: str, output: str) -> str:
     return page
 
 
+def measured(name: str) -> str:
+    """Run a benchmark, and return what it prints; it may end with an error if it misses a goal."""
+    run = subprocess.run(
+        [sys.executable, "-m", *COMMANDS[name]], stdout=subprocess.PIPE, text=True, check=False
+    )
+    print(f"{name}: status {run.returncode}\n{run.stdout}", flush=True)
+    return run.stdout
+
+
 def main() -> None:
-    """Read an output from the standard input, and write the page."""
-    [name] = sys.argv[1:]
-    output = sys.stdin.read()
-    if not output.strip():
-        sys.exit("the output is empty; the page was not changed")
-    PAGE.write_text(put(PAGE.read_text("utf-8"), name, output), "utf-8")
+    """Publish the benchmarks that are named as arguments."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="+", choices=sorted(COMMANDS), metavar="NAME")
+    parser.add_argument("--from", type=Path, dest="kept", help="the output of the one benchmark")
+    given = parser.parse_args()
+    if given.kept is not None and len(given.names) > 1:
+        parser.error("--from has the output of one benchmark")
+    for name in given.names:
+        output = measured(name) if given.kept is None else given.kept.read_text("utf-8")
+        if output.strip():
+            PAGE.write_text(put(PAGE.read_text("utf-8"), name, output), "utf-8")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from newsleopard_async import __version__
 pytest.importorskip("benchmarks.quota")
 
 from benchmarks.measuring import heading
-from benchmarks.publish import put
+from benchmarks.publish import COMMANDS, put
 from benchmarks.quota.figures import contended, jain, overfull, use
+from tests.constants import ROOT
 
 
 def test_second_is_overfull_from_the_eleventh_arrival_on() -> None:
@@ -67,11 +68,26 @@ def test_heading_names_date_machine_and_versions() -> None:
 
 def test_output_replaces_the_one_of_the_same_benchmark() -> None:
     """A table is published without copying it by hand, and only into its own place."""
-    page = "".join(
-        f"{name}\n<!-- measured: {name} -->\n```text\nold {name}\n```\n"
-        for name in ("call", "upload")
-    )
+    place = "{0}\n<!-- measured: {0} -->\n```text\nold {0}\n```\n"
+    page = place.format("call") + place.format("upload")
 
-    assert put(page, "call", "new\n") == page.replace("old call", "new")
+    published = put(page, "call", "new\n")
+
+    assert published == page.replace("old call", "$ python -m benchmarks.call\nnew")
     with pytest.raises(ValueError, match="0 places"):
-        put(page, "unknown", "new")
+        put(page, "limiter", "new")
+
+
+def test_page_has_a_place_for_each_benchmark() -> None:
+    """No measurement is missing on the page, and each is repeated by a command that exists."""
+    page = ROOT / "docs" / "performance.md"
+    if not page.exists():
+        pytest.skip("the documentation is not beside the tests")
+    places = re.findall("<!-- measured: (.*) -->", page.read_text("utf-8"))
+
+    modules = {each.stem for each in (ROOT / "benchmarks").glob("*.py")} | {"quota"}
+    shared = {"measuring", "publish"}
+    of_other_pages = {"allowance", "sources"}
+    assert sorted(places) == sorted(COMMANDS)
+    commands = {command[0].removeprefix("benchmarks.") for command in COMMANDS.values()}
+    assert commands == modules - shared - of_other_pages
