@@ -42,6 +42,7 @@ UNTIDY = re.compile(
 """Half-width punctuation or a missing space beside Chinese, or a space beside full-width signs."""
 
 
+CODE = re.compile("`[^`]*`")
 HALF_WIDTH = re.compile(r"[`)][,:;] ")
 """Half-width punctuation after code or a link."""
 
@@ -123,8 +124,8 @@ def _problems_of(entry: polib.POEntry) -> Iterator[str]:
     elif parts(original) != parts(translation):
         lost, added = parts(original) - parts(translation), parts(translation) - parts(original)
         yield f"lost {sorted(lost)}, added {sorted(added)}: {translation}"
-    text = prose(translation)
-    for untidy in (*UNTIDY.finditer(text), *HALF_WIDTH.finditer(translation)):
+    text, markup = prose(translation), CODE.sub("`x`", translation)
+    for untidy in (*UNTIDY.finditer(text), *HALF_WIDTH.finditer(markup)):
         around = untidy.string[max(untidy.start() - 8, 0) : untidy.end() + 8]
         yield f"spaces or punctuation at …{around}…: {translation}"
 
