@@ -250,3 +250,28 @@ def test_unusable_file_has_no_size_to_upload(tmp_path: Path) -> None:
     assert "0 different" not in result.output
     assert "To upload" not in result.output
     assert "Requests" not in result.output
+
+
+def test_campaign_is_checked_with_its_contacts(tmp_path: Path) -> None:
+    """A placeholder that the contacts do not have is found before anything is sent."""
+    (tmp_path / "mail.toml").write_text(
+        'name = "n"\nsubject = "${POINTS}"\nsender = "A <a@example.com>"\nhtml = "<p>x</p>"'
+    )
+
+    both = check(tmp_path, CLEAN, "--campaign", str(tmp_path / "mail.toml"))
+    alone = CliRunner().invoke(
+        newsleopard, ["check", "--campaign", str(tmp_path / "mail.toml"), "--json"]
+    )
+
+    assert both.exit_code == 1
+    assert "POINTS" in both.output
+    found = json.loads(alone.output)
+    assert (found["contacts"], found["campaign"]["ok"]) == (None, True)
+
+
+def test_check_of_nothing_is_a_usage_error() -> None:
+    """Neither contacts nor a campaign."""
+    result = CliRunner().invoke(newsleopard, ["check"])
+
+    assert result.exit_code == 2
+    assert "--campaign" in result.output

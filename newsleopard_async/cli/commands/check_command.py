@@ -4,77 +4,65 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, get_args
 
 import click
 
-from newsleopard_async.cli.contacts_check import run_check
+from newsleopard_async.cli.campaign_file import build_campaign
+from newsleopard_async.cli.contacts_check import CheckInput, run_check
+from newsleopard_async.cli.contacts_input import ContactsInput, contacts_options, strict_option
 from newsleopard_async.cli.failures import ExitStatus
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option
-from newsleopard_async.models.findings import Fix
+from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["check"]
 
 
-def _columns(
-    _: click.Context, __: click.Parameter, pairs: tuple[str, ...]
-) -> dict[str, str] | None:
-    """Parse each pair: the name in the file, and the name to use after the last =."""
-    columns: dict[str, str] = {}
-    for pair in pairs:
-        old, equals, new = pair.rpartition("=")
-        if not equals:
-            raise click.BadParameter(f"{pair} has no =; write it as 電子郵件=EMAIL")
-        if old in columns:
-            raise click.BadParameter(f"{old} is named twice; name it once")
-        columns[old] = new
-    return columns or None
-
-
 @click.command()
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--encoding", help="The encoding of the file, such as big5 or gb18030; detected by default."
+    "--campaign",
+    "campaign_file",
+    metavar="CAMPAIGN",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Check this campaign file too, together with the contacts.",
 )
-@click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    callback=_columns,
-    metavar="NAME=EMAIL",
-    help="Use another name for a column of the file; repeatable.",
-)
-@click.option(
-    "--skip",
-    type=click.Path(path_type=Path),
-    help="Leave out the addresses in this file.",
-)
-@click.option(
-    "--fix",
-    type=click.Choice(get_args(Fix)),
-    multiple=True,
-    help="A problem to put right; repeatable.",
-)
+@contacts_options()
 @click.option(
     "--write-to",
     type=click.Path(path_type=Path),
     help="Write the CSV there that would be uploaded.",
 )
-@click.option(
-    "--left-out-to",
-    type=click.Path(path_type=Path),
-    help="Write bad rows there, instead of into the folder of the file.",
-)
 @click.option("--deep", is_flag=True, help="Check addresses with email-validator as well.")
-@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@strict_option
 @json_option
-def check(path: Path, *, as_json: bool, **options: Any) -> None:
-    """Check a FILE of contacts; nothing is sent.
+@click.pass_context
+def check(
+    context: click.Context,
+    path: Path | None,
+    *,
+    campaign_file: Path | None,
+    how: ContactsInput,
+    write_to: Path | None,
+    deep: bool,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Check a FILE of contacts or a campaign; nothing is sent.
 
     FILE can also be a pipe, and - is the standard input. The exit status is 0 if the contacts can
     be sent to, and 1 if they cannot.
     """
+    if path is None and campaign_file is None:
+        raise click.UsageError(_("name a FILE of contacts, or a campaign by --campaign"), context)
     session = Session(as_json=as_json)
-    passed = run_check(session.console, path, as_json=as_json, **options)
-    sys.exit(ExitStatus.DONE if passed else ExitStatus.REFUSED)
+    sender = None if campaign_file is None else session.profile.sender
+    given = CheckInput(
+        contacts=path,
+        campaign=None
+        if campaign_file is None
+        else build_campaign(campaign_file, {}, sender=sender),
+        options={**how.arguments(), "write_to": write_to, "deep": deep},
+        strict=strict,
+    )
+    sys.exit(ExitStatus.DONE if run_check(session, given) else ExitStatus.REFUSED)
