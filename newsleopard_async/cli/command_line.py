@@ -29,7 +29,11 @@ _COMMANDS: Final = "newsleopard_async.cli.commands"
 
 _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Prepare": {"check": "check_command", "timezones": "timezones_command"},
-    "Look": {"balance": "balance_command", "lists": "lists_command"},
+    "Look": {
+        "status": "status_command",
+        "balance": "balance_command",
+        "lists": "lists_command",
+    },
     "Send and take back": {"cancel": "runs_command"},
     "Runs and workers": {
         "runs": "runs_command",

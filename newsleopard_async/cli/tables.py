@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from newsleopard_async.cli.terminal import safe_text
 
-__all__ = ["facts_table", "headed_table"]
+__all__ = ["FactsTable", "headed_table"]
+
+_NARROW_COLUMNS: Final = 60
+"""Chosen: beside a name, a code of 32 characters would be broken, and could not be copied."""
 
 
 def headed_table(title: str = "") -> Table:
@@ -21,9 +29,26 @@ def headed_table(title: str = "") -> Table:
     )
 
 
-def facts_table() -> Table:
-    """Return an empty table of two columns: a name, and its value."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
+class FactsTable:
+    """Facts about one thing: a name and a value each; on a narrow terminal, below each other."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[str, Text]] = []
+
+    def add_row(self, name: str, value: Text | str) -> None:
+        """Add a fact."""
+        self._rows.append((name, Text(value) if isinstance(value, str) else value))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the facts; rich calls this."""
+        if options.max_width < _NARROW_COLUMNS:
+            for name, value in self._rows:
+                yield Text(name, "dim")
+                yield Padding(value, (0, 0, 0, 2))
+            return
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in self._rows:
+            table.add_row(name, value)
+        yield table

@@ -8,7 +8,7 @@ from newsleopard_async import Balance, NewsLeopard
 from newsleopard_async.cli.lists import count_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
-from newsleopard_async.cli.tables import facts_table
+from newsleopard_async.cli.tables import FactsTable
 from newsleopard_async.cli.terminal import write_json
 from newsleopard_async.cli.translation import translated as _
 
@@ -32,7 +32,7 @@ def balance(*, profile_name: str | None, as_json: bool) -> None:
     if as_json:
         write_json(found.to_dict())
         return
-    table = facts_table()
+    table = FactsTable()
     table.add_row(_("Mails"), count_text(found.mails))
     table.add_row(_("Text messages"), count_text(found.sms))
     session.console.print(table)
