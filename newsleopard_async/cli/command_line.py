@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
-from copy import copy
 from typing import Any, Final, NoReturn
 
 import click
@@ -18,6 +16,12 @@ from newsleopard_async.cli.failures import (
     failure_of,
     is_closed_pipe,
     print_failure,
+)
+from newsleopard_async.cli.help_format import (
+    HelpContext,
+    in_users_language,
+    parameter_in_users_language,
+    translated_help,
 )
 from newsleopard_async.cli.translation import translated, users_language
 from newsleopard_async.disclosure import shown
@@ -54,6 +58,8 @@ _MODULES: Final = {
 class _Commands(click.Group):
     """A group that loads a command when it is used, and reports each error once."""
 
+    context_class = HelpContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of all commands."""
         return list(_MODULES)
@@ -68,11 +74,15 @@ class _Commands(click.Group):
         if module is None:
             return None
         command = pkgutil.resolve_name(f"{_COMMANDS}.{module}:{cmd_name}")
-        return _localised(command)
+        return in_users_language(command)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options, with their help in the user's language."""
-        return [_localised_parameter(each) for each in super().get_params(ctx)]
+        return list(map(parameter_in_users_language, super().get_params(ctx)))
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return the parts of the usage in the user's language."""
+        return list(map(translated, super().collect_usage_pieces(ctx)))
 
     def format_help_text(
         self,
@@ -82,7 +92,7 @@ class _Commands(click.Group):
         """Write the help of the group in the user's language."""
         formatter.write_paragraph()
         with formatter.indentation():
-            formatter.write_text(translated(inspect.cleandoc(self.help or "")))
+            formatter.write_text(translated_help(self.help or ""))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands of each section, with the first sentence of its help."""
@@ -119,24 +129,6 @@ class _Commands(click.Group):
             sys.exit(status if isinstance(status, int) else ExitStatus.DONE)
 
 
-def _localised(command: click.Command) -> click.Command:
-    """Return a copy of a command with its help in the user's language."""
-    command = copy(command)
-    command.help = translated(inspect.cleandoc(command.help or ""))
-    command.params = list(map(_localised_parameter, command.params))
-    if isinstance(command, click.Group):
-        command.commands = {name: _localised(each) for name, each in command.commands.items()}
-    return command
-
-
-def _localised_parameter(parameter: click.Parameter) -> click.Parameter:
-    if not (isinstance(parameter, click.Option) and parameter.help):
-        return parameter
-    parameter = copy(parameter)
-    parameter.help = translated(parameter.help or "")
-    return parameter
-
-
 def _end(error: BaseException, *, as_json: bool) -> NoReturn:
     if is_closed_pipe(error):
         # Python flushes the output again at its end, which must not fail a second time.
@@ -155,7 +147,7 @@ def _end(error: BaseException, *, as_json: bool) -> NoReturn:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.help_option("-h", "--help")
 @click.version_option(package_name="newsleopard-async", prog_name="newsleopard")
+@click.help_option("-h", "--help")
 def newsleopard() -> None:
     """Send mail through the NewsLeopard (電子豹) Campaign API, or try it without an account."""
