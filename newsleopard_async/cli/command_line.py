@@ -38,7 +38,7 @@ _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "balance": "balance_command",
         "lists": "lists_command",
     },
-    "Send and take back": {"cancel": "runs_command"},
+    "Send and take back": {"cancel": "cancel_command"},
     "Runs and workers": {
         "runs": "runs_command",
         "resolve": "runs_command",

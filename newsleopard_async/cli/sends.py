@@ -1,4 +1,4 @@
-"""``newsleopard runs``, ``resolve``, ``cancel`` and ``retry``: sends, and decisions about them."""
+"""``newsleopard runs``, ``resolve`` and ``retry``: sends, and decisions about them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from newsleopard_async.workflows import RunState
 from newsleopard_async.workflows.decision import Decision
 from newsleopard_async.workflows.resuming import RunStateName
 
-__all__ = ["STATES", "CommandOptions", "cancel", "list_runs", "resolve", "retry", "show_run"]
+__all__ = ["STATES", "CommandOptions", "list_runs", "resolve", "retry", "show_run"]
 
 STATES: Final = tuple(dict.fromkeys((*get_args(SendState), *get_args(RunStateName))))
 """All states of a send or a run."""
@@ -140,27 +140,6 @@ async def _require(location: SendsLocation, send_key: str) -> None:
             "missing",
             f"no send with the key {send_key!r} exists in {location.where}; {_CHECK_KEY}",
         )
-
-
-async def cancel(options: CommandOptions, send_key: str) -> bool:
-    """Cancel a send, and print it; return False if it was too late.
-
-    Raises: as `Durable.cancel`, and `list_runs`.
-    """
-    async with open_location(options.url) as location:
-        durable = _durable_of(location)
-        result = await durable.cancel(send_key)
-        found = await durable.status(send_key)
-    _print_one(options, found)
-    if result == "cancelled":
-        return True
-    message = f"Too late: {send_key!r} was submitted, or the outcome of its submit is unknown; "
-    if found.campaign_sn is None:
-        message += "search for its campaign in the console (活動列表), and stop it there."
-    else:
-        message += f"stop the campaign {found.campaign_sn} in the console, or by call_off."
-    Console(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
-    return False
 
 
 async def retry(options: CommandOptions, send_key: str) -> None:

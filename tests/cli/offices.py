@@ -68,6 +68,7 @@ def an_office(
     monkeypatch: pytest.MonkeyPatch,
     *,
     clock: ManualClock | None = None,
+    emulator: Emulator | None = None,
     **options: Any,
 ) -> Office:
     """Return a new account, which all commands of this process use until the test ends.
@@ -76,12 +77,13 @@ def an_office(
         folder: The folder of the files that a user has.
         monkeypatch: Restores the client of the commands.
         clock: The clock.
+        emulator: An account that exists already, with this clock.
         options: The emulator's.
     """
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     clock = clock or ManualClock()
-    emulator = Emulator(api_keys=(KEY,), clock=clock, **options)
+    emulator = emulator or Emulator(api_keys=(KEY,), clock=clock, **options)
     office = Office(emulator, clock, FileStore())
     monkeypatch.setattr(Session, "client", lambda _, store=None: office.client(store))
     return office

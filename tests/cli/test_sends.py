@@ -1,4 +1,4 @@
-"""``newsleopard runs``, ``resolve``, ``cancel`` and ``retry``."""
+"""``newsleopard runs``, ``resolve`` and ``retry``."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_one_key_shows_all_fields(url: str) -> None:
     assert "await" not in result.stdout
 
 
-@pytest.mark.parametrize("command", ["runs", "resolve", "cancel", "retry"])
+@pytest.mark.parametrize("command", ["runs", "resolve", "retry"])
 def test_missing_key_has_exit_status_1(url: str, command: str) -> None:
     """The first line of the message names the key and the store."""
     more = ["abandon"] if command == "resolve" else []
@@ -194,19 +194,6 @@ def test_refused_decision_is_1(url: str, arguments: list[str], message: str) -> 
     assert result.stderr.startswith(f"Not valid: {message}")
 
 
-def test_send_is_cancelled_unless_it_is_too_late(url: str) -> None:
-    """The exit status is 0 only if nothing was sent and nothing will be sent."""
-    cancelled, out, unknown = (
-        invoke("cancel", key, "--json", url=url) for key in ("3-週年慶", "2-done", "1-held")
-    )
-
-    assert cancelled.exit_code == 0
-    assert lines_of(cancelled)[0]["state"] == "cancelled"
-    assert (out.exit_code, unknown.exit_code) == (1, 1)
-    assert lines_of(out)[0]["campaign_sn"] in out.stderr
-    assert "Too late: '1-held' was submitted, or the outcome" in unknown.stderr
-
-
 def test_store_of_the_profile_is_the_default(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,14 +249,14 @@ def test_runs_of_another_store_are_shown_and_decided(
 
     anyio.run(hold)
     listed, one = invoke("runs", url=url), invoke("runs", "k", "--json", url=url)
-    cancelled = invoke("cancel", "k", url=url)
+    retried = invoke("retry", "k", url=url)
     decided = invoke("resolve", "k", "abandon", "--json", url=url)
     missing = invoke("resolve", "nothing", "abandon", url=url)
 
     assert "1 held." in listed.stdout
     assert "worker" not in listed.stdout
     assert [each["state"] for each in lines_of(one)] == ["held"]
-    assert cancelled.exit_code == 2
-    assert "has no durable sends" in cancelled.stderr
+    assert retried.exit_code == 2
+    assert "has no durable sends" in retried.stderr
     assert lines_of(decided)[0]["state"] == "abandoned"
     assert missing.exit_code == 1

@@ -1,4 +1,4 @@
-"""``newsleopard runs``, ``resolve``, ``cancel`` and ``retry``: the arguments and options."""
+"""``newsleopard runs``, ``resolve`` and ``retry``: the arguments and options."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import anyio
 import click
 
 from newsleopard_async.cli.sends import STATES, CommandOptions, list_runs, show_run
-from newsleopard_async.cli.sends import cancel as cancel_send
 from newsleopard_async.cli.sends import resolve as decide
 from newsleopard_async.cli.sends import retry as retry_send
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import any_url_option, json_option, profile_option
 from newsleopard_async.workflows.decision import Decision
 
-__all__ = ["cancel", "resolve", "retry", "runs"]
+__all__ = ["resolve", "retry", "runs"]
 
 _KEY = click.argument("send_key", metavar="KEY")
 
@@ -73,22 +72,6 @@ def resolve(send_key: str, decision: Decision, campaign_sn: str | None, **option
     decide or it is too early; 2 if the store could not be reached.
     """
     anyio.run(decide, _chosen(**options), send_key, decision, campaign_sn)
-
-
-@click.command()
-@_KEY
-@any_url_option
-@profile_option
-@json_option
-def cancel(send_key: str, **options: Any) -> None:
-    """Cancel a durable send that was not submitted yet.
-
-    This works for a send of any worker. The exit status is 0 if nothing was sent and nothing will
-    be sent under this KEY; 1 if it is too late, or no send has this KEY; 2 if the database could
-    not be reached.
-    """
-    if not anyio.run(cancel_send, _chosen(**options), send_key):
-        sys.exit(1)
 
 
 @click.command()

@@ -1,0 +1,149 @@
+"""``newsleopard cancel``: how a campaign, a run or a durable send is called off."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+from click.testing import CliRunner
+
+from newsleopard_async.cli import cancelling
+from newsleopard_async.cli.command_line import newsleopard
+from tests.cli.offices import Office, an_office
+from tests.cli.test_status_command import UNKNOWN, hold, send
+from tests.durable.desk import at_desk
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """An account of the vendor's notes."""
+    monkeypatch.chdir(tmp_path)
+    return an_office(tmp_path, monkeypatch, profile="vendor-2026")
+
+
+def state_of(office: Office, code: str) -> str:
+    """Return the state of a campaign."""
+    return str(office.json("status", code)["campaign"]["state"])
+
+
+@pytest.mark.parametrize("kind", ["code", "send_key", "checkpoint"])
+def test_scheduled_campaign_is_stopped(office: Office, kind: str) -> None:
+    """By its code, its key or its checkpoint; nothing is asked with --yes."""
+    how = {"send_key": "k"} if kind == "send_key" else {"checkpoint": Path("k.json")}
+    code = send(office, in_hours=5, **how)
+    target = {"code": code, "send_key": "k", "checkpoint": "k.json"}[kind]
+
+    result = office.invoke("cancel", target, "--yes")
+    again = office.json("cancel", target, "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == (
+        f"Stopped: no more mails of campaign {code} are sent. It stays in the console. No mail is "
+        "out.\n"
+    )
+    assert (again["how"], again["campaign_sn"]) == ("already stopped", code)
+    assert state_of(office, code) == "STOP"
+
+
+def test_sent_campaign_is_too_late(office: Office) -> None:
+    """The exit status is 1, and the number of mails is printed."""
+    code = send(office)
+    office.clock.advance(86_400)
+
+    result = office.invoke("cancel", code, "--yes")
+
+    assert result.exit_code == 1
+    assert "Too late" in result.stdout
+    assert "2 mails are out." in result.stdout
+
+
+def test_question_shows_what_would_be_called_off(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on the standard error; another answer than yes changes nothing."""
+    code = send(office, in_hours=5, send_key="k")
+    monkeypatch.setattr(cancelling, "require_terminal", lambda **_: None)
+
+    no = office.invoke("cancel", "k", input="n\n")
+    silent = office.invoke("cancel", "k", input="")
+    assert state_of(office, code) == "PREPARE_TO_SENT"
+    yes = office.invoke("cancel", "k", input="y\n")
+
+    assert (no.exit_code, silent.exit_code, yes.exit_code) == (1, 1, 0)
+    for text in (code, "waits for its time", "Call it off? Mails that are out cannot be called"):
+        assert text in no.stderr
+    assert "Nothing was sent or changed." in no.stderr
+    assert no.stdout == ""
+    assert "Stopped" in yes.stdout
+
+
+def test_without_a_terminal_it_must_be_confirmed(office: Office) -> None:
+    """It is a usage error, before anything is requested."""
+    code = send(office, in_hours=5)
+    before = len(office.emulator.requests)
+
+    result = office.invoke("cancel", code)
+
+    assert result.exit_code == 2
+    assert "add --yes" in result.stderr
+    assert len(office.emulator.requests) == before
+
+
+def test_submit_in_doubt_has_commands(office: Office) -> None:
+    """A scheduled campaign is not among the finished ones, so a person must look for it."""
+    hold(office, send_key="k")
+
+    result = office.invoke("cancel", "k", "--yes")
+
+    assert result.exit_code == 3
+    text = " ".join(result.stderr.split())
+    assert "newsleopard resolve k abandon" in text
+    assert "newsleopard cancel k" in text
+    assert "await" not in text
+
+
+def test_account_that_cannot_pause_is_sent_to_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The documented platform has no endpoint for it."""
+    office = an_office(tmp_path, monkeypatch)
+    code = send(office, in_hours=5)
+
+    result = office.invoke("cancel", code, "--yes")
+
+    assert result.exit_code == 1
+    assert "console" in result.stderr
+
+
+def test_unknown_campaign_is_refused(office: Office) -> None:
+    """A wrong code is not reported as called off."""
+    assert office.invoke("cancel", UNKNOWN, "--yes").exit_code == 1
+
+
+def test_durable_send_is_cancelled_unless_it_was_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A send that was submitted is called off at the platform instead."""
+    url = f"sqlite:///{tmp_path}/sends.db"
+
+    async def seed() -> Office:
+        async with at_desk(url, tmp_path, profile="vendor-2026") as desk:
+            month = datetime.now(UTC) + timedelta(days=30)
+            await desk.durable.start_send(desk.spec(), send_key="later", at=month)
+            await desk.start("sent")
+            await desk.run_attempt("sent")
+        return an_office(tmp_path, monkeypatch, clock=desk.bench.clock, emulator=desk.emulator)
+
+    office = anyio.run(seed)
+    later = office.invoke("cancel", "later", "--url", url, "--yes", "--json")
+    sent = office.invoke("cancel", "sent", "--url", url, "--yes")
+    states = CliRunner().invoke(newsleopard, ["runs", "later", "--json", "--url", url])
+
+    assert later.exit_code == 0
+    assert json.loads(later.stdout)["how"] == "never submitted"
+    assert json.loads(states.stdout)["state"] == "cancelled"
+    assert sent.exit_code == 0, sent.output
+    assert "Stopped" in sent.stdout
