@@ -376,6 +376,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def links(session: nox.Session) -> None:
+    """Follow the links of the documentation to other sites, which needs the internet."""
+    install(session, "-e", ".[all]", groups=("docs",))
+    session.run("sphinx-build", "-q", "-b", "linkcheck", "docs", "docs/_build/links")
+
+
+@nox.session
 def translate(session: nox.Session) -> None:
     """Write new and changed texts into the catalogues, and README.zh-TW.md from its catalogue.
 

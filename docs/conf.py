@@ -30,6 +30,8 @@ html_css_files = ["languages.css"]
 html_title = "newsleopard-async"
 html_show_sphinx = False
 html_search_language = "en-zh"  # search_words
+# Addresses on the reader's machine, and of examples.
+linkcheck_ignore = [r"https?://(127\.0\.0\.1|localhost)\b", r"https?://[\w.-]*example\.com\b"]
 
 # nox -s translate writes the catalogues: one for each page, and without the numbers of lines, which
 # change with every edit. Sphinx compiles them.

@@ -141,6 +141,30 @@ def test_first_example_of_the_readme_submits_once(emulator: Emulator) -> None:
     assert len(emulator.contacts) == 1
 
 
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("readme", sorted(ROOT.glob("README*.md")), ids=lambda path: path.name)
+def test_links_of_the_readme_lead_to_headings_that_exist(readme: Path) -> None:
+    """Each relative link leads to a file of the repository, and to a heading in it."""
+    links = re.findall(r"\]\(([^)\s]+)\)", readme.read_text("utf-8"))
+    relative = [link.partition("#") for link in links if not link.startswith("http")]
+
+    lost = [
+        path + hash_ + anchor
+        for path, hash_, anchor in relative
+        if not (page := ROOT / path if path else readme).exists()
+        or (anchor and anchor not in _anchors(page))
+    ]
+
+    assert len(relative) > 10
+    assert lost == []
+
+
 @pytest.mark.parametrize("page", ["glossary", "words"])
 def test_glossary_has_each_term_once_and_in_order(page: str) -> None:
     """One concept has one name."""
