@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -312,6 +313,22 @@ def test_every_room_has_its_level() -> None:
     rooms = {room_of(module) for module in modules()} - {""}
 
     assert rooms <= {*LEVELS, *BESIDE}
+
+
+def test_map_has_every_room_with_its_level() -> None:
+    """The page for contributors has the levels of this file, and its drawing has the same rooms."""
+    docs = ROOT.parent / "docs"
+    levels = {room: str(level) for room, level in LEVELS.items()}
+    levels |= {"__init__.py": str(FACE)} | dict.fromkeys(BESIDE, "beside")
+
+    page = (docs / "contributing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d|beside) \| `([\w.]+)` \|", page, re.MULTILINE)
+    drawn = re.findall(
+        r'class="name">(?:the face: )?(\w+)', (docs / "house.svg").read_text("utf-8")
+    )
+
+    assert {room: level for level, room in rows} == levels
+    assert sorted(drawn) == sorted(room.removesuffix(".py") for room in levels)
 
 
 @pytest.mark.parametrize(
