@@ -393,7 +393,9 @@ def translate(session: nox.Session) -> None:
     docs, templates = ROOT / "docs", "docs/_build/gettext"
     catalogues = docs / "locale" / "zh_TW" / "LC_MESSAGES"
     for page in session.posargs:
-        (catalogues / f"{page}.po").touch()
+        catalogue = catalogues / f"{page}.po"
+        catalogue.parent.mkdir(exist_ok=True)
+        catalogue.touch()
     pages = [path.relative_to(docs) for path in docs.rglob("*.md")]
     others = [str(page) for page in pages if not (catalogues / page.with_suffix(".po")).exists()]
     shutil.rmtree(templates, ignore_errors=True)
