@@ -25,7 +25,14 @@ from newsleopard_async.workflows.run_record import read_run_record
 if TYPE_CHECKING:
     from newsleopard_async.durable import SendStatus
 
-__all__ = ["CampaignTarget", "TargetKind", "opened_target", "target_argument"]
+__all__ = [
+    "CampaignTarget",
+    "TargetKind",
+    "checkpoint_at",
+    "opened_target",
+    "state_at",
+    "target_argument",
+]
 
 TargetKind = Literal["code", "send_key", "checkpoint"]
 
@@ -138,17 +145,28 @@ async def _of_checkpoint(text: str, kind: TargetKind | None) -> CampaignTarget |
     Raises:
         InvalidRequest: it must be a checkpoint, and is not.
     """
+    kept = await checkpoint_at(text) if kind is None else await Checkpoint.load(text)
+    if kept is None:
+        return None
+    return CampaignTarget(text=text, kind="checkpoint", run=await state_at(text, kept))
+
+
+async def checkpoint_at(path: str) -> Checkpoint | None:
+    """Read the checkpoint in a file; None if there is no file, or it is of another kind.
+
+    A file of another kind can have the name of a send key.
+    """
     try:
-        if kind is None and not await in_thread(Path(text).is_file):
-            return None
-        kept = await Checkpoint.load(text)
+        return await Checkpoint.load(path) if await in_thread(Path(path).is_file) else None
     except (InvalidRequest, ValueError):
-        if kind is None:
-            return None  # A file of another kind can have the name of a send key.
-        raise
-    is_locked = await in_thread(SwapFile(Path(text)).is_locked)
-    run = state_of(text, read_run_record(kept.to_dict()), datetime.now(UTC), is_locked=is_locked)
-    return CampaignTarget(text=text, kind="checkpoint", run=run)
+        return None
+
+
+async def state_at(path: str, kept: Checkpoint) -> RunState:
+    """Return the state of the run of a checkpoint file, with the path instead of a key."""
+    is_locked = await in_thread(SwapFile(Path(path)).is_locked)
+    stored = read_run_record(kept.to_dict())
+    return state_of(path, stored, datetime.now(UTC), is_locked=is_locked)
 
 
 async def _of_key(text: str, location: SendsLocation) -> CampaignTarget | None:

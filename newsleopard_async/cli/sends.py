@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ConfigurationError, InvalidRequest, workflows
+from newsleopard_async.cli.campaign_target import checkpoint_at, state_at
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
 from newsleopard_async.cli.locations import SendsLocation, open_location
 from newsleopard_async.cli.terminal import safe_text, write_json
@@ -115,14 +116,18 @@ async def show_run(options: CommandOptions, send_key: str) -> bool:
 async def resolve(
     options: CommandOptions, send_key: str, decision: Decision, campaign_sn: str | None
 ) -> None:
-    """Decide about a send, and print it.
+    """Decide about a send, or about the run of a checkpoint file, and print it.
 
     Raises: as `Durable.resolve`, and `list_runs`.
     """
     sn = None if campaign_sn is None else CampaignSn(campaign_sn)
+    kept = await checkpoint_at(send_key)
     async with open_location(options.url) as location:
-        if location.durable is not None:
-            found: SendStatus | RunState | None
+        found: SendStatus | RunState | None
+        if kept is not None and await location.find(send_key) is None:
+            await kept.resolve(decision, sn)
+            found = await state_at(send_key, kept)
+        elif location.durable is not None:
             found = await location.durable.resolve(send_key, decision, sn)
         else:
             await _require(location, send_key)

@@ -105,6 +105,19 @@ def test_submit_in_doubt_has_commands(office: Office) -> None:
     assert "await" not in text
 
 
+def test_checkpoint_in_doubt_is_decided_by_its_file(office: Office) -> None:
+    """The command in the message works for a file, too."""
+    hold(office, checkpoint=Path("k.json"))
+    office.clock.advance(600)
+    refused = office.invoke("cancel", "k.json", "--yes")
+
+    decided = office.json("resolve", "k.json", "abandon")
+
+    assert refused.exit_code == 3
+    assert "newsleopard resolve k.json abandon" in " ".join(refused.stderr.split())
+    assert decided["state"] == "abandoned"
+
+
 def test_account_that_cannot_pause_is_sent_to_the_console(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

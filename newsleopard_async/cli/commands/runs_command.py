@@ -64,9 +64,9 @@ def runs(send_key: str | None, states: tuple[str, ...], **options: Any) -> None:
 def resolve(send_key: str, decision: Decision, campaign_sn: str | None, **options: Any) -> None:
     """Decide about a send that is held.
 
-    Whether it was submitted is unknown. First check the console (活動列表). sent: the campaign
-    exists; name its code by --campaign-sn. resubmit: it does not exist, so submit it. abandon:
-    never send anything under this KEY.
+    KEY is its send key, or the file of its checkpoint. Whether it was submitted is unknown. First
+    check the console (活動列表). sent: the campaign exists; name its code by --campaign-sn.
+    resubmit: it does not exist, so submit it. abandon: never send anything under this KEY.
 
     A durable send then continues automatically. The exit status is 0; 1 if there is nothing to
     decide or it is too early; 2 if the store could not be reached.
