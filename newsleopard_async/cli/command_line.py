@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from newsleopard_async.cli.failures import (
     ExitStatus,
@@ -45,7 +46,7 @@ _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "retry": "runs_command",
         "worker": "worker_command",
     },
-    "Set up": {"profile": "profile_command"},
+    "Set up": {"profile": "profile_command", "completion": "completion_command"},
     "Try without an account": {"demo": "demo_command", "emulator": "emulator_command"},
 }
 """The commands in the order of the help, and the module of each; its function has its name."""
@@ -102,6 +103,15 @@ class _Commands(click.Group):
                 formatter.write_dl(
                     [(name.ljust(width - 2), self._short_help(ctx, name)) for name in names]
                 )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands, described by their section: loading all of them would take seconds."""
+        return [
+            CompletionItem(name, help=translated(title))
+            for title, names in _SECTIONS.items()
+            for name in names
+            if name.startswith(incomplete)
+        ] + click.Command.shell_complete(self, ctx, incomplete)
 
     def _short_help(self, ctx: click.Context, name: str) -> str:
         command = self.get_command(ctx, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.core import ParameterSource
 
+from newsleopard_async.cli.completion_values import complete_profile
 from newsleopard_async.cli.locations import URL_VARIABLE, has_password
 from newsleopard_async.cli.profiles import PROFILE_VARIABLE
 from newsleopard_async.disclosure import shown
@@ -31,6 +32,7 @@ profile_option = click.option(
     envvar=PROFILE_VARIABLE,
     show_envvar=True,
     metavar="NAME",
+    shell_complete=complete_profile,
     help="The account to use: the name of a profile.",
 )
 

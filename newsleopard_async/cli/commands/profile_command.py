@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import click
 
+from newsleopard_async.cli.completion_values import complete_profile
 from newsleopard_async.cli.profile_actions import list_profiles, remove_profile, set_profile
 from newsleopard_async.cli.profile_keys import store_key
 from newsleopard_async.cli.profiles import LimitsName
@@ -17,7 +18,7 @@ from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["profile"]
 
-_NAME = click.argument("name", metavar="NAME")
+_NAME = click.argument("name", metavar="NAME", shell_complete=complete_profile)
 
 
 @click.group()
@@ -81,7 +82,7 @@ def set_command(name: str, is_default: bool, as_json: bool, **given: Any) -> Non
 
 
 @profile.command("key")
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_profile)
 @json_option
 def key_command(name: str | None, as_json: bool) -> None:
     """Store the key of the profile NAME in the keyring.

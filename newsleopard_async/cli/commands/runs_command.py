@@ -8,6 +8,7 @@ from typing import Any, get_args
 import anyio
 import click
 
+from newsleopard_async.cli.completion_values import complete_send_key
 from newsleopard_async.cli.sends import STATES, CommandOptions, list_runs, show_run
 from newsleopard_async.cli.sends import resolve as decide
 from newsleopard_async.cli.sends import retry as retry_send
@@ -17,7 +18,7 @@ from newsleopard_async.workflows.decision import Decision
 
 __all__ = ["resolve", "retry", "runs"]
 
-_KEY = click.argument("send_key", metavar="KEY")
+_KEY = click.argument("send_key", metavar="KEY", shell_complete=complete_send_key)
 
 
 def _chosen(url: str | None, profile_name: str | None, *, as_json: bool) -> CommandOptions:
@@ -27,7 +28,7 @@ def _chosen(url: str | None, profile_name: str | None, *, as_json: bool) -> Comm
 
 
 @click.command()
-@click.argument("send_key", metavar="[KEY]", required=False)
+@click.argument("send_key", metavar="[KEY]", required=False, shell_complete=complete_send_key)
 @any_url_option
 @click.option(
     "--state",
