@@ -19,7 +19,7 @@ from newsleopard_async.testing import ManualClock
 from tests.constants import ROOT
 from tests.contacts.books import book
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 if not PAGES[0].exists():
     pytest.skip("the documentation is not beside the tests", allow_module_level=True)
 
