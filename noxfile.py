@@ -389,7 +389,7 @@ def translate(session: nox.Session) -> None:
     A changed text is marked fuzzy in its catalogue until its translation is checked. Names of
     pages after ``--`` get a catalogue.
     """
-    install(session, groups=("docs", "translate"))
+    install(session, "-e", ".", groups=("docs", "translate"))
     docs, templates = ROOT / "docs", "docs/_build/gettext"
     catalogues = docs / "locale" / "zh_TW" / "LC_MESSAGES"
     for page in session.posargs:

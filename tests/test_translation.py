@@ -19,8 +19,8 @@ if not catalogues.FOLDER.exists():
 CATALOGUES = sorted(set(catalogues.FOLDER.rglob("*.po")) - {catalogues.FOLDER / "sphinx.po"})
 """All of them except the words of the theme."""
 TRANSLATED = (
-    *("emulator", "errors", "glossary", "importing", "index", "quickstart", "readme"),
-    *("reports", "sending"),
+    *("checkpoints", "emulator", "errors", "glossary", "importing", "index", "progress"),
+    *("quickstart", "readme", "reports", "sending", "taking-back"),
 )
 """Pages that must have a catalogue."""
 
