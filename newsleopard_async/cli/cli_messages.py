@@ -65,10 +65,34 @@ _ELSEWHERE: Final = re.compile(
 )
 """Ways out for which the command line has no option."""
 
+_BY_CODE: Final = "give its code by --list"
+
+_OF_SENDS: Final = (
+    (re.compile(r"\bpass if_list_exists='reuse'"), "add --reuse-list"),
+    (re.compile(r"\bpass list_sn\b|\b(?:pass|give) its code as list_sn\b"), _BY_CODE),
+    (re.compile(r"\blist_sn\b"), "--list"),
+    (re.compile(r"\blist_name\b"), "--list-name"),
+    (re.compile(r"\bexclude_lists(?=: |\b)"), "--exclude-list"),
+    (re.compile(r"\bmax_rejected=(?=[\d.])"), "--max-rejected "),
+    (re.compile(r"\bmax_rejected\b"), "--max-rejected"),
+    (re.compile(r"\bpart_bytes=(?: of import_contacts or send_campaign)?"), "--part-bytes"),
+    (re.compile(r"\bcontacts=(?=,|$)"), "--contacts"),
+    (re.compile(r"\brejected_rows shows\b"), "newsleopard import --rejected-to writes to a file"),
+    (re.compile(r", for example with_lists\(campaign, \[sn\]\)"), ": --list SN, or --contacts"),
+    (re.compile(r"\bschedule=SendAt\(…\) of the campaign"), "--at"),
+    (re.compile(r"\bchoose a later time, or SendNow\(\)"), "choose a later time, or leave it out"),
+    (re.compile(r"\bSendNow\(\)"), "an immediate send"),
+    (re.compile(r"""\bresolve\("abandon"\), call_off or cancel\b"""), "a person"),
+    (re.compile(r"\bcall_off\b"), "newsleopard cancel"),
+)
+"""Names of Python in messages of the import and of the send, and what a command has instead."""
+
 
 def for_command_line(message: str) -> str:
     """Return a message with options of the command line instead of arguments."""
     message = _ELSEWHERE.sub("", message)
+    for python, option in _OF_SENDS:
+        message = python.sub(option, message)
     message = _FIELD.sub(lambda match: OPTIONS[match[1]], message)
     message = _PLACE.sub(r"\1", message)
     message = _FIELD_OF_SEND.sub(lambda match: ABOUT_SENDS[match[1]], message)

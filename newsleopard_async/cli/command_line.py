@@ -33,7 +33,11 @@ __all__ = ["newsleopard"]
 _COMMANDS: Final = "newsleopard_async.cli.commands"
 
 _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
-    "Prepare": {"check": "check_command", "timezones": "timezones_command"},
+    "Prepare": {
+        "check": "check_command",
+        "import": "import_command:import_contacts",
+        "timezones": "timezones_command",
+    },
     "Look": {
         "status": "status_command",
         "balance": "balance_command",
@@ -49,7 +53,8 @@ _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Set up": {"profile": "profile_command", "completion": "completion_command"},
     "Try without an account": {"demo": "demo_command", "emulator": "emulator_command"},
 }
-"""The commands in the order of the help, and the module of each; its function has its name."""
+"""The commands in the order of the help, and the module of each; its function has its name, or the
+name that follows."""
 
 _MODULES: Final = {
     name: module for section in _SECTIONS.values() for name, module in section.items()
@@ -74,7 +79,8 @@ class _Commands(click.Group):
         module = _MODULES.get(cmd_name)
         if module is None:
             return None
-        command = pkgutil.resolve_name(f"{_COMMANDS}.{module}:{cmd_name}")
+        place = module if ":" in module else f"{module}:{cmd_name}"
+        command = pkgutil.resolve_name(f"{_COMMANDS}.{place}")
         return in_users_language(command)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -13,7 +14,14 @@ import click
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models.findings import Fix
 
-__all__ = ["ContactsInput", "contacts_options", "strict_option"]
+__all__ = [
+    "ContactsInput",
+    "contacts_options",
+    "max_rejected_option",
+    "part_bytes_option",
+    "reuse_list_option",
+    "strict_option",
+]
 
 Command = Callable[..., Any]
 
@@ -90,6 +98,44 @@ _LEFT_OUT: Final = click.option(
 )
 
 strict_option = click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+
+reuse_list_option = click.option(
+    "--reuse-list",
+    is_flag=True,
+    help="Import into the list of that name if it exists; otherwise it is refused.",
+)
+
+part_bytes_option = click.option(
+    "--part-bytes",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="Import larger contacts in parts of this size.",
+)
+
+
+def _max_rejected(_context: click.Context, _parameter: click.Parameter, text: str) -> float | None:
+    """Parse a number of rows, a share below 1, or ``any``."""
+    if text == "any":
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise click.BadParameter(
+            _("{text} is not a number of rows, a share such as 0.01, or any").format(text=text)
+        )
+    return int(number) if number.is_integer() else number
+
+
+max_rejected_option = click.option(
+    "--max-rejected",
+    default="0",
+    show_default=True,
+    metavar="ROWS",
+    callback=_max_rejected,
+    help="Send even if the platform rejects so many rows: a number, a share such as 0.01, or any.",
+)
 
 
 def contacts_options(*, writes: bool = True) -> Callable[[Command], Command]:

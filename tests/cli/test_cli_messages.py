@@ -35,6 +35,14 @@ OPTION = re.compile(r"--[a-z][a-z-]*")
         ("say columns={'a\\': 'EMAIL'}", "say --column"),
         ("do it (part_bytes=1) now", "do it now"),
         ("column prefix='x' of a text", "column prefix='x' of a text"),
+        ("list_name: exists; pass if_list_exists='reuse'", "--list-name: exists; add --reuse-list"),
+        ("a, b have it; pass list_sn", "a, b have it; give its code by --list"),
+        ("more than max_rejected=0.5; raise it", "more than --max-rejected 0.5; raise it"),
+        (
+            "in parts, by part_bytes= of import_contacts or send_campaign",
+            "in parts, by --part-bytes",
+        ),
+        ("send to it without contacts=", "send to it without --contacts"),
     ],
 )
 def test_arguments_become_options(message: str, on_the_command_line: str) -> None:

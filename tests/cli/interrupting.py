@@ -1,0 +1,50 @@
+"""Ctrl-C at a chosen request of a command that runs in process."""
+
+from __future__ import annotations
+
+import signal
+
+import httpx
+import pytest
+
+from newsleopard_async.emulator.platform.gateway import operation_of
+from tests.cli.offices import Office
+
+__all__ = ["interrupt_at"]
+
+
+class _InterruptingTransport(httpx.AsyncBaseTransport):
+    """Sends the requests on, and this process a SIGINT before or after one of them."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, operation: str, *, after: bool) -> None:
+        self._inner = inner
+        self._operation: str | None = operation
+        self._after = after
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        is_it = operation_of(request.method, request.url.path) == self._operation
+        if is_it:
+            self._operation = None
+        if is_it and not self._after:
+            signal.raise_signal(signal.SIGINT)
+        response = await self._inner.handle_async_request(request)
+        if is_it and self._after:
+            signal.raise_signal(signal.SIGINT)
+        return response
+
+
+def interrupt_at(
+    office: Office, monkeypatch: pytest.MonkeyPatch, operation: str, *, after: bool = False
+) -> None:
+    """Let the next such request of a command interrupt it, as Ctrl-C on a terminal does.
+
+    Args:
+        office: The account.
+        monkeypatch: Undoes it.
+        operation: The name of the request in the emulator's log.
+        after: Whether the platform has answered it.
+    """
+    inner = office.emulator.transport()
+    transport = _InterruptingTransport(inner, operation, after=after)
+    monkeypatch.setattr(office.emulator, "transport", lambda: transport)

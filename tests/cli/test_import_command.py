@@ -1,0 +1,168 @@
+"""``newsleopard import``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.interrupting import interrupt_at
+from tests.cli.offices import Office, an_office
+from tests.clients import csv_of
+from tests.constants import KEY
+
+CLEAN = "EMAIL,NAME,STORE\nming@example.com,王小明,台北店\nmei@example.com,李小美,台中店\n"
+BAD = CLEAN + "nowhere@@example.com,陳小華,台南店\n"
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """An account, in a folder with contacts."""
+    monkeypatch.chdir(tmp_path)
+    Path("members.csv").write_text(CLEAN, "utf-8")
+    return an_office(tmp_path, monkeypatch)
+
+
+def test_import_prints_its_counts(office: Office) -> None:
+    """Results on the standard output, steps on the standard error."""
+    result = office.invoke("import", "members.csv", "--list-name", "會員")
+
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["Rows", "2"] in lines
+    assert ["Rejected", "0"] in lines
+    assert "Create the list" in result.stderr
+    assert "ming@example.com" in office.emulator.contacts
+
+
+def test_json_is_the_report_alone(office: Office) -> None:
+    """With --json nothing else is written."""
+    result = office.invoke("import", "-", "--list-name", "會員", "--json", input=CLEAN)
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["result"]["inserted"] == 2
+    assert result.stderr == ""
+
+
+def test_rejected_rows_are_shown_and_written(office: Office) -> None:
+    """The file has all columns, lines and reasons; the screen has no contact."""
+    Path("bad.csv").write_text(BAD, "utf-8")
+
+    result = office.invoke(
+        "import", "bad.csv", "--list-name", "會員", "--rejected-to", "rejected.csv"
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "First rejected rows" in result.stdout
+    assert "1 row in rejected.csv" in result.stdout
+    assert "nowhere" not in result.output
+    path = Path("rejected.csv")
+    assert path.stat().st_mode & 0o077 == 0
+    [row] = csv.DictReader(path.read_text("utf-8-sig").splitlines())
+    assert (row["LINE"], row["EMAIL"], row["NAME"]) == ("4", "nowhere@@example.com", "陳小華")
+    assert row["REASON"]
+
+
+def test_warnings_are_shown_once_and_as_json(office: Office) -> None:
+    """A warning is text for a person, and an object for a program."""
+    Path("double.csv").write_text(CLEAN + "ming@example.com,王小明,台北店\n", "utf-8")
+
+    text = office.invoke("import", "double.csv", "--list-name", "一")
+    data = office.invoke("import", "double.csv", "--list-name", "二", "--json")
+    strict = office.invoke("import", "double.csv", "--list-name", "三", "--strict")
+
+    assert text.stderr.count("--fix drop-duplicates") == 1
+    [line] = data.stderr.splitlines()
+    assert "--fix drop-duplicates" in json.loads(line)["warning"]
+    assert strict.exit_code == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--list-name", "會員", "--list", "L1")])
+def test_import_without_one_list_is_a_usage_error(office: Office, options: tuple[str, ...]) -> None:
+    """Neither, or both."""
+    result = office.invoke("import", "members.csv", *options)
+
+    assert result.exit_code == 2
+    assert "--list-name" in result.stderr
+
+
+def test_list_that_exists_is_used_only_if_wanted(office: Office) -> None:
+    """By its name with --reuse-list, or by its code."""
+    first = office.json("import", "members.csv", "--list-name", "會員")
+
+    refused = office.invoke("import", "members.csv", "--list-name", "會員")
+    again = office.json("import", "members.csv", "--list-name", "會員", "--reuse-list")
+    by_code = office.json("import", "members.csv", "--list", first["list_sn"])
+
+    assert refused.exit_code == 1
+    assert "--reuse-list" in refused.stderr
+    assert "if_list_exists" not in refused.stderr
+    assert again["list_sn"] == by_code["list_sn"] == first["list_sn"]
+
+
+def test_interrupted_import_names_the_command_that_continues(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done is said, and the contacts can go into the list that exists now."""
+    interrupt_at(office, monkeypatch, "get_import")
+
+    result = office.invoke("import", "members.csv", "--list-name", "會員")
+
+    [found] = office.emulator.lists
+    assert result.exit_code == 130
+    assert f"Done: the list {found.sn} was created." in result.stderr
+    assert "The import continues at the platform." in result.stderr
+    assert f"newsleopard import members.csv --list {found.sn}" in result.stderr
+
+
+def test_interrupted_import_continues_with_its_checkpoint(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command does what is missing, and no list is created twice."""
+    command = ("import", "members.csv", "--list-name", "會員", "--checkpoint", "run.json")
+    interrupt_at(office, monkeypatch, "get_import")
+
+    interrupted = office.invoke(*command)
+    resumed = office.invoke(*command)
+
+    assert "Run the same command again: it continues, by the file run.json." in interrupted.stderr
+    assert resumed.exit_code == 0, resumed.output
+    assert "done by an earlier run" in resumed.stderr
+    assert len(office.emulator.lists) == 1
+
+
+def test_interrupt_before_anything_was_sent_says_so(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first change at the platform."""
+    interrupt_at(office, monkeypatch, "list_lists")
+
+    result = office.invoke("import", "members.csv", "--list-name", "會員")
+
+    assert result.exit_code == 130
+    assert "No contacts were imported" in result.stderr
+    assert "run the same command again" in result.stderr
+
+
+def test_lost_reply_to_the_creation_of_a_list_is_unknown(office: Office) -> None:
+    """The status is 3, and the command that looks for the list is named."""
+    office.emulator.switch(list_delay_s=3_600.0)
+    office.emulator.lose_reply_to("create_list")
+
+    result = office.invoke("import", "members.csv", "--list-name", "會員")
+
+    assert result.exit_code == 3
+    assert "newsleopard lists --search 會員" in result.stderr
+
+
+def test_import_in_parts_shows_each_part(office: Office) -> None:
+    """Parts go one after the other."""
+    Path("many.csv").write_text(csv_of(300), "utf-8")
+
+    result = office.invoke("import", "many.csv", "--list-name", "會員", "--part-bytes", "5000")
+
+    assert result.exit_code == 0, result.output
+    assert "part 2/" in result.stderr
+    assert KEY not in result.output
