@@ -29,6 +29,7 @@ __all__ = [
     "CampaignTarget",
     "TargetKind",
     "checkpoint_at",
+    "code_of",
     "opened_target",
     "state_at",
     "target_argument",
@@ -109,6 +110,30 @@ async def opened_target(
                 if by_file is None and not (kind is None and _CODE.fullmatch(text)):
                     raise
         yield _chosen(text, kind, by_file, by_key)
+
+
+async def code_of(session: Session, text: str) -> CampaignSn:
+    """Return the code of a campaign that a user names by its code, a checkpoint or a send key.
+
+    A text that is neither a checkpoint nor the key of a run is a code, because a wrong code changes
+    nothing in a command that only reads.
+
+    Raises: as `opened_target`.
+        InvalidRequest: the run has not submitted a campaign.
+    """
+    kind: TargetKind | None = "code" if _CODE.fullmatch(text) else None
+    try:
+        async with opened_target(session, text, kind, None) as target:
+            campaign_sn, run = target.campaign_sn, target.run
+    except InvalidRequest as error:
+        if [each.rule for each in error.problems] != ["missing"]:
+            raise
+        return CampaignSn(text)
+    if campaign_sn is None:
+        assert run is not None
+        message = _("the run {text!r} is {state}, and has submitted no campaign")
+        raise InvalidRequest.of("CODE", "state", message.format(text=text, state=run.state))
+    return campaign_sn
 
 
 def _chosen(

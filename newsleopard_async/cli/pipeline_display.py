@@ -73,6 +73,8 @@ def _title_of(event: Event, *, again: bool) -> str:
     title = _titles().get(event.step, event.step.replace("_", " ").capitalize())
     if again and event.step == "get_report_state":
         title = _("Wait for the report")
+    if event.pipeline == "call_off" and event.step == "get_status":
+        title = _("Wait until it has stopped") if again else _("Read the state")
     if event.part is not None:
         title = _("{title}, part {part}/{parts}").format(
             title=title, part=event.part, parts=event.parts
@@ -84,6 +86,7 @@ def _titles() -> Mapping[str, str]:
     return {
         "check_contacts": _("Check the contacts"),
         "create_list": _("Create the list"),
+        "delete_campaigns": _("Delete the campaign"),
         "download_files": _("Download the report"),
         "export_report": _("Request the report"),
         "find_earlier": _("Look for an earlier send"),
@@ -94,10 +97,12 @@ def _titles() -> Mapping[str, str]:
         "get_balance": _("Check the balance"),
         "count_subscribers": _("Count the subscribers"),
         "get_import": _("Import the contacts"),
+        "get_metrics": _("Read the numbers"),
         "get_report_state": _("Check the report"),
         "get_status": _("Wait until it is sent"),
         "hold_until": _("Set the end of the hold"),
         "import_text": _("Send the contacts"),
+        "pause_campaign": _("Pause the campaign"),
         "submit": _("Submit the campaign"),
         "upload_file": _("Upload the file"),
         "wait_for_other": _("Wait for another run"),

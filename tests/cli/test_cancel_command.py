@@ -44,6 +44,8 @@ def test_scheduled_campaign_is_stopped(office: Office, kind: str) -> None:
         f"Stopped: no more mails of campaign {code} are sent. It stays in the console. No mail is "
         "out.\n"
     )
+    assert "Pause the campaign" in result.stderr
+    assert "Wait until it has stopped" in result.stderr
     assert (again["how"], again["campaign_sn"]) == ("already stopped", code)
     assert state_of(office, code) == "STOP"
 
