@@ -15,14 +15,12 @@ from rich.console import Console
 
 from newsleopard_async import Campaign, CampaignSn, NewsLeopard, Polling, Sender, workflows
 from newsleopard_async.cli.demo_audience import (
-    FunnelStage,
     Person,
-    funnel_table,
     read_people,
     readers_table,
-    stages_of,
     write_people,
 )
+from newsleopard_async.cli.funnel import FunnelStage, funnel_table, stages_of
 from newsleopard_async.cli.pipeline_display import PipelineDisplay
 from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.emulator import Emulator, Switches
@@ -195,7 +193,7 @@ class _Demo:
 
     async def _read(self, report: workflows.CampaignReport) -> _Results:
         """Read the report's files, before their folder is deleted."""
-        funnel = stages_of(await report.summary(), recipients=self.contacts)
+        funnel = stages_of(await report.summary(), recipients=self.contacts, missing=0)
         known, readers = read_people(self.members), list[Person]()
         async with aclosing(report.rows("click")) as clicks:
             async for click in clicks:

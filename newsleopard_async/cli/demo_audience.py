@@ -1,4 +1,4 @@
-"""The audience of the demonstration: generated contacts, the funnel of their mails, the tables.
+"""The audience of the demonstration: generated contacts, and the table of the first readers.
 
 The contacts have Chinese names, and are the same at each run.
 """
@@ -11,20 +11,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
-from rich import box
 from rich.table import Table
 
+from newsleopard_async.cli.tables import headed_table
 from newsleopard_async.cli.terminal import safe_text
-from newsleopard_async.models.metrics import ReportSummary
 
 __all__ = [
-    "FunnelStage",
     "Person",
-    "funnel_table",
     "people",
     "read_people",
     "readers_table",
-    "stages_of",
     "write_people",
 ]
 
@@ -79,77 +75,13 @@ def read_people(path: Path) -> dict[str, Person]:
         }
 
 
-@attrs.frozen
-class FunnelStage:
-    """One line of the funnel.
-
-    Attributes:
-        title: The name of the stage.
-        chinese: The platform's word for it.
-        count: The number of recipients, each counted once.
-        base: The number of recipients that is 100 %.
-        of: The name of the base.
-    """
-
-    title: str
-    chinese: str
-    count: int
-    base: int
-    of: str
-
-    @property
-    def rate_percent(self) -> float | None:
-        """The share of the base, or None if the base is empty."""
-        return 100 * self.count / self.base if self.base else None
-
-
-def stages_of(summary: ReportSummary, *, recipients: int) -> tuple[FunnelStage, ...]:
-    """Return the lines of the funnel in their order; a type without a file counts as 0.
-
-    The emulator writes a file for each type of event that occurred.
-    """
-    sent, got = (recipients, "recipients"), (summary.delivered or 0, "delivered")
-    return (
-        FunnelStage("Recipients", "收件人", recipients, *sent),
-        FunnelStage("Delivered", "到達", summary.delivered or 0, *sent),
-        FunnelStage("Opened", "開信", summary.opened or 0, *got),
-        FunnelStage("Clicked", "點擊", summary.clicked or 0, *got),
-        FunnelStage("Bounced", "退信", summary.bounced or 0, *sent),
-        FunnelStage("Unsubscribed", "取消訂閱", summary.unsubscribed or 0, *got),
-        FunnelStage("Complained", "抱怨", summary.complained or 0, *got),
-    )
-
-
 _WIDE_COLUMNS = 64
 """Chosen: the table with all columns fits into so many columns of a terminal."""
-_MEDIUM_COLUMNS = 46
-"""Chosen: the table without the last column fits."""
-
-
-def funnel_table(funnel: Iterable[FunnelStage], campaign: str, *, width: int) -> Table:
-    """Return the table of the funnel; a narrow terminal gets fewer columns."""
-    table = _table(f"Results of {campaign}")
-    table.add_column("", no_wrap=True)
-    if width >= _MEDIUM_COLUMNS:
-        table.add_column("中文", justify="right", no_wrap=True)
-    table.add_column("Mails", justify="right", no_wrap=True)
-    table.add_column("Rate", justify="right", no_wrap=True)
-    if width >= _WIDE_COLUMNS:
-        table.add_column("", style="dim", no_wrap=True)
-    for stage in funnel:
-        chinese = [stage.chinese] if width >= _MEDIUM_COLUMNS else []
-        base = [f"of {stage.of}"] if width >= _WIDE_COLUMNS else []
-        table.add_row(stage.title, *chinese, f"{stage.count:,}", _rate(stage), *base)
-    return table
-
-
-def _rate(stage: FunnelStage) -> str:
-    return "–" if stage.rate_percent is None else f"{stage.rate_percent:.1f} %"
 
 
 def readers_table(readers: Iterable[Person], *, width: int) -> Table:
     """Return a table of people who clicked, with the fields that their mails contain."""
-    table = _table("First to click")
+    table = headed_table("First to click")
     for name in ("NAME", "STORE", "POINTS"):
         table.add_column(name, justify="right", no_wrap=True)
     if width >= _WIDE_COLUMNS:
@@ -160,9 +92,3 @@ def readers_table(readers: Iterable[Person], *, width: int) -> Table:
             *(safe_text(cell) for cell in (person.name, person.store, f"{person.points:,}", *email))
         )
     return table
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=safe_text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-    )
