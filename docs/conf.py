@@ -19,10 +19,11 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "agents",
     "languages",
     "search_words",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "skills"]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_static_path = ["_static"]

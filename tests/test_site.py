@@ -115,3 +115,12 @@ def test_index_has_chinese_words_and_numbers(language: str) -> None:
     words = {*index["terms"], *index["titleterms"]}
 
     assert {"群組", "名單", "群", "lost", "repli", "40012"} <= words
+
+
+def test_agents_find_the_pages_as_markdown() -> None:
+    """The list of pages and the skill are at the root of the site, with the pages beside them."""
+    listed = (SITE / "llms.txt").read_text("utf-8")
+
+    assert "/SKILL.md)" in listed
+    assert (SITE / "SKILL.md").exists()
+    assert (SITE / "errors.md").read_text("utf-8").startswith("# Errors\n")

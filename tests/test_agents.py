@@ -1,0 +1,85 @@
+"""What agents read is made from the pages, and leads to pages that exist."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from docs import agents
+from tests.constants import ROOT
+
+pytestmark = pytest.mark.source_tree
+
+if not (agents.DOCS / "index.md").exists():
+    pytest.skip("the documentation is not beside the tests", allow_module_level=True)
+
+PAGES = {
+    path.relative_to(agents.DOCS).with_suffix("").as_posix()
+    for path in agents.DOCS.rglob("*.md")
+    if not {"_build", "skills"} & {*path.parts}
+}
+
+
+def test_skill_is_in_step_with_the_pages() -> None:
+    """The file is what ``python docs/agents.py`` writes."""
+    assert agents.SKILL_FILE.read_text("utf-8") == agents.skill()
+
+
+def test_skill_has_what_makes_a_send_safe() -> None:
+    """An agent reads of the emulator, the checks, the send key and the unknown outcome."""
+    text = agents.skill()
+
+    head = re.match(r"---\nname: ([a-z-]+)\ndescription: (.+)\n---\n", text)
+    assert head
+    assert head[1] == agents.SKILL_FILE.parent.name
+    # The limit of the format; a tool loads all descriptions, but only the skills that it needs.
+    assert len(head[2]) <= 1024
+    for word in ("newsleopard emulator", "newsleopard check", "rehearse(", "send_key=", "hold="):
+        assert word in text
+    assert "OutcomeUnknown" in text
+    assert "do not send it again" in text
+
+
+def test_list_of_pages_has_every_page_with_its_purpose() -> None:
+    """Each page is listed once, below the title and the summary of the project."""
+    text = agents.llms_txt()
+
+    listed = re.findall(rf"^- \[.+?\]\({agents.SITE}(.+?)\.(?:md|html)\)", text, re.MULTILINE)
+    assert re.match(r"# newsleopard-async\n\n> An async Python client .+\n\n## Skill\n", text)
+    assert sorted(listed) == sorted({*PAGES - {"index"}, "SKILL"})
+    assert text.count("\n## Optional\n") == 1
+
+
+def test_pages_are_plain_markdown() -> None:
+    """No page has a link without a text, a directive of Sphinx, or a relative link to a page."""
+    for page in PAGES - {"api"}:
+        text = agents.as_markdown(page)
+
+        left = re.findall(r"\[\]\(.*|^```\{.*|\]\((?!http)[\w/-]+\.md.*", text, re.MULTILINE)
+
+        assert left == [], page
+
+
+def test_code_is_not_changed() -> None:
+    """What looks like a link in a block of code stays."""
+    code = "```python\nrows[0](index)\n```\n"
+
+    assert agents.resolved(f"See [](errors.md).\n\n{code}", "index") == (
+        f"See [Errors]({agents.SITE}errors.md).\n\n{code}"
+    )
+
+
+def test_heading_that_is_gone_is_reported() -> None:
+    """A section of the skill cannot be lost by a new heading."""
+    with pytest.raises(LookupError, match=r"quickstart\.md has no heading with the anchor gone"):
+        agents.section("quickstart", "gone")
+
+
+def test_address_of_the_site_is_that_of_the_project() -> None:
+    """The links lead to the documentation that pyproject.toml names."""
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+
+    [site] = re.findall(r'^Documentation = "(.+)"$', project, re.MULTILINE)
+
+    assert agents.SITE.startswith(f"{site}/")
