@@ -35,6 +35,7 @@ _COMMANDS: Final = "newsleopard_async.cli.commands"
 _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Prepare": {
         "check": "check_command",
+        "rehearse": "rehearse_command",
         "import": "import_command:import_contacts",
         "timezones": "timezones_command",
     },

@@ -23,7 +23,7 @@ from newsleopard_async import (
     check_campaign,
     check_contacts,
 )
-from newsleopard_async.cli.cli_messages import report_for_command_line
+from newsleopard_async.cli.cli_messages import for_command_line, report_for_command_line
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.streams import open_contacts
 from newsleopard_async.cli.terminal import safe_text, write_json
@@ -224,7 +224,7 @@ def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
         table.add_column(_("Found"), overflow="fold")
         for finding in findings:
             title = f"{levels[finding.level]} {finding.rule}\n"
-            message = safe_text(finding.message, "not bold")
+            message = safe_text(_message_of(finding), "not bold")
             table.add_row(Text(title, style=_STYLES[finding.level]) + message, end_section=True)
         return table
     table.add_column(_("Level"), no_wrap=True)
@@ -233,5 +233,11 @@ def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
     table.add_column(_("What"), overflow="fold")
     for finding in findings:
         level = Text(levels[finding.level], style=_STYLES[finding.level])
-        table.add_row(level, finding.rule, f"{finding.count:,}", safe_text(finding.message))
+        table.add_row(level, finding.rule, f"{finding.count:,}", safe_text(_message_of(finding)))
     return table
+
+
+def _message_of(finding: Finding) -> str:
+    """Return the message; only contacts are what a message without a field is about."""
+    message = for_command_line(finding.message)
+    return message if finding.field == "contacts" else f"{finding.field}: {message}"

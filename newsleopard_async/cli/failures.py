@@ -53,6 +53,7 @@ class CommandFailure:
         title: What happened, in a few words.
         message: What happened, with its details.
         advice: The way out; empty if the message has it.
+        parts: The problems, if the message consists of several; each is a line of its own.
         notes: What was done and what was not, and commands that help.
         facts: Other fields of the JSON.
     """
@@ -62,6 +63,7 @@ class CommandFailure:
     title: str
     message: str
     advice: str = ""
+    parts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = attrs.field(factory=dict)
 
@@ -207,9 +209,17 @@ def _failure_of_library(error: errors.NewsLeopardError, notes: tuple[str, ...]) 
         title=_(title),
         message=for_command_line(str(error)),
         advice=_(advice),
+        parts=_parts_of(error),
         notes=notes,
         facts=_facts_of(error),
     )
+
+
+def _parts_of(error: errors.NewsLeopardError) -> tuple[str, ...]:
+    problems = error.problems if isinstance(error, errors.InvalidRequest) else ()
+    if len(problems) < 2:
+        return ()
+    return tuple(for_command_line(str(problem)) for problem in problems)
 
 
 def _facts_of(error: errors.NewsLeopardError) -> dict[str, Any]:
@@ -275,12 +285,17 @@ def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
         click.echo(json.dumps({"error": failure.to_dict()}), err=True)
         return
     console = Console(stderr=True, highlight=False)
+    message = [failure.message]
+    if failure.parts:
+        text = _("{count} problems were found.").format(count=len(failure.parts))
+        message = [text, *(f"- {part}" for part in failure.parts)]
     if not console.is_terminal:
-        first = safe_text(f"{failure.title}: {failure.message}")
-        for line in (first, *map(safe_text, filter(None, (failure.advice, *failure.notes)))):
+        first = safe_text(f"{failure.title}: {message.pop(0)}")
+        others = (*message, *filter(None, (failure.advice, *failure.notes)))
+        for line in (first, *map(safe_text, others)):
             console.print(line, soft_wrap=True)
         return
-    parts: list[RenderableType] = [safe_text(failure.message)]
+    parts: list[RenderableType] = [*map(safe_text, message)]
     if failure.advice:
         parts += [Text(), safe_text(failure.advice, "bold")]
     if failure.notes:

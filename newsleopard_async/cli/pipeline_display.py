@@ -11,7 +11,7 @@ from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.workflows import Event
 
-__all__ = ["PipelineDisplay"]
+__all__ = ["PipelineDisplay", "detail_of"]
 
 Detail = tuple[str, float | None]
 """The detail of a step, and the finished share."""
