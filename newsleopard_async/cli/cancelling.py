@@ -71,7 +71,13 @@ def cancel_campaign(session: Session, asked: Cancellation) -> ExitStatus:
         kind = anyio.run(_show, session, asked)
         confirm(_("Call it off? Mails that are out cannot be called back."))
         asked = attrs.evolve(asked, kind=kind)
-    ended = anyio.run(_call_off, session, asked)
+    try:
+        ended = anyio.run(_call_off, session, asked)
+    except KeyboardInterrupt as interrupt:
+        note = _("The campaign is possibly still being sent. Run the same command again: {command}")
+        command = f"newsleopard cancel {shell_quote(asked.target)}"
+        interrupt.add_note(note.format(command=command))
+        raise
     if session.as_json:
         write_json({**ended.outcome.to_dict(), "mails_out": ended.mails_out})
     else:

@@ -41,6 +41,7 @@ _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Look": {
         "status": "status_command",
+        "report": "report_command",
         "summary": "summary_command",
         "balance": "balance_command",
         "lists": "lists_command",

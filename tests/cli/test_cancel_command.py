@@ -133,6 +133,29 @@ def test_account_that_cannot_pause_is_sent_to_the_console(
     assert "console" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "note"),
+    [
+        (("cancel", "--yes"), "still being sent. Run the same command again: newsleopard cancel "),
+        (("status", "--wait"), "the campaign is not changed"),
+        (("report",), "The platform continues the export."),
+    ],
+)
+def test_interruption_says_what_goes_on(
+    office: Office, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], note: str
+) -> None:
+    """Ctrl-C ends the command with 130, and one line says what continues."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(anyio, "run", interrupt)
+    result = office.invoke(*command, UNKNOWN)
+
+    assert result.exit_code == 130
+    assert note in result.stderr
+
+
 def test_unknown_campaign_is_refused(office: Office) -> None:
     """A wrong code is not reported as called off."""
     assert office.invoke("cancel", UNKNOWN, "--yes").exit_code == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import anyio
 import click
 
@@ -11,6 +9,7 @@ from newsleopard_async.cli.campaign_target import TargetKind, target_argument
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import any_url_option, json_option, profile_option
 from newsleopard_async.cli.shown_status import StatusQuestion, show_status
+from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["status"]
 
@@ -40,4 +39,8 @@ def status(
     """
     session = Session(as_json=as_json, profile_name=profile_name)
     question = StatusQuestion(target, kind=kind, url=url, wait=wait)
-    anyio.run(partial(show_status, session, question))
+    try:
+        anyio.run(show_status, session, question)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(_("The command only reads; the campaign is not changed."))
+        raise

@@ -1,0 +1,105 @@
+"""Reads what a report does not contain: the name of a campaign, its subject, times and parts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import attrs
+
+from newsleopard_async import APIError, CampaignSn, NewsLeopard
+from newsleopard_async.models import CampaignMetrics, SentCampaign
+
+__all__ = ["CampaignFacts", "read_facts"]
+
+_LOOKS_BACK: Final = timedelta(days=28)
+"""How far a campaign is searched for if it is not among the latest ten. Chosen: a month in all, so
+one request; an older campaign has a report without a name."""
+
+
+@attrs.frozen(kw_only=True)
+class CampaignFacts:
+    """What the platform says about a campaign, beside its report. None means unknown.
+
+    Attributes:
+        campaign_sn: Its code.
+        name: Its name; empty if unknown.
+        subject: Its subject line.
+        sent_begin: When sending began, UTC.
+        sent_end: When sending ended, UTC.
+        recipients: The number of recipients.
+        parts: The numbers of the parts of an A/B test.
+        has_metrics: Whether the account has metrics; without, parts and recipients are unknown.
+    """
+
+    campaign_sn: CampaignSn
+    name: str = ""
+    subject: str | None = None
+    sent_begin: datetime | None = None
+    sent_end: datetime | None = None
+    recipients: int | None = None
+    parts: tuple[CampaignMetrics, ...] = ()
+    has_metrics: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name of the campaign, or else its code."""
+        return self.name or self.campaign_sn
+
+
+async def read_facts(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignFacts:
+    """Read the facts from the metrics, or else from the list of sent campaigns.
+
+    A refusal leaves facts unknown, because the report is more important.
+    """
+    facts = CampaignFacts(campaign_sn=campaign_sn)
+    try:
+        rows = await nl.reports.get_metrics([campaign_sn])
+    except APIError:
+        pass
+    else:
+        facts = _of_metrics(facts, [row for row in rows if row.sn == campaign_sn])
+    if facts.name and facts.sent_begin is not None:
+        return facts
+    try:
+        found = await _find_sent(nl, campaign_sn)
+    except APIError:
+        return facts
+    if found is None:
+        return facts
+    return attrs.evolve(
+        facts,
+        name=facts.name or found.name,
+        sent_begin=facts.sent_begin or found.sent_begin,
+        sent_end=facts.sent_end or found.sent_end,
+    )
+
+
+def _of_metrics(facts: CampaignFacts, rows: list[CampaignMetrics]) -> CampaignFacts:
+    facts = attrs.evolve(
+        facts,
+        has_metrics=True,
+        parts=tuple(row for row in rows if row.part in ("TEST_A", "TEST_B", "WINNING")),
+    )
+    totals = [row for row in rows if row.part == "TOTAL"] or rows
+    if len(totals) != 1:
+        return facts
+    [total] = totals
+    return attrs.evolve(
+        facts,
+        name=total.name,
+        # An A/B test has a subject for each part.
+        subject=None if facts.parts else total.subject,
+        sent_begin=total.sent_begin,
+        sent_end=total.sent_end,
+        recipients=total.recipients,
+    )
+
+
+async def _find_sent(nl: NewsLeopard, campaign_sn: CampaignSn) -> SentCampaign | None:
+    now = nl.clock.now()
+    for start, end in ((None, None), (now - _LOOKS_BACK, now + timedelta(days=1))):
+        for found in await nl.reports.list_campaigns(start=start, end=end):
+            if found.sn == campaign_sn:
+                return found
+    return None
