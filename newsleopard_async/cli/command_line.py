@@ -53,7 +53,11 @@ _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "retry": "runs_command",
         "worker": "worker_command",
     },
-    "Set up": {"profile": "profile_command", "completion": "completion_command"},
+    "Set up": {
+        "profile": "profile_command",
+        "doctor": "doctor_command",
+        "completion": "completion_command",
+    },
     "Try without an account": {"demo": "demo_command", "emulator": "emulator_command"},
 }
 """The commands in the order of the help, and the module of each; its function has its name, or the

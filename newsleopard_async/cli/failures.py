@@ -20,7 +20,7 @@ from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.terminal import safe_text
 from newsleopard_async.cli.translation import translated as _
 
-__all__ = ["CommandFailure", "ExitStatus", "failure_of", "print_failure"]
+__all__ = ["N_", "CommandFailure", "ExitStatus", "failure_of", "print_failure"]
 
 
 class ExitStatus(IntEnum):

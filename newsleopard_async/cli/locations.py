@@ -31,6 +31,7 @@ __all__ = [
     "durable_of",
     "has_password",
     "is_store_url",
+    "needs_a_person",
     "open_location",
     "store_of",
 ]
@@ -74,6 +75,14 @@ class SendsLocation:
             for run in await workflows.runs(self.store, keys=[send_key]):
                 return run
         return None
+
+
+def needs_a_person(known: SendStatus | workflows.RunState) -> bool:
+    """Return whether a send does not continue before a person has acted."""
+    if not isinstance(known, workflows.RunState):
+        return known.needs_a_person
+    is_held_for_good = known.state == "held" and known.look_again_at is None
+    return known.state in ("failed", "unreadable") or is_held_for_good
 
 
 def has_password(url: str) -> bool:

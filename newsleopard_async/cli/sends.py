@@ -17,7 +17,7 @@ from rich.text import Text
 from newsleopard_async import ConfigurationError, InvalidRequest, workflows
 from newsleopard_async.cli.campaign_target import checkpoint_at, state_at
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
-from newsleopard_async.cli.locations import SendsLocation, open_location
+from newsleopard_async.cli.locations import SendsLocation, needs_a_person, open_location
 from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.durable import Durable, SendState, SendStatus
 from newsleopard_async.models import CampaignSn
@@ -172,24 +172,17 @@ def _print_all(
     *,
     has_worker: bool,
 ) -> None:
-    found.sort(key=lambda each: not _needs_a_person(each))
+    found.sort(key=lambda each: not needs_a_person(each))
     if found:
         console.print(runs_table(found, where=where, width=console.width))
     counts = Counter(each.state for each in found)
     text = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
     console.print(safe_text(f"{text}." if text else f"No sends in {where}."))
-    if waiting := sum(map(_needs_a_person, found)):
+    if waiting := sum(map(needs_a_person, found)):
         needs = either(waiting, "needs", "need")
         console.print(safe_text(f"{waiting:,} marked with ! {needs} a person.", "bold red"))
     if not has_worker:
         console.print(safe_text("No worker is running; start one: newsleopard worker", "yellow"))
-
-
-def _needs_a_person(known: SendStatus | RunState) -> bool:
-    if isinstance(known, SendStatus):
-        return known.needs_a_person
-    is_held_for_good = known.state == "held" and known.look_again_at is None
-    return known.state in ("failed", "unreadable") or is_held_for_good
 
 
 def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int) -> Table:
@@ -208,7 +201,7 @@ def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int
     for name in ("Key", "Step", "Campaign", "Message") if is_wide else ("Key",):
         table.add_column(name, overflow="fold")
     for each in found:
-        needs = "!" if _needs_a_person(each) else ""
+        needs = "!" if needs_a_person(each) else ""
         state = Text(each.state, style=_STYLES.get(each.state, ""))
         about = (_step(each), each.campaign_sn or "", _message(each))
         if is_wide:

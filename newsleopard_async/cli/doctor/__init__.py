@@ -1,0 +1,1 @@
+"""``newsleopard doctor``: tries the set-up part by part, and says what to do."""
