@@ -386,10 +386,11 @@ def links(session: nox.Session) -> None:
 def translate(session: nox.Session) -> None:
     """Write new and changed texts into the catalogues, and README.zh-TW.md from its catalogue.
 
-    A changed text is marked fuzzy in its catalogue until its translation is checked. Names of
-    pages after ``--`` get a catalogue.
+    The catalogue of the command line is compiled, too. A changed text of a page is marked fuzzy in
+    its catalogue until its translation is checked. Names of pages after ``--`` get a catalogue.
     """
-    install(session, "-e", ".", groups=("docs", "translate"))
+    install(session, "-e", ".[all]", groups=("docs", "translate"))
+    session.run("python", "-m", "tests.cli_texts")
     docs, templates = ROOT / "docs", "docs/_build/gettext"
     catalogues = docs / "locale" / "zh_TW" / "LC_MESSAGES"
     for page in session.posargs:

@@ -16,7 +16,7 @@ import pytest
 import newsleopard_async
 from tests.constants import ROOT
 
-IN_THE_WHEEL = {".css", ".html", ".js", ".lua", ".py", ".svg", ".typed"}
+IN_THE_WHEEL = {".css", ".html", ".js", ".lua", ".mo", ".po", ".py", ".svg", ".typed"}
 """The kinds of files of the package."""
 
 CORE = {"anyio", "attrs", "cattrs", "httpx", "tenacity", "tzdata"}
@@ -114,6 +114,8 @@ def names_in_the_wheel() -> list[str]:
     "wanted",
     [
         "newsleopard_async/py.typed",
+        "newsleopard_async/cli/locale/zh_TW/LC_MESSAGES/messages.mo",
+        "newsleopard_async/cli/locale/zh_TW/LC_MESSAGES/messages.po",
         "newsleopard_async/transport/limits/*.lua",
         "newsleopard_async/emulator/sandbox/page/static/*.css",
         "newsleopard_async/emulator/sandbox/page/static/*.js",

@@ -126,6 +126,11 @@ class _Commands(click.Group):
             if name.startswith(incomplete)
         ] + click.Command.shell_complete(self, ctx, incomplete)
 
+    @staticmethod
+    def titles() -> tuple[str, ...]:
+        """Return the titles of the sections, in English."""
+        return tuple(_SECTIONS)
+
     def _short_help(self, ctx: click.Context, name: str) -> str:
         command = self.get_command(ctx, name)
         assert command is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum
@@ -18,6 +19,7 @@ from rich.text import Text
 from newsleopard_async import errors
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.terminal import safe_text
+from newsleopard_async.cli.translation import is_chinese
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["N_", "CommandFailure", "ExitStatus", "failure_of", "print_failure"]
@@ -271,9 +273,14 @@ def _failure_of_click(error: click.ClickException) -> CommandFailure:
         kind=type(error).__name__,
         status=ExitStatus.USAGE,
         title=_("The command is not complete"),
-        message=error.format_message(),
+        message=_chinese_stop(error.format_message()) if is_chinese() else error.format_message(),
         advice=advice,
     )
+
+
+def _chinese_stop(message: str) -> str:
+    """Replace the full stop that click adds to a missing argument."""
+    return re.sub(r"(?<=')\.(?: |$)", "。", message)
 
 
 def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
@@ -290,9 +297,9 @@ def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
         text = _("{count} problems were found.").format(count=len(failure.parts))
         message = [text, *(f"- {part}" for part in failure.parts)]
     if not console.is_terminal:
-        first = safe_text(f"{failure.title}: {message.pop(0)}")
+        both = _("{title}: {message}").format(title=failure.title, message=message.pop(0))
         others = (*message, *filter(None, (failure.advice, *failure.notes)))
-        for line in (first, *map(safe_text, others)):
+        for line in map(safe_text, (both, *others)):
             console.print(line, soft_wrap=True)
         return
     parts: list[RenderableType] = [*map(safe_text, message)]

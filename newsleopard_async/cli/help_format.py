@@ -80,11 +80,12 @@ class _HelpFormatter(click.HelpFormatter):
 def _lines(text: str, width: int) -> list[str]:
     r"""Return the lines of paragraphs; one that begins with ``\b`` keeps its own lines."""
     if not has_wide(text):
-        return wrap_text(text, width, preserve_paragraphs=True).splitlines() or [""]
-    lines: list[str] = []
+        lines = wrap_text(text, width, preserve_paragraphs=True).replace("\b", "").splitlines()
+        return lines or [""]
+    lines = []
     for paragraph in text.split("\n\n"):
         if paragraph.startswith("\b\n"):
-            lines += ["", *paragraph.splitlines()[1:]]
+            lines += ["", *paragraph.replace("\b", "").splitlines()[1:]]
         else:
             lines += ["", *wrapped_lines(" ".join(paragraph.splitlines()), width)]
     return lines[1:]
@@ -121,17 +122,9 @@ def paragraphs_of(text: str) -> list[str]:
 def parameter_in_users_language(parameter: click.Parameter) -> click.Parameter:
     """Return a copy of an option or an argument with its help in the user's language."""
     translation = copy(parameter)
-    translation.metavar = _(placeholder_of(parameter)) or None
+    translation.metavar = None if parameter.metavar is None else _(parameter.metavar)
+    translation.type = copy(parameter.type)
+    translation.type.name = _(parameter.type.name)
     if isinstance(translation, click.Option):
         translation.help = _(translation.help or "")
     return translation
-
-
-def placeholder_of(parameter: click.Parameter) -> str:
-    """Return what the help shows instead of a value; empty if click has to find it."""
-    if parameter.metavar is not None:
-        return parameter.metavar
-    is_plain = not isinstance(parameter.type, click.Choice | click.Tuple | click.DateTime)
-    if not (isinstance(parameter, click.Option) and is_plain and parameter.nargs == 1):
-        return ""
-    return "" if parameter.is_flag or parameter.count else parameter.type.name.upper()

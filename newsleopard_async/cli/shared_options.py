@@ -58,6 +58,7 @@ durable_url_option = click.option(
     "--url",
     envvar=URL_VARIABLE,
     show_envvar=True,
+    metavar="URL",
     callback=_warn_of_password,
     help="The database of the sends: sqlite:////folder/sends.db, or "
     "postgresql://user@host/database.",
@@ -67,6 +68,7 @@ any_url_option = click.option(
     "--url",
     envvar=URL_VARIABLE,
     show_envvar=True,
+    metavar="URL",
     callback=_warn_of_password,
     help="The store of the sends: sqlite:////…, postgresql://… or redis://…; by default the "
     "profile's, or the files of this user.",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import gettext
 import os
+import re
 
+import click
 import pytest
+from click.testing import CliRunner, Result
+from rich.cells import cell_len
 
+from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.translation import DOMAIN, language, users_language
 
 pytestmark = pytest.mark.quick
@@ -72,3 +77,64 @@ def test_english_has_no_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with users_language():
         assert gettext.find(DOMAIN, gettext.bindtextdomain(DOMAIN)) is None
+
+
+ENGLISH = re.compile(r"(?!newsleopard )\b[A-Za-z][a-z]+ [a-z]+ [a-z]+")
+"""Three words in a row that are not a command."""
+
+
+def invoke(*arguments: str, **variables: str) -> Result:
+    """Run a command in the locale of Taiwan."""
+    locale = {"LANGUAGE": None, "LC_ALL": None, "LC_MESSAGES": None, "LANG": "zh_TW.UTF-8"}
+    return CliRunner(env=locale | variables).invoke(newsleopard, arguments)
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Return all commands, as they are named on the command line."""
+    context = click.Context(newsleopard)
+    found: list[tuple[str, ...]] = [()]
+    for name in newsleopard.list_commands(context):
+        command = newsleopard.get_command(context, name)
+        found.append((name,))
+        if isinstance(command, click.Group):
+            found += [(name, each) for each in command.list_commands(context)]
+    return found
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_help_is_chinese(command: tuple[str, ...]) -> None:
+    """The usage, the help of the command and of its options, and click's own words are 中文."""
+    result = invoke(*command, "--help", COLUMNS="80")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("用法：")
+    assert "  -h, --help" in result.output
+    assert ENGLISH.findall(result.output) == []
+    assert max(map(cell_len, result.output.splitlines())) <= 96  # the choices of --fix
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("chekc",), "指令不完整：沒有指令 'chekc'。"),
+        (("resolve", "k1"), "指令不完整：缺少參數 'sent|resubmit|abandon'。"),
+        (("emulator", "--port", "x"), "指令不完整：'--port' 的值不正確：'x' 不是正確的整數。"),
+        (("check", "--strict=1"), "指令不完整：選項 '--strict' 不需要值。"),
+    ],
+)
+def test_errors_of_click_are_chinese(arguments: tuple[str, ...], error: str) -> None:
+    """A wrong argument is explained in 中文, with a full stop of full width."""
+    result = invoke(*arguments)
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(error)
+
+
+def test_language_of_one_run_does_not_stay_for_the_next() -> None:
+    """A test or a program can run the command line in both languages."""
+    chinese = invoke("--help").output
+    english = invoke("--help", LC_ALL="C").output
+
+    assert "顯示這個說明。" in chinese
+    assert "Show this message and exit." in english
+    assert "電子豹" in english

@@ -1,0 +1,109 @@
+"""The catalogue of the command line has the 中文 of all its texts, and of click's."""
+
+from __future__ import annotations
+
+import ast
+
+import polib
+import pytest
+
+from tests import cli_texts
+from tests.cli_texts import FOLDERS, Text, marked_calls
+
+pytestmark = [pytest.mark.quick, pytest.mark.source_tree]
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let click and the help show their own texts."""
+    monkeypatch.setenv("LANGUAGE", "C")
+
+
+def test_catalogue_has_the_chinese_of_all_texts() -> None:
+    """No text is missing, fuzzy, left over or damaged; ``nox -s translate`` writes new ones."""
+    assert cli_texts.problems(cli_texts.read()) == []
+
+
+def test_compiled_catalogue_is_in_step() -> None:
+    """The command line reads ``messages.mo``, which is made from ``messages.po``."""
+    assert cli_texts.COMPILED.read_bytes() == cli_texts.read().to_binary()
+
+
+def test_writing_the_catalogue_again_changes_nothing() -> None:
+    """The catalogue is what its program writes, byte for byte."""
+    written = str(cli_texts.updated(cli_texts.read()))
+
+    assert cli_texts.CATALOGUE.read_text(encoding="utf-8") == f"{written}"
+
+
+def test_texts_are_of_all_kinds() -> None:
+    """The walk finds the texts of modules, the help with its placeholders and titles, and click."""
+    found = cli_texts.texts()
+
+    for text in (
+        Text("The key is refused"),
+        Text("Decide about a send that is held."),
+        Text("Treat warnings as errors."),
+        Text("integer range"),
+        Text("[OPTIONS]"),
+        Text("Prepare"),
+        Text("Usage:"),
+        Text("Missing argument"),
+        Text("{value!r} is not {choice}.", "{value!r} is not one of {choices}."),
+    ):
+        assert text in found
+
+
+def test_no_lookup_has_a_value_in_its_text() -> None:
+    """A text with a value inside could not be found; the value is put in after the lookup."""
+    found = [
+        ast.unparse(call)
+        for path in FOLDERS["cli"].rglob("*.py")
+        for call in marked_calls(path.read_text(encoding="utf-8"))
+        if any(isinstance(each, ast.JoinedStr | ast.BinOp) for each in call.args)
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese", "problem"),
+    [
+        ("{rows:,} rows", "", "not translated"),
+        ("{rows:,} rows", "{rows} 列", "lost ['{rows:,}'], added ['{rows}']"),
+        ("%(prog)s stops", "%(program)s 停止", "lost ['%(prog)s']"),
+        ("Use --fix.", "使用 --fixed。", "lost ['--fix']"),
+        (", 2 left", "， 2 列", "spaces or punctuation"),
+        (" left", "剩餘", "other spaces at the ends"),
+        ("A file", "檔案file", "spaces or punctuation"),
+        ("A file.", "檔案.", "spaces or punctuation"),
+        ("A file", "文件 ✓", "not in CP950: ['✓']"),
+    ],
+)
+def test_damaged_translation_is_found(
+    english: str, chinese: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each kind of damage is reported with the translation."""
+    monkeypatch.setattr(cli_texts, "texts", lambda: {Text(english): "cli"})
+    catalogue = polib.POFile()
+    catalogue.append(polib.POEntry(msgid=english, msgstr=chinese))
+
+    [found] = cli_texts.problems(catalogue)
+
+    assert problem in found
+
+
+def test_missing_old_and_fuzzy_texts_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new text is missing, the text that it replaced is left over, and a guess is fuzzy."""
+    monkeypatch.setattr(cli_texts, "texts", lambda: {Text("new"): "cli", Text("guess"): "cli"})
+    catalogue = polib.POFile()
+    catalogue.append(polib.POEntry(msgid="old", msgstr="舊"))
+    catalogue.append(polib.POEntry(msgid="guess", msgstr="猜", flags=["fuzzy"]))
+    catalogue.append(polib.POEntry(msgid="gone", msgstr="無", obsolete=True))
+
+    assert cli_texts.problems(catalogue) == [
+        "missing: Text(singular='new', plural='')",
+        "left over: Text(singular='old', plural='')",
+        "obsolete: gone",
+        "fuzzy: guess",
+    ]
