@@ -53,9 +53,19 @@ var splitQuery = (query) => {{
 }};
 """
 
+    def __init__(self, options: dict[str, str]) -> None:
+        super().__init__(options)
+        self._stems: dict[str, str] = {}
+
     def split(self, input: str) -> list[str]:  # noqa: A002  # the name is Sphinx's
         """Divide a text of a page."""
         return words_of(input)
+
+    def stem(self, word: str) -> str:
+        """Return the stem of a word; Sphinx asks again for each page that has it."""
+        if word not in self._stems:
+            self._stems[word] = super().stem(word)
+        return self._stems[word]
 
     def word_filter(self, word: str) -> bool:
         """Return whether a word is in the index; unlike Sphinx's, ours has numbers."""
