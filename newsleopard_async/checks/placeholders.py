@@ -243,8 +243,8 @@ def find_encoded(context: CheckContext) -> Iterator[FindingDetails]:
 
 
 def _say_encoded(shown: str) -> str:
-    how = "written in character references" if "&" in shown else "percent-encoded"
-    return f"has {shorten(shown)}, which is {how} and will not be replaced; write {_plain(shown)}"
+    how = "is written in character references" if "&" in shown else "is percent-encoded"
+    return f"has {shorten(shown)}, which {how} and will not be replaced; write {_plain(shown)}"
 
 
 def find_split(context: CheckContext) -> Iterator[FindingDetails]:

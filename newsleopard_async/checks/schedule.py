@@ -77,10 +77,10 @@ def find_ambiguous_time(context: CheckContext) -> Iterator[FindingDetails]:
         return
     local = on_clock(schedule.when, schedule.timezone)
     if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
-        which = "second" if local.fold else "first"
+        which = "the second" if local.fold else "the first"
         yield FindingDetails(
             FIELD,
-            f"occurs twice that day on the clocks of {schedule.timezone.name}, and the {which} of "
+            f"occurs twice that day on the clocks of {schedule.timezone.name}, and {which} of "
             "the two is used; to choose the other, write the time in UTC",
         )
 

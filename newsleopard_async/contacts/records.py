@@ -35,7 +35,7 @@ from newsleopard_async.contacts.frames import FrameRows
 from newsleopard_async.contacts.record_types import Get, Opened, Opener, opener_of
 from newsleopard_async.contacts.scalars import CellError, cell_of
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.models.findings import listed
+from newsleopard_async.models.findings import counted, listed
 
 __all__ = ["RecordWriter", "RecordsSource", "csv_row"]
 
@@ -295,7 +295,7 @@ class RecordWriter:
         """Name columns, or count them if the header is possibly a contact."""
         if self._has_header:
             return _shown(keys)
-        return f"{len(keys):,} column{'s'[: len(keys) != 1]}"
+        return counted(len(keys), "column")
 
     @property
     def _has_header(self) -> bool:
@@ -314,8 +314,9 @@ class RecordWriter:
         )
 
     def _refusal(self, rule: str, message: str) -> InvalidRequest:
-        what = "row" if self._is_table and not self.columns else "record"
-        return InvalidRequest.of("contacts", rule, f"{what} {self.count:,} {message}")
+        is_row = self._is_table and not self.columns
+        what = f"row {self.count:,} {message}" if is_row else f"record {self.count:,} {message}"
+        return InvalidRequest.of("contacts", rule, what)
 
 
 _TOO_MANY_CELLS: Final = (

@@ -80,9 +80,8 @@ class SkipList:
             )
         if not self.invalid.count:
             return None
-        count, where = self.invalid.count, self.invalid.where
-        if not self.is_file:
-            where = where.replace("line", "position", 1)
+        count = self.invalid.count
+        where = self.invalid.where if self.is_file else self.invalid.positions
         what = either(count, "1 entry that is", f"{count:,} entries that are")
         it = either(count, "it", "each")
         level: Level = "warning" if self.is_doubtful else "note"

@@ -38,10 +38,24 @@ class LineTally:
     @property
     def where(self) -> str:
         """The text for a message: the first five lines, and the number of further ones."""
+        shown, more = self._shown
+        if more:
+            return f"lines {shown} and {more:,} more"
+        return f"{'line' if self.count == 1 else 'lines'} {shown}"
+
+    @property
+    def positions(self) -> str:
+        """The same text for places that are positions in a list."""
+        shown, more = self._shown
+        if more:
+            return f"positions {shown} and {more:,} more"
+        return f"{'position' if self.count == 1 else 'positions'} {shown}"
+
+    @property
+    def _shown(self) -> tuple[str, int]:
+        """The first five places, and the number of further ones."""
         shown = ", ".join(map(str, self.places[:_MOST_SHOWN]))
-        more = self.count - _MOST_SHOWN
-        rest = f" and {more:,} more" if more > 0 else ""
-        return f"{'line' if self.count == 1 else 'lines'} {shown}{rest}"
+        return shown, max(self.count - _MOST_SHOWN, 0)
 
     def finding(
         self,

@@ -284,13 +284,14 @@ class Addresses:
                 "last, as the platform probably does; fix='drop-later-duplicates' keeps the first",
                 column=_COLUMN,
             )
-        though = "though the platform probably keeps the last"
-        reason = though if self._kept == "first" else "as the platform probably does"
+        if self._kept == "first":
+            kept, reason = "the first row", "though the platform probably keeps the last"
+        else:
+            kept, reason = "the last row", "as the platform probably does"
         return tally.finding(
             "note",
             "duplicate-email",
-            f"had {what}, which fix= dropped; it kept the {self._kept} row of each address, "
-            f"{reason}",
+            f"had {what}, which fix= dropped; it kept {kept} of each address, {reason}",
             column=_COLUMN,
         )
 
