@@ -10,6 +10,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -124,3 +125,18 @@ def test_agents_find_the_pages_as_markdown() -> None:
     assert "/SKILL.md)" in listed
     assert (SITE / "SKILL.md").exists()
     assert (SITE / "errors.md").read_text("utf-8").startswith("# Errors\n")
+
+
+@pytest.mark.parametrize("here", ["", "zh-TW/"], ids=["en", "zh-TW"])
+def test_page_links_to_itself_in_the_other_language(here: str) -> None:
+    """Every page exists in both languages, and each leads to the other, at any depth."""
+    there = "" if here else "zh-TW/"
+    sources = SITE / here / "_sources"
+
+    for source in sources.rglob("*.txt"):
+        name = source.relative_to(sources).as_posix().removesuffix(".md.txt") + ".html"
+        page = SITE / here / name
+        found = re.search(r'<p class="other-language"><a href="([^"]+)"', page.read_text("utf-8"))
+        assert found is not None, page
+        assert (page.parent / found[1]).resolve() == (SITE / there / name).resolve()
+        assert (SITE / there / name).exists()
