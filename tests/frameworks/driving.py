@@ -21,7 +21,7 @@ import httpx
 from tests.constants import CAMPAIGN, KEY, ROOT
 from tests.faults.world import MANY, csv_of
 
-__all__ = ["COMMANDS", "Server", "hearing", "order", "wait_until"]
+__all__ = ["COMMANDS", "EXAMPLES", "LONGEST_S", "Server", "hearing", "order", "wait_until"]
 
 EXAMPLES = ROOT / "docs" / "examples"
 COMMANDS: dict[str, list[str]] = {
