@@ -30,11 +30,10 @@ COMPILED: Final = CATALOGUE.with_suffix(".mo")
 MARKERS: Final = {"_", "N_", "gettext", "translated"}
 FOLDERS: Final = {"cli": LOCALES.parent, "click": Path(click.__file__).parent}
 PLACEHOLDER: Final = re.compile(
-    r"\{[^{}]*\}|%\(\w+\)[a-z]|--[a-z][\w-]*|NEWSLEOPARD_\w+|https?://\S+"
+    r"\{[^{}]*\}|%\(\w+\)[a-z]|--[a-z][a-z-]*|NEWSLEOPARD_[A-Z_]+|newsleopard [a-z]+"
+    r"|https?://[A-Za-z0-9._:/@-]*[a-z0-9]"
 )
-"""What a translation must keep as it is: values, options, variables and addresses."""
-CHINESE_VALUE: Final = re.compile(r"\{(?:base|number_type|param_type)\}")
-"""Values that are 中文 themselves, so that no space is beside them."""
+"""What a translation must keep as it is: values, options, variables, commands and addresses."""
 
 METADATA: Final = {
     "Project-Id-Version": "newsleopard-async",
@@ -152,9 +151,11 @@ def _outer_space(text: str) -> tuple[bool, bool]:
 
 
 def _prose(text: str) -> str:
-    """Return a text with a letter for each value, and a line break for a wide space."""
-    text = re.sub(r"\{[^{}]*\}|%\(\w+\)[a-z]", "x", CHINESE_VALUE.sub("字", text))
-    return re.sub(r"\s*\n\s*|\s{2,}", "\n", text)
+    """Return a text with a line break for a wide space, and a circle for each value.
+
+    A value can be Latin or 中文, so a space beside it is right or wrong.
+    """
+    return re.sub(r"\s*\n\s*|\s{2,}", "\n", re.sub(r"\{[^{}]*\}|%\(\w+\)[a-z]", "〇", text))
 
 
 def _is_in_cp950(character: str) -> bool:

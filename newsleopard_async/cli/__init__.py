@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.cli.translation import users_language
+
 __all__ = ["main"]
 
 _EXTRA = frozenset({"click", "platformdirs", "rich", "starlette", "uvicorn"})
@@ -23,7 +26,7 @@ def main() -> None:
         library = (missing.name or "").partition(".")[0]
         if library not in _EXTRA:
             raise
-        sys.exit(
-            f"newsleopard: the command line needs {library}; install its extra: "
-            'pip install "newsleopard-async[cli]"'
-        )
+        with users_language():
+            message = _("the command line needs {library}; install its extra: {command}")
+        command = 'pip install "newsleopard-async[cli]"'
+        sys.exit("newsleopard: " + message.format(library=library, command=command))

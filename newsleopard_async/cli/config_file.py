@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import click
 
+from newsleopard_async.cli.translation import translated as _
+
 __all__ = ["ConfigFile", "config_option"]
 
 SWITCHES: Final = "set"
@@ -44,19 +46,19 @@ class ConfigFile:
         if name in self._options:
             return self._options[name]
         [close] = difflib.get_close_matches(name, [*self._options, SWITCHES], n=1) or [""]
-        hint = f"did you mean {close}?" if close else "--help lists all options"
-        raise ValueError(f"there is no option {name!r}; {hint}")
+        hint = _("did you mean {name}?").format(name=close) if close else ""
+        hint = hint or _("--help lists all options")
+        raise ValueError(_("there is no option {name!r}; {hint}").format(name=name, hint=hint))
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(
-            f"cannot be read: {error.strerror}; check the path and its rights"
-        ) from error
+        message = _("cannot be read: {reason}; check the path and its rights")
+        raise ValueError(message.format(reason=error.strerror)) from error
     except ValueError as error:  # includes the UnicodeDecodeError
-        raise ValueError(f"must be TOML in UTF-8: {error}") from error
+        raise ValueError(_("must be TOML in UTF-8: {reason}").format(reason=error)) from error
 
 
 def _value_of(name: str, value: Any, option: click.Option) -> Any:
@@ -65,20 +67,22 @@ def _value_of(name: str, value: Any, option: click.Option) -> Any:
         values = value if isinstance(value, list) else [value]
         if all(isinstance(each, str) for each in values):
             return tuple(values)
-        raise ValueError(f"{name} must be text, or an array of texts")
-    if option.is_flag != isinstance(value, bool):
-        expected = "true or false" if option.is_flag else "text or a number, not true or false"
-        raise ValueError(f"{name} must be {expected}")
+        raise ValueError(_("{name} must be text, or an array of texts").format(name=name))
+    if option.is_flag and not isinstance(value, bool):
+        raise ValueError(_("{name} must be true or false").format(name=name))
+    if isinstance(value, bool) and not option.is_flag:
+        message = _("{name} must be text or a number, not true or false")
+        raise ValueError(message.format(name=name))
     if isinstance(value, str | int | float):
         return value
-    raise ValueError(f"{name} must be text or a number")
+    raise ValueError(_("{name} must be text or a number").format(name=name))
 
 
 def _texts_of(table: Any) -> dict[str, str]:
     """Return the values of switches as texts, like on the command line."""
     if not isinstance(table, dict):
-        text = f"{SWITCHES} must be a table; write [{SWITCHES}] and first_page = 1 below it"
-        raise ValueError(text)  # noqa: TRY004 - it is a mistake in a file
+        text = _("{name} must be a table; write [{name}] and first_page = 1 below it")
+        raise ValueError(text.format(name=SWITCHES))  # noqa: TRY004 - it is a mistake in a file
     return {name: _text_of(name, value) for name, value in table.items()}
 
 
@@ -89,10 +93,15 @@ def _text_of(name: str, value: Any) -> str:
         return str(value)
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ",".join(value)
-    raise ValueError(f"{SWITCHES}.{name} must be a bool, a number, text, or an array of texts")
+    message = _("{name} must be a bool, a number, text, or an array of texts")
+    raise ValueError(message.format(name=f"{SWITCHES}.{name}"))
 
 
-def _load(context: click.Context, _: click.Parameter, path: Path | None) -> ConfigFile | None:
+def _load(
+    context: click.Context,
+    parameter: click.Parameter,  # noqa: ARG001 - click's signature
+    path: Path | None,
+) -> ConfigFile | None:
     """Use the values of a file as defaults for options that the command line does not name."""
     if path is None:
         return None

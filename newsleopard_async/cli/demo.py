@@ -23,6 +23,8 @@ from newsleopard_async.cli.demo_audience import (
 from newsleopard_async.cli.funnel import FunnelStage, funnel_table, stages_of
 from newsleopard_async.cli.pipeline_display import PipelineDisplay
 from newsleopard_async.cli.step_display import StepDisplay
+from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running
 
@@ -94,18 +96,18 @@ def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -
         TimeoutError: the demonstration took longer than `LIMIT_S`.
     """
     began_s = time.monotonic()
-    console.print("A whole campaign over HTTP, with an emulator on this machine.\n", style="bold")
+    console.print(
+        _("A whole campaign over HTTP, with an emulator on this machine.") + "\n", style="bold"
+    )
     emulator = Emulator(api_keys=(KEY,), switches=quick_platform(pace))
     with tempfile.TemporaryDirectory(prefix="newsleopard-demo-") as folder:
         with StepDisplay(console) as steps:
             demo = _Demo(steps, emulator, Path(folder), contacts, pace)
             results = demo.run()
         _print_results(console, results)
-    console.print(
-        f"{len(emulator.requests)} requests in {time.monotonic() - began_s:.0f} s. "
-        "No mail left this machine.",
-        style="dim",
-    )
+    text = _("{requests} requests in {seconds:.0f} s. No mail left this machine.")
+    requests, seconds = len(emulator.requests), time.monotonic() - began_s
+    console.print(text.format(requests=requests, seconds=seconds), style="dim")
 
 
 @attrs.frozen
@@ -135,7 +137,7 @@ class _Demo:
         """Run all steps and return the results."""
         self._write_contacts()
         with ExitStack() as stack:
-            with self.steps.step("Start the emulator") as step:
+            with self.steps.step(_("Start the emulator")) as step:
                 step.detail = stack.enter_context(running(self.emulator))
             return anyio.run(self._run_campaign, step.detail)
 
@@ -148,9 +150,10 @@ class _Demo:
                 return await self._read(await self._fetch_report(nl, campaign_sn))
 
     def _write_contacts(self) -> None:
-        with self.steps.step("Generate contacts") as step:
+        with self.steps.step(_("Generate contacts")) as step:
             size_bytes = write_people(self.members, self.contacts)
-            step.detail = f"{self.contacts:,} rows, {size_bytes:,} bytes"
+            text = _("{rows:,} rows, {bytes:,} bytes")
+            step.detail = text.format(rows=self.contacts, bytes=size_bytes)
 
     async def _send(self, nl: NewsLeopard) -> CampaignSn:
         with PipelineDisplay(self.steps) as display:
@@ -166,14 +169,14 @@ class _Demo:
 
     async def _wait_for_mails(self) -> None:
         """Wait until all mails are in the emulator's outbox."""
-        with self.steps.step("Mails are sent") as step:
+        with self.steps.step(_("Mails are sent")) as step:
             while (sent := len(self.emulator.outbox)) < self.contacts:
-                step.detail, step.share = f"{sent:,} mails", sent / self.contacts
+                step.detail, step.share = _mails(sent), sent / self.contacts
                 await anyio.sleep(0.1 * self.pace)
-            step.detail = f"{sent:,} mails"
+            step.detail = _mails(sent)
 
     async def _wait_for_readers(self) -> None:
-        with self.steps.step("Readers open and click") as step:
+        with self.steps.step(_("Readers open and click")) as step:
             began_s, duration_s = time.monotonic(), READING_S * self.pace
             while (passed_s := time.monotonic() - began_s) < duration_s:
                 step.share = passed_s / duration_s
@@ -201,6 +204,10 @@ class _Demo:
                     break
                 readers.append(known[click.email])
         return _Results(funnel, readers)
+
+
+def _mails(count: int) -> str:
+    return ngettext("{mails:,} mail", "{mails:,} mails", count).format(mails=count)
 
 
 def _print_results(console: Console, results: _Results) -> None:

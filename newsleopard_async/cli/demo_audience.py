@@ -15,6 +15,7 @@ from rich.table import Table
 
 from newsleopard_async.cli.tables import headed_table
 from newsleopard_async.cli.terminal import safe_text
+from newsleopard_async.cli.translation import translated as _
 
 __all__ = [
     "Person",
@@ -81,7 +82,7 @@ _WIDE_COLUMNS = 64
 
 def readers_table(readers: Iterable[Person], *, width: int) -> Table:
     """Return a table of people who clicked, with the fields that their mails contain."""
-    table = headed_table("First to click")
+    table = headed_table(_("First to click"))
     for name in ("NAME", "STORE", "POINTS"):
         table.add_column(name, justify="right", no_wrap=True)
     if width >= _WIDE_COLUMNS:

@@ -18,6 +18,7 @@ import anyio
 import attrs
 
 from newsleopard_async.cli.accesslog import AccessLog
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.disclosure import shown
 from newsleopard_async.emulator import Emulator, EmulatorClock, Profile
 from newsleopard_async.emulator.sample import SAMPLE_S, build_sample
@@ -160,20 +161,22 @@ def _announce(
     options: EmulatorOptions, emulator: Emulator, made_token: str | None, base_url: str
 ) -> None:
     """Print the URLs and the access; the keys are not printed, because one might be real."""
-    keys = "accepts only the given API keys" if options.api_keys else "accepts any API key"
-    print(f"Emulating NewsLeopard ({emulator.profile}) at {base_url} ({keys}; Ctrl-C stops)")
+    keys = _("accepts only the given API keys") if options.api_keys else _("accepts any API key")
+    text = _("Emulating NewsLeopard ({profile}) at {url} ({keys}; Ctrl-C stops)")
+    print(text.format(profile=emulator.profile, url=base_url, keys=keys))
     if options.control != "off":
         query = f"?token={made_token}" if made_token else ""
-        print(f"Open it in a browser: {base_url}/" + query)
+        print(_("Open it in a browser: {url}").format(url=f"{base_url}/{query}"))
     if options.control == "network" and options.public_url is None:
-        print("From another machine, use this machine's name or address instead, and ?token=TOKEN.")
+        text = _("From another machine, use this machine's name or address instead, and {query}.")
+        print(text.format(query="?token=TOKEN"))
     sys.stdout.flush()
     if not is_loopback(options.host):
-        print(
-            f"Any machine that reaches {shown(options.host)} can use this emulator; use --host "
-            "127.0.0.1 for this machine only.",
-            file=sys.stderr,
+        text = _(
+            "Any machine that reaches {host} can use this emulator; use --host 127.0.0.1 for this "
+            "machine only."
         )
+        print(text.format(host=shown(options.host)), file=sys.stderr)
 
 
 async def _until_sigterm(serve: Callable[[], Awaitable[object]]) -> None:

@@ -19,7 +19,7 @@ from rich.text import Text
 from newsleopard_async import errors
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.terminal import safe_text
-from newsleopard_async.cli.translation import is_chinese
+from newsleopard_async.cli.translation import N_, is_chinese
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["N_", "CommandFailure", "ExitStatus", "failure_of", "print_failure"]
@@ -79,11 +79,6 @@ class CommandFailure:
             "notes": list(self.notes),
             **self.facts,
         }
-
-
-def N_(text: str) -> str:  # noqa: N802 - the usual name of gettext's marker
-    """Mark a text for the catalogue; it is looked up when it is shown."""
-    return text
 
 
 _KINDS: Final[Mapping[type[BaseException], tuple[ExitStatus, str, str]]] = {

@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from newsleopard_async.cli.translation import translated
+
 __all__ = ["Address", "HealthServer", "read_address"]
 
 _HERE: Final = "127.0.0.1"
@@ -48,10 +50,12 @@ def read_address(text: str) -> Address:
     """
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) in _PORTS):
-        raise ValueError(f"{text!r} has no port; write it as 8081, or as 0.0.0.0:8081")
+        message = translated("{text!r} has no port; write it as 8081, or as 0.0.0.0:8081")
+        raise ValueError(message.format(text=text))
     name = host.removeprefix("[").removesuffix("]")
     if ":" in name and name == host:
-        raise ValueError(f"{text!r} is ambiguous; write it as [{name}]:{port}")
+        message = translated("{text!r} is ambiguous; write it as {address}")
+        raise ValueError(message.format(text=text, address=f"[{name}]:{port}"))
     return Address(name or _HERE, int(port))
 
 

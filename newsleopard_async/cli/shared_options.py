@@ -8,7 +8,7 @@ from click.core import ParameterSource
 from newsleopard_async.cli.completion_values import complete_profile
 from newsleopard_async.cli.locations import URL_VARIABLE, has_password
 from newsleopard_async.cli.profiles import PROFILE_VARIABLE
-from newsleopard_async.disclosure import shown
+from newsleopard_async.cli.translation import translated as _
 
 __all__ = [
     "any_url_option",
@@ -44,13 +44,15 @@ def is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def _warn_of_password(context: click.Context, _: click.Parameter, url: str | None) -> str | None:
+def _warn_of_password(
+    context: click.Context,
+    parameter: click.Parameter,  # noqa: ARG001 - click's signature
+    url: str | None,
+) -> str | None:
     """Warn about a password that all users of this host can see."""
     if url and is_given(context, "url") and has_password(url):
-        warning = (
-            f"All users of this host can see the password in --url; set {URL_VARIABLE} instead."
-        )
-        click.secho(shown(warning), fg="yellow", err=True)
+        warning = _("All users of this host can see the password in --url; set {name} instead.")
+        click.secho(warning.format(name=URL_VARIABLE), fg="yellow", err=True)
     return url or None
 
 

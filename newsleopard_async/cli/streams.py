@@ -16,6 +16,7 @@ import attrs
 import click
 
 from newsleopard_async.aio import in_thread
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import InvalidRequest
 
 __all__ = ["open_contacts"]
@@ -36,7 +37,7 @@ def open_contacts(path: Path) -> Iterator[tuple[Any, str]]:
         InvalidRequest: they cannot be opened.
     """
     if str(path) == "-":
-        yield _standard_input(), "standard input"
+        yield _standard_input(), _("standard input")
     elif _is_stream(path):
         with _open(path) as file:
             yield _Stream(file.fileno()), str(path)
@@ -46,10 +47,11 @@ def open_contacts(path: Path) -> Iterator[tuple[Any, str]]:
 
 def _standard_input() -> Any:
     if sys.stdin is None:
-        raise _refusal("the standard input is closed; name a file instead of -")
+        raise _refusal(_("the standard input is closed; name a file instead of -"))
     file = sys.stdin.buffer
     if file.isatty():
-        click.echo("Reading the standard input; Ctrl-D (on Windows Ctrl-Z) ends it.", err=True)
+        text = _("Reading the standard input; Ctrl-D (on Windows Ctrl-Z) ends it.")
+        click.echo(text, err=True)
     try:
         return _Stream(file.fileno())
     except OSError:
@@ -70,7 +72,8 @@ def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb", buffering=0)
     except OSError as error:
-        raise _refusal(f"{path} cannot be read: {error.strerror}; check its rights") from None
+        message = _("{path} cannot be read: {reason}; check its rights")
+        raise _refusal(message.format(path=path, reason=error.strerror)) from None
 
 
 @attrs.frozen
@@ -89,9 +92,8 @@ class _Stream:
             while piece := await self._read():
                 yield piece
         except OSError as error:
-            raise _refusal(
-                f"the input cannot be read to its end: {error.strerror}; run the command again"
-            ) from None
+            message = _("the input cannot be read to its end: {reason}; run the command again")
+            raise _refusal(message.format(reason=error.strerror)) from None
 
     async def _read(self) -> bytes:
         read = partial(os.read, self.descriptor, _PIECE_BYTES)

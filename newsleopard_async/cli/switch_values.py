@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, UnionType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
+from newsleopard_async.cli.translation import N_
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.emulator import Switches
 
 __all__ = ["read_switches"]
@@ -29,11 +31,13 @@ def read_switches(
     for pair in pairs:
         name, equals, text = (part.strip() for part in pair.partition("="))
         if not equals:
-            raise ValueError(f"{name!r} has no value; write it as first_page=1")
+            message = _("{name!r} has no value; write it as first_page=1")
+            raise ValueError(message.format(name=name))
         if name not in _KINDS:
-            raise ValueError(f"{name!r} is not a switch{_similar(name)}")
+            message = _("{name!r} is not a switch; {hint}")
+            raise ValueError(message.format(name=name, hint=_similar(name)))
         if name in switches:
-            raise ValueError(f"{name} is set twice; set it once")
+            raise ValueError(_("{name} is set twice; set it once").format(name=name))
         switches[name] = _read(name, text)
     switches = {**before, **switches}
     Switches(**switches)  # raises ValueError for an invalid value
@@ -45,29 +49,31 @@ _KINDS: Final = get_type_hints(Switches)
 
 def _similar(name: str) -> str:
     close = difflib.get_close_matches(name, _KINDS, n=1)
-    return (
-        f"; did you mean {close[0]}?"
-        if close
-        else "; the documentation of the emulator lists all switches"
-    )
+    if close:
+        return _("did you mean {name}?").format(name=close[0])
+    return _("the documentation of the emulator lists all switches")
 
 
 def _read(name: str, text: str) -> object:
     kind, may_be_none = _KINDS[name], False
     if get_origin(kind) is UnionType:
-        (kind, _), may_be_none = get_args(kind), True
+        kind, may_be_none = get_args(kind)[0], True
     if get_origin(kind) is Literal:
         if text in get_args(kind):
             return text
-        raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, not {text!r}")
+        message = _("{name} must be one of {names}, not {text!r}")
+        raise ValueError(message.format(name=name, names=", ".join(get_args(kind)), text=text))
     if may_be_none and text.lower() == "none":
         return None
     read, expected = _READERS[get_origin(kind) or kind]
     try:
         return read(text)
     except (KeyError, ValueError) as error:
-        also = ", or none" if may_be_none else ""
-        raise ValueError(f"{name} must be {expected}{also}, not {text!r}") from error
+        message = _("{name} must be {kind}, not {text!r}")
+        if may_be_none:
+            message = _("{name} must be {kind}, or none, not {text!r}")
+        kind_name = _(expected)
+        raise ValueError(message.format(name=name, kind=kind_name, text=text)) from error
 
 
 def _read_flag(text: str) -> bool:
@@ -93,10 +99,10 @@ def _read_names(text: str) -> tuple[str, ...]:
 
 
 _READERS: Final[Mapping[type, tuple[Callable[[str], object], str]]] = {
-    bool: (_read_flag, "yes or no"),
-    int: (_read_whole_number, "a whole number from 0"),
-    float: (_read_number, "a number from 0"),
-    str: (str, "text"),
-    tuple: (_read_names, "names, separated by commas"),
+    bool: (_read_flag, N_("yes or no")),
+    int: (_read_whole_number, N_("a whole number from 0")),
+    float: (_read_number, N_("a number from 0")),
+    str: (str, N_("text")),
+    tuple: (_read_names, N_("names, separated by commas")),
 }
 """The parser of each type, and the name of the type in messages; tuples contain text."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-__all__ = ["LOCALES", "is_chinese", "language", "ngettext", "translated", "users_language"]
+__all__ = ["LOCALES", "N_", "is_chinese", "language", "ngettext", "translated", "users_language"]
 
 DOMAIN: Final = "messages"
 LOCALES: Final = Path(__file__).with_name("locale")
@@ -26,6 +26,11 @@ _TRADITIONAL: Final = re.compile(r"zh[-_](?:TW|HK|MO|Hant)(?![A-Za-z])", re.IGNO
 _ENGLISH: Final = re.compile(r"(?:en|C|POSIX)(?![A-Za-z])")
 
 ngettext = gettext.ngettext
+
+
+def N_(text: str) -> str:  # noqa: N802 - the usual name of gettext's marker
+    """Mark a text for the catalogue; it is looked up when it is shown."""
+    return text
 
 
 def translated(text: str) -> str:

@@ -31,11 +31,12 @@ from newsleopard_async.aio import from_any_thread
 from newsleopard_async.cli.health import Address, HealthServer
 from newsleopard_async.cli.locations import URL_VARIABLE, client_of_main, durable_of
 from newsleopard_async.cli.terminal import write_json
+from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.disclosure import shown
 from newsleopard_async.durable import Durable, Worker
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.log import NAME, read_log
-from newsleopard_async.models.findings import counted
 
 __all__ = [
     "StopSignals",
@@ -111,10 +112,11 @@ def _durable(options: WorkerOptions) -> Durable:
     if options.app is not None:
         return durable_of(options.app)
     if options.url is None:
-        raise ConfigurationError(
-            f"the database of the sends is not set; set {URL_VARIABLE}, or use --url, or name an "
-            "APP as module:name of a Durable"
+        message = _(
+            "the database of the sends is not set; set {name}, or use --url, or name an APP as "
+            "module:name of a Durable"
         )
+        raise ConfigurationError(message.format(name=URL_VARIABLE))
     return Durable(options.url, clients=client_of_main)
 
 
@@ -150,10 +152,10 @@ class StopSignals:
             for each, handler in before.items():
                 signal.signal(each, handler)
 
-    def __call__(self, number: int, _: FrameType | None) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Handle a signal."""
         if self.is_requested:
-            _end_now(128 + number, f"ended immediately{self._under_way()}")
+            _end_now(128 + number, _("ended immediately") + self._under_way())
         self.is_requested = True
         timer = threading.Timer(self.within_s() + _SPARE_S, self._too_long)
         timer.daemon = True
@@ -162,27 +164,29 @@ class StopSignals:
 
     def _too_long(self) -> None:
         code = 1 if self.running() else 0
-        message = (
-            f"did not leave in time; check whether the database is reachable{self._under_way()}"
-        )
-        _end_now(code, message)
+        message = _("did not leave in time; check whether the database is reachable")
+        _end_now(code, message + self._under_way())
 
     def _under_way(self) -> str:
         """Return the clause about unfinished attempts."""
         running = self.running()
         if not running:
-            return "; no attempt was running"
-        return (
-            f", with {counted(running, 'attempt')} running; the next worker checks whether "
-            "anything was submitted, and sends nothing twice"
-        )
+            return _("; no attempt was running")
+        return ngettext(
+            ", with {running} attempt running; the next worker checks whether anything was "
+            "submitted, and sends nothing twice",
+            ", with {running} attempts running; the next worker checks whether anything was "
+            "submitted, and sends nothing twice",
+            running,
+        ).format(running=running)
 
 
 def _end_now(code: int, message: str) -> NoReturn:
     # Only system calls are safe here: this thread possibly holds a lock. Earlier output has been
     # flushed.
     with contextlib.suppress(OSError):
-        os.write(2, f"newsleopard: {message}.\n".encode())
+        text = _("newsleopard: {message}.").format(message=message) + "\n"
+        os.write(2, text.encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
     os._exit(code)
 
 
@@ -193,7 +197,8 @@ def end_despite_threads(before: set[threading.Thread]) -> None:
         if not thread.daemon:
             thread.join(max(0.0, until - time.monotonic()))
             if thread.is_alive():
-                _end_now(0, f"ended without waiting for the thread {thread.name}")
+                message = _("ended without waiting for the thread {name}")
+                _end_now(0, message.format(name=thread.name))
 
 
 class _WorkerRun:
@@ -231,7 +236,8 @@ class _WorkerRun:
             yield
             return
         server = HealthServer(self._options.health, self._state)
-        self._report("answers", f"Health at {server.url}/live and /ready", url=server.url)
+        text = _("Health at {url} and /ready").format(url=f"{server.url}/live")
+        self._report("answers", text, url=server.url)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.answer)
             yield
@@ -260,7 +266,7 @@ class _WorkerRun:
             except NewsLeopardError as error:
                 return error
         if self._worker is None:
-            self._report("has-not-begun", "Ended before it took any attempts")
+            self._report("has-not-begun", _("Ended before it took any attempts"))
         else:
             self._end(self._worker)
         return None
@@ -269,33 +275,35 @@ class _WorkerRun:
         self._stop.running = lambda: worker.running
         self._stop.within_s = lambda: worker.leaves_within_s
         where = self._durable._database.where  # noqa: SLF001 - no public name says it
-        self._report(
-            "takes-attempts",
-            f"Worker {worker.id} takes attempts from {where} (Ctrl-C stops)",
-            id=worker.id,
-        )
+        text = _("Worker {worker} takes attempts from {where} (Ctrl-C stops)")
+        text = text.format(worker=worker.id, where=where)
+        self._report("takes-attempts", text, id=worker.id)
 
     def _leave(self, scope: anyio.CancelScope) -> None:
         worker = self._worker
         if worker is not None:
-            text = f"Worker {worker.id} leaves"
+            text = _("Worker {worker} leaves").format(worker=worker.id)
             if worker.running:
-                text += (
-                    f"; it has {counted(worker.running, 'attempt')}, and waits at most "
-                    f"{worker.leaves_within_s:.0f} s for answers (press Ctrl-C again to end it now)"
-                )
+                text = ngettext(
+                    "Worker {worker} leaves; it has {running} attempt, and waits at most "
+                    "{seconds:.0f} s for answers (press Ctrl-C again to end it now)",
+                    "Worker {worker} leaves; it has {running} attempts, and waits at most "
+                    "{seconds:.0f} s for answers (press Ctrl-C again to end it now)",
+                    worker.running,
+                ).format(worker=worker.id, running=worker.running, seconds=worker.leaves_within_s)
             self._report("leaves", text, id=worker.id, running=worker.running)
         scope.cancel()
 
     def _end(self, worker: Worker) -> None:
-        self._report(
-            "has-left",
-            f"Worker {worker.id} has left; it has ended {counted(worker.ended, 'attempt')}, and "
-            f"given {worker.given_back} back to the next worker",
-            id=worker.id,
-            ended=worker.ended,
-            given_back=worker.given_back,
-        )
+        facts = {"id": worker.id, "ended": worker.ended, "given_back": worker.given_back}
+        text = ngettext(
+            "Worker {id} has left; it has ended {ended:,} attempt, and given {given_back} back to "
+            "the next worker",
+            "Worker {id} has left; it has ended {ended:,} attempts, and given {given_back} back to "
+            "the next worker",
+            worker.ended,
+        ).format(**facts)
+        self._report("has-left", text, **facts)
 
     def _report(self, event: str, text: str, **facts: Any) -> None:
         # If the reader of the output has ended, the worker continues.

@@ -66,6 +66,28 @@ def test_no_lookup_has_a_value_in_its_text() -> None:
     assert found == []
 
 
+def test_no_function_hides_the_lookup() -> None:
+    """A function that looks up texts has no variable ``_``, which would be called instead."""
+    found = [
+        f"{path.name}:{node.lineno}"
+        for path in FOLDERS["cli"].rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and hides_lookup(node)
+    ]
+
+    assert found == []
+
+
+def hides_lookup(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Return whether a function calls ``_``, and also assigns to it."""
+    inside = list(ast.walk(function))
+    names = [each for each in inside if isinstance(each, ast.Name) and each.id == "_"]
+    is_assigned = any(isinstance(each.ctx, ast.Store) for each in names)
+    is_argument = any(isinstance(each, ast.arg) and each.arg == "_" for each in inside)
+    calls = (each.func for each in inside if isinstance(each, ast.Call))
+    return (is_assigned or is_argument) and any(each in names for each in calls)
+
+
 @pytest.mark.parametrize(
     ("english", "chinese", "problem"),
     [

@@ -17,6 +17,7 @@ from newsleopard_async.cli.config_file import ConfigFile, config_option
 from newsleopard_async.cli.emulator_server import EmulatorOptions, run_emulator
 from newsleopard_async.cli.switch_values import read_switches
 from newsleopard_async.cli.terminal import safe_text
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.emulator.platform.clock import MOST_SPEED
 from newsleopard_async.emulator.platform.webhooks import check_hosts
 from newsleopard_async.emulator.sandbox.access import ControlAccess, ControlOptions
@@ -31,7 +32,8 @@ def _checked(
 ) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """Return a callback that reports the emulator's ValueError as an error of the option."""
 
-    def checked(_: click.Context, __: click.Parameter, value: Any) -> Any:
+    def checked(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        del context, parameter
         try:
             return None if value is None else check(value)
         except ValueError as error:
@@ -43,11 +45,11 @@ def _checked(
 def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a key that no client can send, for example the empty key of an unset variable."""
     if not all(key.strip() for key in keys):
-        raise ValueError("a key is empty; check that its variable is set, or remove the option")
+        raise ValueError(_("a key is empty; check that its variable is set, or remove the option"))
     if not all(key.isascii() and key.isprintable() for key in keys):
         # The key is not shown, because it might be real.
         raise ValueError(
-            "a key has characters outside of ASCII, which a header cannot contain; copy it again"
+            _("a key has characters outside of ASCII, which a header cannot contain; copy it again")
         )
     return keys
 
@@ -56,33 +58,38 @@ def _check_senders(senders: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse text that equals no sender: every campaign would be refused without visible reason."""
     for sender in senders:
         if sender.count("@") != 1 or sender.endswith("@") or sender != sender.strip():
-            raise ValueError(
-                f"{sender!r} is not an address or a domain; write service@example.com, or "
+            message = _(
+                "{sender!r} is not an address or a domain; write service@example.com, or "
                 "@example.com for all addresses of a domain"
             )
+            raise ValueError(message.format(sender=sender))
     return senders
 
 
 def _check_host(host: str) -> str:
     """Refuse a URL or an address in brackets, which the system would report as an unknown name."""
     if not re.fullmatch(r"[^\s/\[\]]+", host):
-        raise ValueError(
-            f"{host!r} is not an address or a name; write 127.0.0.1 or ::1, and the port by --port"
+        message = _(
+            "{host!r} is not an address or a name; write 127.0.0.1 or ::1, and the port by --port"
         )
+        raise ValueError(message.format(host=host))
     return host
 
 
 def _check_speed(speed: float) -> float:
     """Refuse NaN, which click accepts in every range."""
     if math.isnan(speed):
-        raise ValueError(f"must be above 0 and at most {MOST_SPEED:,.0f}, not nan")
+        raise ValueError(
+            _("must be above 0 and at most {most:,.0f}, not nan").format(most=MOST_SPEED)
+        )
     return speed
 
 
 def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     for origin in origins:
         if origin.count("/") != 2 or check_public_url(origin) != origin:
-            raise ValueError(f"{origin!r} is not an origin; write it as http://localhost:3000")
+            message = _("{origin!r} is not an origin; write it as {example}")
+            raise ValueError(message.format(origin=origin, example="http://localhost:3000"))
     return origins
 
 
@@ -92,7 +99,9 @@ def _check_token(token: str) -> str:
 
 
 def _read_all_switches(
-    context: click.Context, _: click.Parameter, pairs: tuple[str, ...]
+    context: click.Context,
+    parameter: click.Parameter,  # noqa: ARG001 - click's signature
+    pairs: tuple[str, ...],
 ) -> Mapping[str, object]:
     """Read the switches of the command line, which override those of the file."""
     file = context.params.get("config")
@@ -228,7 +237,7 @@ def emulator(
     """Serve an emulated NewsLeopard until Ctrl-C or SIGTERM."""
     del config  # its values are in the other options
     if verified_senders and "verified_senders" in switches:
-        raise click.UsageError("use --verified-sender or --set verified_senders=…, not both")
+        raise click.UsageError(_("use --verified-sender or --set verified_senders=…, not both"))
     if verified_senders:
         switches = {**switches, "verified_senders": verified_senders}
     chosen = EmulatorOptions(switches=switches, **options)
@@ -244,11 +253,13 @@ def _why_not_listening(options: EmulatorOptions, error: OSError) -> str:
     """Return the system's reason, and the way out."""
     reason = str(error.strerror).partition(" (while")[0]  # asyncio repeats the address there
     ways = {
-        errno.EADDRINUSE: "choose another --port, or 0 for any free port",
-        errno.EACCES: "choose a --port from 1024, which needs no special right",
+        errno.EADDRINUSE: _("choose another --port, or 0 for any free port"),
+        errno.EACCES: _("choose a --port from 1024, which needs no special right"),
     }
-    way = ways.get(error.errno or 0, "--host must be an address or a name of this machine")
-    return f"Cannot listen on {options.host}:{options.port}: {reason}; {way}"
+    way = ways.get(error.errno or 0, _("--host must be an address or a name of this machine"))
+    message = _("Cannot listen on {address}: {reason}; {way}")
+    address = f"{options.host}:{options.port}"
+    return message.format(address=address, reason=reason, way=way)
 
 
 def _fail(text: str) -> NoReturn:

@@ -8,13 +8,18 @@ import click
 
 from newsleopard_async.cli.health import Address, read_address
 from newsleopard_async.cli.shared_options import durable_url_option, is_given, json_option
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.cli.worker_process import WorkerOptions, run_worker
 from newsleopard_async.errors import ConfigurationError
 
 __all__ = ["worker"]
 
 
-def _health(_: click.Context, __: click.Parameter, text: str | None) -> Address | None:
+def _health(
+    context: click.Context,  # noqa: ARG001 - click's signature
+    parameter: click.Parameter,  # noqa: ARG001
+    text: str | None,
+) -> Address | None:
     try:
         return None if text is None else read_address(text)
     except ValueError as error:
@@ -51,9 +56,10 @@ def worker(context: click.Context, /, **options: Any) -> None:
     """
     chosen = WorkerOptions(**options)
     if chosen.app is not None and is_given(context, "url"):
-        raise click.UsageError("name either an APP or --url; the APP has its own URL")
+        raise click.UsageError(_("name either an APP or --url; the APP has its own URL"))
     try:
         run_worker(chosen)
     except OSError as error:
-        message = f"Cannot listen on {chosen.health}: {error.strerror}; choose another --health"
+        message = _("Cannot listen on {address}: {reason}; choose another --health")
+        message = message.format(address=chosen.health, reason=error.strerror)
         raise ConfigurationError(message) from None
