@@ -397,12 +397,13 @@ def translate(session: nox.Session) -> None:
         catalogue = catalogues / f"{page}.po"
         catalogue.parent.mkdir(exist_ok=True)
         catalogue.touch()
-    pages = [path.relative_to(docs) for path in docs.rglob("*.md")]
+    found = [path.relative_to(docs) for path in docs.rglob("*.md")]
+    pages = [page for page in found if page.parts[0] not in ("_build", "skills")]
     others = [str(page) for page in pages if not (catalogues / page.with_suffix(".po")).exists()]
     shutil.rmtree(templates, ignore_errors=True)
     session.run(
         *("sphinx-build", "-b", "gettext", "-q", "docs", templates),
-        *("-D", f"exclude_patterns=_build,{','.join(others)}"),
+        *("-D", f"exclude_patterns=_build,skills,{','.join(others)}"),
         *("-D", "suppress_warnings=toc.not_readable,myst.xref_missing"),
     )
     session.run("python", "docs/catalogues.py", "template", templates)

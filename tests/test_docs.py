@@ -19,7 +19,9 @@ from newsleopard_async.testing import ManualClock
 from tests.constants import ROOT
 from tests.contacts.books import book
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COPIES = {path for name in ("_build", "skills") for path in (ROOT / "docs" / name).rglob("*.md")}
+"""What is made from the pages."""
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md")} - COPIES)]
 if not PAGES[0].exists():
     pytest.skip("the documentation is not beside the tests", allow_module_level=True)
 

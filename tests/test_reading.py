@@ -43,10 +43,11 @@ UNITS = {"DAY", "DAY_S", "EPOCH", "HOUR", "MIB", "MILLISECOND", "ONE_MONTH", "TA
 
 
 def texts() -> Iterator[Path]:
-    """Yield all that a person reads in the repository, except the changelog."""
+    """Yield all that a person reads in the repository, except the changelog and a built site."""
     for folder in ("newsleopard_async", "tests", "benchmarks", "docs"):
         for suffix in ("py", "md", "html", "lua"):
-            yield from (ROOT / folder).rglob(f"*.{suffix}")
+            found = (ROOT / folder).rglob(f"*.{suffix}")
+            yield from (path for path in found if "_build" not in path.parts)
     yield from (ROOT / "README.md", ROOT / "noxfile.py")
 
 
