@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import contextlib
+import importlib
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
+import uvicorn
 import yaml
+from aiohttp.test_utils import TestServer
 
 from newsleopard_async import NewsLeopard, Timeouts
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running
 from newsleopard_async.stores import FileStore
 from tests.constants import CAMPAIGN, KEY, ROOT
-from tests.frameworks.driving import EXAMPLES, wait_until
+from tests.frameworks.driving import EXAMPLES, LONGEST_S, wait_until
 
 if not EXAMPLES.exists():
     pytest.skip("the documentation is not beside the tests", allow_module_level=True)
@@ -29,7 +38,9 @@ if not EXAMPLES.exists():
 pytestmark = pytest.mark.slow
 
 SEND_KEY = "anniversary-2027"
+PLACE = f"/campaigns/{SEND_KEY}"
 CONTACTS = "EMAIL,NAME\nming@example.com,王小明\n"
+ORDER = {"campaign": CAMPAIGN.to_dict(), "contacts": CONTACTS, "list_name": "週年慶會員"}
 
 
 @pytest.fixture
@@ -62,6 +73,12 @@ def started(name: str) -> object:
     except SystemExit as ended:
         return ended.code
     return 0
+
+
+def becomes_done(read: Callable[[], Any]) -> None:
+    """Wait until a send, as an application shows it, is done."""
+    wait_until(lambda: read().get("state") not in (None, "running"))
+    assert read()["state"] == "done"
 
 
 def test_script_is_started_twice_and_sends_once(
@@ -141,3 +158,74 @@ def test_exit_status_of_the_newsletter_tells_what_follows(
     assert (is_sending, waits, is_wrong) == (0, os.EX_TEMPFAIL, 1)
     told = capsys.readouterr().err.splitlines()
     assert [each.partition(":")[0] for each in told] == ["OutcomeUnknown", "InvalidRequest"]
+
+
+def test_django_sends_in_its_own_loop_and_stops_it_at_the_end(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Synchronous views start and show a send; the end of the process ends the thread."""
+    from django.test import Client
+
+    importlib.import_module("django_send")
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    http = Client()
+
+    unknown = http.get(PLACE)
+    refused = http.put(PLACE, {"campaign": {}}, content_type="application/json")
+    for _ in range(2):
+        http.put(PLACE, ORDER, content_type="application/json")
+    becomes_done(lambda: http.get(PLACE).json())
+    http.put(PLACE, ORDER, content_type="application/json")
+    names = [each.name for each in threading.enumerate()]
+    [stop] = at_exit
+    stop()
+
+    assert (unknown.status_code, refused.status_code) == (404, 422)
+    assert "subject: is missing" in refused.text
+    assert emulator.submitted == emulator.count("submit_campaign") == 1
+    assert names.count("newsleopard") == 1
+    assert "newsleopard" not in [each.name for each in threading.enumerate()]
+
+
+def test_small_fastapi_application_sends_once(emulator: Emulator) -> None:
+    """Requests start, show and repeat a send; a stop of the server ends the lifespan."""
+    module = importlib.import_module("fastapi_send")
+
+    async def drive() -> list[int]:
+        server = uvicorn.Server(uvicorn.Config(module.app, log_config=None, lifespan="on"))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            async with httpx.AsyncClient(base_url=url, timeout=LONGEST_S) as http:
+                statuses = await asked(http)
+            server.should_exit = True
+            await serving
+        return statuses
+
+    assert asyncio.run(drive()) == [404, 422, 202, 202]
+    assert emulator.submitted == emulator.count("submit_campaign") == 1
+
+
+def test_small_aiohttp_application_sends_once(emulator: Emulator) -> None:
+    """Requests start, show and repeat a send; a stop of the server ends its context."""
+    module = importlib.import_module("aiohttp_send")
+
+    async def drive() -> list[int]:
+        async with TestServer(module.build()) as server:
+            url = str(server.make_url("/"))
+            async with httpx.AsyncClient(base_url=url, timeout=LONGEST_S) as http:
+                assert (await http.put(PLACE, content="{")).status_code == 400
+                return await asked(http)
+
+    assert asyncio.run(drive()) == [404, 422, 202, 202]
+    assert emulator.submitted == emulator.count("submit_campaign") == 1
+
+
+async def asked(http: httpx.AsyncClient) -> list[int]:
+    """Ask an application for a send that does not exist, is wrong, and is right, twice."""
+    answers = [await http.get(PLACE)]
+    answers += [await http.put(PLACE, json=body) for body in ({}, ORDER, ORDER)]
+    while '"done"' not in (await http.get(PLACE)).text:  # noqa: ASYNC110 - a browser asks too
+        await asyncio.sleep(0.01)
+    return [each.status_code for each in answers]
