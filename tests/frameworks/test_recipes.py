@@ -160,6 +160,79 @@ def test_exit_status_of_the_newsletter_tells_what_follows(
     assert [each.partition(":")[0] for each in told] == ["OutcomeUnknown", "InvalidRequest"]
 
 
+def test_celery_delivers_twice_and_again_after_a_while_and_sends_once(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose key another worker has is delivered again a minute later."""
+    monkeypatch.setenv("BROKER_URL", "memory://")
+    from celery import signals
+    from celery.contrib.testing.worker import start_worker
+
+    module = importlib.import_module("celery_send")
+    ended: list[str] = []
+    retried: list[Any] = []
+    hears = {"weak": False}
+    signals.task_success.connect(lambda result, **_: ended.append(result), **hears)
+    signals.task_retry.connect(lambda reason, **_: retried.append(reason), **hears)
+
+    with start_worker(module.app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
+        with held(SEND_KEY):
+            started("celery_send")
+            wait_until(lambda: retried)
+        started("celery_send")
+        started("celery_send")
+        wait_until(lambda: len(ended) == 2)
+
+    assert ended == [emulator.campaigns[0].sn] * 2
+    assert emulator.submitted == 1
+    [reason] = retried
+    assert (type(reason.exc).__name__, reason.when) == ("InUse", 60)
+
+
+def test_taskiq_delivers_twice_and_again_after_a_while_and_sends_once(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose key another worker has is scheduled for a minute later."""
+    monkeypatch.setenv("ENVIRONMENT", "pytest")
+    module = importlib.import_module("taskiq_send")
+    scheduled: list[Any] = []
+
+    async def keep(task: Any) -> None:
+        scheduled.append(task)
+
+    monkeypatch.setattr(module.later, "add_schedule", keep)
+
+    with held(SEND_KEY):
+        asyncio.run(module.main())
+    asyncio.run(module.main())
+    asyncio.run(module.main())
+
+    [again] = scheduled
+    assert (again.task_name, again.args[0]) == ("taskiq_send:send", SEND_KEY)
+    assert 50 < (again.time - datetime.now(UTC)).total_seconds() < 60
+    assert emulator.submitted == emulator.count("submit_campaign") == 1
+
+
+def test_apscheduler_sends_at_the_time_and_a_second_process_sends_nothing(
+    emulator: Emulator,
+) -> None:
+    """Two processes with the same plan send once, and each ends when it is cancelled."""
+    module = importlib.import_module("apscheduler_send")
+
+    async def drive() -> None:
+        at = datetime.now(UTC)
+        both = [asyncio.create_task(module.main(at)) for _ in range(2)]
+        while not emulator.submitted:  # noqa: ASYNC110 - the platform has no event for it
+            await asyncio.sleep(0.01)
+        for each in both:
+            each.cancel()
+        await asyncio.wait(both)
+
+    asyncio.run(drive())
+
+    assert emulator.submitted == emulator.count("submit_campaign") == 1
+
+
 def test_django_sends_in_its_own_loop_and_stops_it_at_the_end(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
