@@ -40,7 +40,7 @@ locale_dirs = [str(Path(__file__).parent / "locale")]  # Sphinx finds sphinx.js 
 gettext_compact = False
 gettext_location = False
 
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["deflist", "tasklist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
