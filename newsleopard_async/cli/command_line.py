@@ -56,6 +56,7 @@ _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Set up": {
         "profile": "profile_command",
         "doctor": "doctor_command",
+        "probe": "probe_command",
         "completion": "completion_command",
     },
     "Try without an account": {"demo": "demo_command", "emulator": "emulator_command"},

@@ -14,7 +14,6 @@ from rich.console import Console
 from newsleopard_async import NewsLeopard
 from newsleopard_async.cli.locations import SendsLocation, open_location, store_of
 from newsleopard_async.cli.profiles import Profile, chosen_profile
-from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.stores import Store
 
 __all__ = ["Session"]
@@ -47,14 +46,11 @@ class Session:
         """
         return chosen_profile(self.profile_name)
 
-    def client(
-        self, store: Store | None = None, *, on_attempt: OnAttempt | None = None
-    ) -> NewsLeopard:
+    def client(self, store: Store | None = None) -> NewsLeopard:
         """Return a client of the account.
 
         Args:
             store: The store of runs; None for the profile's.
-            on_attempt: Runs around each attempt at a request; see `NewsLeopard`.
 
         Raises:
             ConfigurationError: the key is missing, or a setting cannot be used.
@@ -72,7 +68,6 @@ class Session:
             base_url=profile.base_url,
             allow_http=profile.allow_http,
             rate_limits=profile.limits,
-            on_attempt=on_attempt,
             **settings,
         )
 

@@ -161,7 +161,7 @@ def test_used_up_quota_ends_soon_with_its_own_status(emulator: Emulator) -> None
     checks, result = doctor()
 
     assert result.exit_code == 4
-    assert "HTTP 429" in checks["account"]["found"]
+    assert "too many requests" in checks["account"]["found"]
     assert emulator.count("list_lists") == 2
 
 

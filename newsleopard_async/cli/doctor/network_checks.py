@@ -12,7 +12,6 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -22,7 +21,7 @@ import anyio
 import httpx
 from anyio.streams.tls import TLSAttribute
 
-from newsleopard_async import NewsLeopard, RetryPolicy, Timeouts
+from newsleopard_async import RetryPolicy, Timeouts
 from newsleopard_async.cli.doctor.diagnosis import (
     Diagnosis,
     Examination,
@@ -35,8 +34,7 @@ from newsleopard_async.cli.doctor.diagnosis import (
 from newsleopard_async.cli.failures import ExitStatus
 from newsleopard_async.cli.profile_actions import without_password
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.errors import AuthenticationError
-from newsleopard_async.models.attempts import ApiAttempt, AttemptOutcome
+from newsleopard_async.errors import AuthenticationError, RateLimited
 from newsleopard_async.stores import FileStore
 from newsleopard_async.transport.connection_causes import cause_of, way_out_of
 from newsleopard_async.transport.pools import Pools, Purpose
@@ -293,47 +291,27 @@ async def check_clock(examination: Examination) -> Diagnosis:
 
 
 async def check_account(examination: Examination) -> Diagnosis:
-    """Send one request with the key."""
-    refused: list[AttemptOutcome] = []
-    scope = anyio.CancelScope()
-
-    async def stop_if_refused(
-        attempt: ApiAttempt, call_next: Callable[[ApiAttempt], Awaitable[AttemptOutcome]]
-    ) -> None:
-        outcome = await call_next(attempt)
-        if outcome.failure == "refused":
-            refused.append(outcome)
-            scope.cancel()
-
+    """Send one request with the key; it is not repeated, even if the rate limit refuses it."""
     examination.requests += 1
-    async with examination.session.client(FileStore(), on_attempt=stop_if_refused) as nl:
-        with scope:
-            return await _read_once(nl)
-    assert refused  # nothing else cancels the scope
-    return failed(
-        _("the rate limit refuses it (HTTP {status})").format(status=refused[0].status),
-        _(
-            "Another program possibly uses up the limit of the second or of the day. Run the same "
-            "command again later."
-        ),
-        ExitStatus.QUOTA,
-    )
-
-
-async def _read_once(nl: NewsLeopard) -> Diagnosis:
-    once = nl.with_options(
-        retry=RetryPolicy(max_attempts=1), timeouts=Timeouts(connect_s=_CONNECT_S, read_s=10)
-    )
-    try:
-        lists = await once.contacts.list_lists(size=1)
-    except AuthenticationError as error:
-        return failed(
-            _("the platform refuses it (HTTP {status})").format(status=error.status),
-            _("Copy the key again from the console; it is wrong, expired or revoked."),
-            ExitStatus.REFUSED,
+    async with examination.session.client(FileStore()) as nl:
+        once = nl.with_options(
+            retry=RetryPolicy(max_attempts=1), timeouts=Timeouts(connect_s=_CONNECT_S, read_s=10)
         )
-    text = _("accepted") if lists else _("accepted; page 0 of the lists is empty")
-    return passed(text)
+        try:
+            await once.contacts.list_lists(size=1)
+        except AuthenticationError as error:
+            return failed(
+                _("the platform refuses it (HTTP {status})").format(status=error.status),
+                _("Copy the key again from the console; it is wrong, expired or revoked."),
+                ExitStatus.REFUSED,
+            )
+        except RateLimited as error:
+            return failed(
+                _("the rate limit refuses it: {error}").format(error=error),
+                _("Another program possibly uses it up. Run the same command again later."),
+                ExitStatus.QUOTA,
+            )
+    return passed(_("accepted"))
 
 
 async def check_storage(examination: Examination) -> Diagnosis:
