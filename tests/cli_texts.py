@@ -7,6 +7,7 @@ and writes ``messages.mo``, which the command line reads. ``nox -s translate`` r
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import sys
@@ -53,6 +54,7 @@ class Text:
     plural: str = ""
 
 
+@functools.cache
 def texts() -> dict[Text, str]:
     """Return all texts and the place of each: of the modules, of the help, and of click."""
     found: dict[Text, str] = {}
@@ -62,11 +64,18 @@ def texts() -> dict[Text, str]:
     return found
 
 
+@functools.cache
+def trees(package: str) -> list[tuple[Path, ast.Module]]:
+    """Parse all modules of a package."""
+    paths = sorted(FOLDERS[package].rglob("*.py"))
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
+
+
 def _texts_of_modules(package: str) -> Iterator[tuple[Text, str]]:
-    folder = FOLDERS[package]
-    for path in sorted(folder.rglob("*.py")):
-        place = package if package == "click" else f"cli/{path.relative_to(folder).as_posix()}"
-        for call in marked_calls(path.read_text(encoding="utf-8")):
+    for path, tree in trees(package):
+        name = path.relative_to(FOLDERS[package]).as_posix()
+        place = package if package == "click" else f"{package}/{name}"
+        for call in marked_calls(tree):
             match call.args:
                 case [ast.Constant(str(singular))]:
                     yield Text(singular), place
@@ -77,9 +86,9 @@ def _texts_of_modules(package: str) -> Iterator[tuple[Text, str]]:
                     pass
 
 
-def marked_calls(source: str) -> Iterator[ast.Call]:
+def marked_calls(tree: ast.Module) -> Iterator[ast.Call]:
     """Yield the calls of a module that mark or look up a text."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if node.func.id == "ngettext":
                 # The number is not a part of the text.

@@ -10,6 +10,7 @@ import attrs
 from newsleopard_async import APIError, CampaignSn, NewsLeopard, NotOffered
 from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.lists import count_text
+from newsleopard_async.cli.pipeline_display import step_name
 from newsleopard_async.cli.shown_times import local_and_utc
 from newsleopard_async.cli.tables import FactsTable
 from newsleopard_async.cli.terminal import safe_text
@@ -101,7 +102,7 @@ def run_table(run: RunState | SendStatus) -> FactsTable:
     table.add_row(_("Run"), safe_text(run.send_key))
     table.add_row(_("State of the run"), _run_state_text(run.state))
     if run.step is not None and run.state != "done":
-        table.add_row(_("Step"), safe_text(run.step))
+        table.add_row(_("Step"), safe_text(step_name(run.step)))
     if run.message:
         message = send_message_for_command_line(run.message, run.send_key, is_durable=is_durable)
         table.add_row(_("Message"), safe_text(message))

@@ -16,6 +16,7 @@ import attrs
 import click
 
 from newsleopard_async import ConfigurationError, InvalidRequest, NewsLeopard, workflows
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.disclosure import shown
 from newsleopard_async.stores import FileStore, RedisStore, SqlStore, Store
 from newsleopard_async.stores.database import Database
@@ -117,10 +118,11 @@ async def open_location(url: str | None) -> AsyncIterator[SendsLocation]:
         async with _database(url) as location:
             yield location
     else:
-        raise ConfigurationError(
-            f"--url must be sqlite:////folder/sends.db, postgresql://user@host/database or "
-            f"redis://host, and so must {URL_VARIABLE}"
+        message = _(
+            "--url must be sqlite:////folder/sends.db, postgresql://user@host/database or "
+            "redis://host, and so must {name}"
         )
+        raise ConfigurationError(message.format(name=URL_VARIABLE))
 
 
 @contextlib.asynccontextmanager
@@ -145,7 +147,7 @@ async def _database(url: str) -> AsyncIterator[SendsLocation]:
 @contextlib.asynccontextmanager
 async def _report_of_waiting(where: str) -> AsyncIterator[None]:
     """Print a message if a server does not answer soon, because the timeout is much later."""
-    text = f"Waiting for {where}, at most 40 s; Ctrl-C ends the command."
+    text = _("Waiting for {where}, at most 40 s; Ctrl-C ends the command.").format(where=where)
     timer = threading.Timer(_SILENT_S, click.echo, (shown(text),), {"err": True})
     timer.daemon = True
     timer.start()
@@ -157,12 +159,13 @@ async def _report_of_waiting(where: str) -> AsyncIterator[None]:
 
 def _refuse_missing_file(url: str) -> None:
     """Refuse a file that does not exist, because opening it would create it."""
-    scheme, _, file = url.partition(":///")
+    scheme, _slashes, file = url.partition(":///")
     path = Path(file.partition("?")[0])
     if scheme.startswith("sqlite") and file and not path.exists():
-        raise ConfigurationError(
-            f"there is no database {path}; check the path, or start a send, which creates it"
+        message = _(
+            "there is no database {path}; check the path, or start a send, which creates it"
         )
+        raise ConfigurationError(message.format(path=path))
 
 
 def _create_nothing(_: object) -> None:
@@ -186,8 +189,10 @@ def store_of(url: str) -> RedisStore | SqlStore:
     if scheme in _DATABASES:
         return SqlStore(url)
     raise ConfigurationError(
-        "the store of a profile must be sqlite:////folder/runs.db, postgresql://user@host/database "
-        "or redis://host"
+        _(
+            "the store of a profile must be sqlite:////folder/runs.db, "
+            "postgresql://user@host/database or redis://host"
+        )
     )
 
 
@@ -198,10 +203,11 @@ def client_of_main(account: str) -> NewsLeopard:
         ConfigurationError: it is another account, or the key is missing.
     """
     if account != "main":
-        raise ConfigurationError(
-            f"this worker has only the key of the account 'main', not of {account!r}; start it "
-            "with an APP that is a Durable with clients="
+        message = _(
+            "this worker has only the key of the account 'main', not of {account!r}; start it with "
+            "an APP that is a Durable with clients="
         )
+        raise ConfigurationError(message.format(account=account))
     return NewsLeopard()
 
 
@@ -214,24 +220,23 @@ def durable_of(app: str) -> Durable:
     """
     from newsleopard_async.durable import Durable
 
-    module_name, _, name = app.partition(":")
+    module_name, _colon, name = app.partition(":")
     if not module_name or not name:
-        raise ConfigurationError(
-            f"APP is {app!r}; write it as the module:name of a Durable, such as app:durable"
-        )
+        message = _("APP is {app!r}; write it as the module:name of a Durable, such as app:durable")
+        raise ConfigurationError(message.format(app=app))
     found: Any = _imported(module_name)
     try:
         found = reduce(getattr, name.split("."), found)
     except AttributeError:
-        raise ConfigurationError(
-            f"{module_name} has no {name}; name a Durable of that module, as {module_name}:durable"
-        ) from None
+        message = _("{module} has no {name}; name a Durable of that module, as {module}:durable")
+        raise ConfigurationError(message.format(module=module_name, name=name)) from None
     durable = found() if callable(found) else found
     if not isinstance(durable, Durable):
-        raise ConfigurationError(
-            f"{app} has the type {type(durable).__name__}; name a Durable, or a function without "
-            "arguments that returns one"
+        message = _(
+            "{app} has the type {type}; name a Durable, or a function without arguments that "
+            "returns one"
         )
+        raise ConfigurationError(message.format(app=app, type=type(durable).__name__))
     return durable
 
 
@@ -247,7 +252,8 @@ def _imported(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
-    raise ConfigurationError(
-        f"no module {name} is in {folder} or installed; write its name as in an import statement: "
+    message = _(
+        "no module {name} is in {folder} or installed; write its name as in an import statement: "
         "shop.app for shop/app.py"
     )
+    raise ConfigurationError(message.format(name=name, folder=folder))

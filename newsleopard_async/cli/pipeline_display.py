@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from newsleopard_async.cli.step_display import StepDisplay, StepLine, StepLineState
-from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import is_chinese, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.workflows import Event
 
-__all__ = ["PipelineDisplay", "detail_of"]
+__all__ = ["PipelineDisplay", "detail_of", "step_name"]
 
 Detail = tuple[str, float | None]
 """The detail of a step, and the finished share."""
@@ -80,6 +80,11 @@ def _title_of(event: Event, *, again: bool) -> str:
             title=title, part=event.part, parts=event.parts
         )
     return title if event.number is None else f"{event.number}/{event.steps} {title}"
+
+
+def step_name(step: str) -> str:
+    """Return the name of a step: in English as programs know it, and its title in 中文."""
+    return _titles().get(step, step) if is_chinese() else step
 
 
 def _titles() -> Mapping[str, str]:

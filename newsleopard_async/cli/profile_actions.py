@@ -123,7 +123,7 @@ def _values(settings: Mapping[str, Setting]) -> dict[str, Any]:
 
 def _problems_of_name(name: str) -> Iterator[Problem]:
     if not PROFILE_NAME.fullmatch(name):
-        yield Problem("NAME", "characters", "must have only letters, digits, '_', '-' and '.'")
+        yield Problem("NAME", "characters", _("must have only letters, digits, '_', '-' and '.'"))
 
 
 def _problems_of(settings: Mapping[str, Setting]) -> Iterator[Problem]:
@@ -132,14 +132,16 @@ def _problems_of(settings: Mapping[str, Setting]) -> Iterator[Problem]:
         if not isinstance(value, str):
             continue
         if not value.isprintable():
-            yield Problem(option, "characters", "contains a character that cannot be shown")
+            yield Problem(option, "characters", _("contains a character that cannot be shown"))
         elif key == "sender" and "@" not in parseaddr(value)[1]:
-            yield Problem(option, "address", "must be as in '電子豹 <service@example.com>'")
+            yield Problem(option, "address", _("must be as in '電子豹 <service@example.com>'"))
         elif key == "store" and not is_store_url(value):
             yield Problem(
                 option,
                 "url",
-                "must be sqlite:////folder/runs.db, postgresql://user@host/database or redis://…",
+                _(
+                    "must be sqlite:////folder/runs.db, postgresql://user@host/database or redis://…"
+                ),
             )
 
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from newsleopard_async.cli.profiles import profiles_path, read_profiles
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.files import make_private_folder, write_durably
 
@@ -55,7 +56,8 @@ def change_profiles(
         make_private_folder(path.parent)
         write_durably(path, content.encode())
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+        message = _("{path} cannot be written: {reason}")
+        raise ConfigurationError(message.format(path=path, reason=error.strerror)) from None
     return has_comments
 
 

@@ -28,6 +28,7 @@ from typing import Any, Final, Literal
 import attrs
 from platformdirs import user_config_path
 
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.models import RateLimits
 
@@ -92,20 +93,22 @@ class Profile:
         if self.api_key_variable is not None:
             key = os.environ.get(self.api_key_variable)
             if not key:
+                message = _(
+                    "the profile {name} reads its key from {variable}, which is not set; set it"
+                )
                 raise ConfigurationError(
-                    f"the profile {self.name} reads its key from {self.api_key_variable}, which is "
-                    "not set; set it"
+                    message.format(name=self.name, variable=self.api_key_variable)
                 )
             return key
         if not self.name and any(map(os.environ.get, ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY"))):
             return None
         key = _key_of_keyring(self.name or "default")
         if key is None and self.name:
-            raise ConfigurationError(
-                f"the profile {self.name} has no key; store it: newsleopard profile key "
-                f"{self.name}, or name a variable: newsleopard profile set {self.name} "
-                "--api-key-variable NAME"
+            message = _(
+                "the profile {name} has no key; store it: newsleopard profile key {name}, or name "
+                "a variable: newsleopard profile set {name} --api-key-variable NAME"
             )
+            raise ConfigurationError(message.format(name=self.name))
         return key
 
 
@@ -128,11 +131,12 @@ def chosen_profile(name: str | None) -> Profile:
     if name is None:
         return Profile()
     if name not in profiles:
-        known = ", ".join(profiles) or "none"
-        raise ConfigurationError(
-            f"there is no profile {name!r} in {profiles_path()}; it has {known}. Create it: "
-            f"newsleopard profile set {name}"
+        known = ", ".join(profiles) or _("none")
+        message = _(
+            "there is no profile {name!r} in {path}; it has {known}. Create it: newsleopard "
+            "profile set {name}"
         )
+        raise ConfigurationError(message.format(name=name, path=profiles_path(), known=known))
     return profiles[name]
 
 
@@ -148,13 +152,14 @@ def read_profiles() -> tuple[str | None, dict[str, Profile]]:
     except FileNotFoundError:
         return None, {}
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        message = _("{path} cannot be read: {reason}")
+        raise ConfigurationError(message.format(path=path, reason=error.strerror)) from None
     except ValueError as error:
-        raise ConfigurationError(f"{path} is not TOML in UTF-8: {error}; correct it") from None
+        message = _("{path} is not TOML in UTF-8: {reason}; correct it")
+        raise ConfigurationError(message.format(path=path, reason=error)) from None
     if unknown := sorted(found.keys() - {"default", "profiles"}):
-        raise ConfigurationError(
-            f"{path} has the unknown name {unknown[0]}; it may have default and [profiles.NAME]"
-        )
+        message = _("{path} has the unknown name {name}; it may have default and [profiles.NAME]")
+        raise ConfigurationError(message.format(path=path, name=unknown[0]))
     profiles = found.get("profiles", {})
     return found.get("default"), {
         name: _profile_of(name, values, path) for name, values in profiles.items()
@@ -168,18 +173,20 @@ def _profile_of(name: str, values: Mapping[str, Any], path: Path) -> Profile:
     del types["name"]
     for key, value in values.items():
         if key not in types:
+            message = _("{path}: [profiles.{name}] has the unknown name {key}; it may have {names}")
+            if "key" in key:
+                message += _(". A key is never in this file")
             raise ConfigurationError(
-                f"{path}: [profiles.{name}] has the unknown name {key}; it may have "
-                f"{', '.join(types)}"
-                + (". A key is never in this file" if "key" in key and key not in types else "")
+                message.format(path=path, name=name, key=key, names=", ".join(types))
             )
         if not isinstance(value, types[key]):
-            kind = "true or false" if types[key] is bool else "a text in quotes"
-            raise ConfigurationError(f"{path}: {key} of [profiles.{name}] must be {kind}")
+            message = _("{path}: {key} of [profiles.{name}] must be a text in quotes")
+            if types[key] is bool:
+                message = _("{path}: {key} of [profiles.{name}] must be true or false")
+            raise ConfigurationError(message.format(path=path, key=key, name=name))
     if values.get("rate_limits", "documented") not in _LIMITS:
-        raise ConfigurationError(
-            f"{path}: rate_limits of [profiles.{name}] must be one of {', '.join(_LIMITS)}"
-        )
+        message = _("{path}: rate_limits of [profiles.{name}] must be one of {names}")
+        raise ConfigurationError(message.format(path=path, name=name, names=", ".join(_LIMITS)))
     return Profile(name=name, **values)
 
 
@@ -190,10 +197,8 @@ def _key_of_keyring(name: str) -> str | None:
     try:
         key: str | None = keyring.get_password(KEYRING_SERVICE, name)
     except keyring.errors.KeyringError as error:
-        raise ConfigurationError(
-            f"the keyring cannot be read: {type(error).__name__}; unlock it, or name a variable "
-            "for the key"
-        ) from None
+        message = _("the keyring cannot be read: {kind}; unlock it, or name a variable for the key")
+        raise ConfigurationError(message.format(kind=type(error).__name__)) from None
     return key
 
 

@@ -18,10 +18,12 @@ from newsleopard_async import ConfigurationError, InvalidRequest, workflows
 from newsleopard_async.cli.campaign_target import checkpoint_at, state_at
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
 from newsleopard_async.cli.locations import SendsLocation, needs_a_person, open_location
+from newsleopard_async.cli.pipeline_display import step_name
 from newsleopard_async.cli.terminal import safe_text, write_json
+from newsleopard_async.cli.translation import N_, enumeration, ngettext
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.durable import Durable, SendState, SendStatus
 from newsleopard_async.models import CampaignSn
-from newsleopard_async.models.findings import either
 from newsleopard_async.plain import Plain
 from newsleopard_async.workflows import RunState
 from newsleopard_async.workflows.decision import Decision
@@ -44,8 +46,18 @@ _STYLES: Final = {
 _WIDE_COLUMNS: Final = 120
 """Chosen: in fewer columns, a message beside the five other columns would be very narrow."""
 
-
-_CHECK_KEY: Final = "check the key and --url, or list all sends: newsleopard runs"
+_STATE_NAMES: Final = (
+    *(N_("scheduled"), N_("queued"), N_("running"), N_("waiting"), N_("checking"), N_("held")),
+    *(N_("failed"), N_("done"), N_("cancelled"), N_("abandoned"), N_("interrupted")),
+    N_("unreadable"),
+)
+_FIELD_NAMES: Final = (
+    *(N_("account"), N_("attempt"), N_("begins_at"), N_("campaign_sn"), N_("created_at")),
+    *(N_("error"), N_("held_until"), N_("import_sn"), N_("list_sn"), N_("look_again_at")),
+    *(N_("message"), N_("next_at"), N_("outcome"), N_("part"), N_("pipeline"), N_("send_key")),
+    *(N_("state"), N_("step"), N_("updated_at")),
+)
+"""They are translated when they are shown."""
 
 
 @attrs.frozen
@@ -106,7 +118,10 @@ async def show_run(options: CommandOptions, send_key: str) -> bool:
     async with open_location(options.url) as location:
         found = await location.find(send_key)
     if found is None:
-        message = f"No send with the key {send_key!r} exists in {location.where}; {_CHECK_KEY}."
+        message = _(
+            "No send with the key {send_key!r} exists in {where}; check the key and --url, or list "
+            "all sends: newsleopard runs."
+        ).format(send_key=send_key, where=location.where)
         Console(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
     else:
         _print_one(options, found)
@@ -140,11 +155,11 @@ async def resolve(
 
 async def _require(location: SendsLocation, send_key: str) -> None:
     if await location.find(send_key) is None:
-        raise InvalidRequest.of(
-            "KEY",
-            "missing",
-            f"no send with the key {send_key!r} exists in {location.where}; {_CHECK_KEY}",
-        )
+        message = _(
+            "no send with the key {send_key!r} exists in {where}; check the key and --url, or list "
+            "all sends: newsleopard runs"
+        ).format(send_key=send_key, where=location.where)
+        raise InvalidRequest.of("KEY", "missing", message)
 
 
 async def retry(options: CommandOptions, send_key: str) -> None:
@@ -159,9 +174,8 @@ async def retry(options: CommandOptions, send_key: str) -> None:
 
 def _durable_of(location: SendsLocation) -> Durable:
     if location.durable is None:
-        raise ConfigurationError(
-            f"{location.where} has no durable sends; name their database by --url"
-        )
+        message = _("{where} has no durable sends; name their database by --url")
+        raise ConfigurationError(message.format(where=location.where))
     return location.durable
 
 
@@ -176,13 +190,23 @@ def _print_all(
     if found:
         console.print(runs_table(found, where=where, width=console.width))
     counts = Counter(each.state for each in found)
-    text = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
-    console.print(safe_text(f"{text}." if text else f"No sends in {where}."))
+    parts = [
+        _("{count:,} {state}").format(count=counts[state], state=_(state))
+        for state in STATES
+        if counts[state]
+    ]
+    text = _("{states}.").format(states=enumeration(parts))
+    console.print(safe_text(text if parts else _("No sends in {where}.").format(where=where)))
     if waiting := sum(map(needs_a_person, found)):
-        needs = either(waiting, "needs", "need")
-        console.print(safe_text(f"{waiting:,} marked with ! {needs} a person.", "bold red"))
+        text = ngettext(
+            "{waiting:,} marked with ! needs a person.",
+            "{waiting:,} marked with ! need a person.",
+            waiting,
+        )
+        console.print(safe_text(text.format(waiting=waiting), "bold red"))
     if not has_worker:
-        console.print(safe_text("No worker is running; start one: newsleopard worker", "yellow"))
+        text = _("No worker is running; start one: newsleopard worker")
+        console.print(safe_text(text, "yellow"))
 
 
 def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int) -> Table:
@@ -195,14 +219,15 @@ def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int
         pad_edge=False,
     )
     table.add_column("", no_wrap=True)
-    table.add_column("State", no_wrap=True)
-    table.add_column(f"Next ({_zone()})", no_wrap=True)
+    table.add_column(_("State"), no_wrap=True)
+    table.add_column(_("Next ({zone})").format(zone=_zone()), no_wrap=True)
     is_wide = width >= _WIDE_COLUMNS
-    for name in ("Key", "Step", "Campaign", "Message") if is_wide else ("Key",):
+    names = (_("Send key"), _("Step"), _("Campaign"), _("Message"))
+    for name in names if is_wide else names[:1]:
         table.add_column(name, overflow="fold")
     for each in found:
         needs = "!" if needs_a_person(each) else ""
-        state = Text(each.state, style=_STYLES.get(each.state, ""))
+        state = Text(_(each.state), style=_STYLES.get(each.state, ""))
         about = (_step(each), each.campaign_sn or "", _message(each))
         if is_wide:
             cells = [safe_text(each.send_key), *map(safe_text, about)]
@@ -224,8 +249,12 @@ def _next(known: SendStatus | RunState) -> str:
 
 
 def _step(known: SendStatus | RunState) -> str:
-    part = "" if known.part is None else f", part {known.part}"
-    return "" if known.step is None else f"{known.step}{part}"
+    if known.step is None:
+        return ""
+    name = step_name(known.step)
+    if known.part is None:
+        return name
+    return _("{step}, part {part}").format(step=name, part=known.part)
 
 
 def _message(known: SendStatus | RunState) -> str:
@@ -245,9 +274,8 @@ def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name in attrs.fields_dict(type(known)):
-        value = _message_of(known) if name == "message" else getattr(known, name)
         style = _STYLES.get(known.state, "") if name == "state" else ""
-        table.add_row(name, safe_text(_shown(value), style))
+        table.add_row(_(name), safe_text(_shown(_value_of(known, name)), style))
     options.console.print(table)
     advice, commands = _advice(known)
     if advice:
@@ -255,6 +283,18 @@ def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
     for command in commands:
         # Without line breaks, so that a user can copy it.
         options.console.print(safe_text(f"  {command}"), soft_wrap=True)
+
+
+def _value_of(known: SendStatus | RunState, name: str) -> object:
+    match name:
+        case "message":
+            return _message_of(known)
+        case "state":
+            return _(known.state)
+        case "step" if known.step is not None:
+            return step_name(known.step)
+        case _:
+            return getattr(known, name)
 
 
 def _shown(value: object) -> str:
@@ -276,9 +316,9 @@ def _advice(known: SendStatus | RunState) -> tuple[str, tuple[str, ...]]:
     if known.state == "held":
         decide = f"newsleopard resolve {key}"
         return (
-            "Whether it was submitted is unknown. Check the console (活動列表), and decide:",
+            _("Whether it was submitted is unknown. Check the console (活動列表), and decide:"),
             (f"{decide} sent --campaign-sn SN", f"{decide} resubmit", f"{decide} abandon"),
         )
     if known.state == "failed" and isinstance(known, SendStatus):
-        return "Correct the problem in the message; then:", (f"newsleopard retry {key}",)
+        return _("Correct the problem in the message; then:"), (f"newsleopard retry {key}",)
     return "", ()

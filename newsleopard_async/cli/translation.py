@@ -11,11 +11,20 @@ import gettext
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-__all__ = ["LOCALES", "N_", "is_chinese", "language", "ngettext", "translated", "users_language"]
+__all__ = [
+    "LOCALES",
+    "N_",
+    "enumeration",
+    "is_chinese",
+    "language",
+    "ngettext",
+    "translated",
+    "users_language",
+]
 
 DOMAIN: Final = "messages"
 LOCALES: Final = Path(__file__).with_name("locale")
@@ -37,6 +46,11 @@ def translated(text: str) -> str:
     """Return a text of the command line in the user's language."""
     # The empty text is the key of the catalogue's head.
     return gettext.gettext(text) if text else text
+
+
+def enumeration(parts: Iterable[str]) -> str:
+    """Return parts with a comma between them, which is another one in 中文."""
+    return ("、" if is_chinese() else ", ").join(parts)
 
 
 @contextlib.contextmanager

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import functools
+import re
+from collections.abc import Iterator
 
 import polib
 import pytest
 
 from tests import cli_texts
-from tests.cli_texts import FOLDERS, Text, marked_calls
+from tests.cli_texts import Text, marked_calls
 
 pytestmark = [pytest.mark.quick, pytest.mark.source_tree]
 
@@ -58,20 +61,83 @@ def test_no_lookup_has_a_value_in_its_text() -> None:
     """A text with a value inside could not be found; the value is put in after the lookup."""
     found = [
         ast.unparse(call)
-        for path in FOLDERS["cli"].rglob("*.py")
-        for call in marked_calls(path.read_text(encoding="utf-8"))
+        for _path, tree in cli_texts.trees("cli")
+        for call in marked_calls(tree)
         if any(isinstance(each, ast.JoinedStr | ast.BinOp) for each in call.args)
     ]
 
     assert found == []
 
 
+SENTENCE = re.compile(r"(?!newsleopard )\b[A-Za-z]{2,} (?:[a-z]+ )*[a-z]{2,}")
+"""Words with spaces between them that are not a command."""
+
+NOT_SHOWN = {
+    # Rules that reword messages of the library, which another catalogue translates.
+    "cli_messages.py",
+    # The mail of the demonstration.
+    "demo.py",
+    # A rule of the script for fish.
+    "completion_command.py",
+}
+
+
+def test_every_sentence_is_marked() -> None:
+    """A text that a person reads is looked up; names of styles and of outcomes are not texts."""
+    found = [
+        f"{path.name}:{line}: {text}"
+        for path, tree in cli_texts.trees("cli")
+        if path.name not in NOT_SHOWN
+        for line, text in unmarked_sentences(tree)
+    ]
+
+    assert found == []
+
+
+def unmarked_sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the sentences of a module outside of docstrings, lookups and the help of options."""
+    marked = {
+        id(part)
+        for node in ast.walk(tree)
+        for text in marked_parts(node)
+        for part in ast.walk(text)
+    }
+    for node in ast.walk(tree):
+        if id(node) in marked or not isinstance(node, ast.Constant):
+            continue
+        text = str(node.value)
+        if SENTENCE.search(text) and text not in known_texts():
+            yield node.lineno, text
+
+
+def marked_parts(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of a module below a node that need no mark."""
+    match node:
+        case ast.Expr(value=ast.Constant()):
+            yield node
+        case ast.Call(func=ast.Name(id=name)) if name in {"ngettext", *cli_texts.MARKERS}:
+            yield node
+        case ast.Call():
+            yield from (each.value for each in node.keywords if each.arg == "help")
+        case _:
+            pass
+
+
+@functools.cache
+def known_texts() -> set[str]:
+    """Return the texts of the catalogue, and names that only look like texts."""
+    styles = {"bold red", "bold green", "bold yellow", "not bold"}
+    outcomes = {"already stopped", "never submitted", "too late"}
+    foreign = {'pip install "newsleopard-async[cli]"', "Traceback (most recent call last):"}
+    return styles | outcomes | foreign | {text.singular for text in cli_texts.texts()}
+
+
 def test_no_function_hides_the_lookup() -> None:
     """A function that looks up texts has no variable ``_``, which would be called instead."""
     found = [
         f"{path.name}:{node.lineno}"
-        for path in FOLDERS["cli"].rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path, tree in cli_texts.trees("cli")
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and hides_lookup(node)
     ]
 

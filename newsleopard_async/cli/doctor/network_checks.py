@@ -140,7 +140,7 @@ async def _connected(examination: Examination, tls: ssl.SSLContext | None = None
         OSError: none of them can be reached, or the certificate is not trusted.
     """
     _host, port = examination.next_hop
-    last: BaseException = OSError("no address")
+    last: BaseException = OSError(_("no address"))
     for address in examination.addresses:
         try:
             with anyio.fail_after(_CONNECT_S):
