@@ -46,7 +46,11 @@ _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "balance": "balance_command",
         "lists": "lists_command",
     },
-    "Send and take back": {"cancel": "cancel_command"},
+    "Send and take back": {
+        "send": "send_command",
+        "resume": "resume_command",
+        "cancel": "cancel_command",
+    },
     "Runs and workers": {
         "runs": "runs_command",
         "resolve": "runs_command",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
 
 import click
 
@@ -10,18 +14,31 @@ from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["confirm", "require_terminal"]
 
+_TERMINAL: Final = Path("/dev/tty")
+"""The terminal of this process; Windows has no such file."""
 
-def require_terminal(*, yes: bool) -> None:
+
+def require_terminal(*, yes: bool, has_data_on_stdin: bool = False) -> None:
     """Refuse a command that would ask where nothing can answer.
 
+    Args:
+        yes: Whether it is confirmed already.
+        has_data_on_stdin: Whether the standard input is data, so that the answer is read from the
+            terminal itself.
+
     Raises:
-        click.UsageError: the standard input is not a terminal, and ``--yes`` is missing.
+        click.UsageError: there is no terminal, and ``--yes`` is missing.
     """
-    if not (yes or sys.stdin.isatty()):
-        raise click.UsageError(_("the command asks first, which needs a terminal; add --yes"))
+    if yes:
+        return
+    if has_data_on_stdin:
+        with _terminal_as_stdin():
+            return
+    if not sys.stdin.isatty():
+        raise _no_terminal()
 
 
-def confirm(question: str) -> None:
+def confirm(question: str, *, has_data_on_stdin: bool = False) -> None:
     """Ask on the standard error; return only if the answer is yes.
 
     It must run outside of an event loop, in which Ctrl-C would not end the question.
@@ -29,4 +46,27 @@ def confirm(question: str) -> None:
     Raises:
         click.Abort: the answer is no, or there is none.
     """
-    click.confirm(question, abort=True, err=True)
+    if not has_data_on_stdin:
+        click.confirm(question, abort=True, err=True)
+        return
+    with _terminal_as_stdin():
+        click.confirm(question, abort=True, err=True)
+
+
+@contextmanager
+def _terminal_as_stdin() -> Iterator[None]:
+    try:
+        terminal = _TERMINAL.open(encoding="utf-8", errors="replace")
+    except OSError:
+        raise _no_terminal() from None
+    before = sys.stdin
+    with terminal:
+        sys.stdin = terminal
+        try:
+            yield
+        finally:
+            sys.stdin = before
+
+
+def _no_terminal() -> click.UsageError:
+    return click.UsageError(_("the command asks first, which needs a terminal; add --yes"))

@@ -24,7 +24,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.cli.cli_messages import shell_quote
 from newsleopard_async.cli.contacts_input import ContactsInput
 from newsleopard_async.cli.lists import count_text
-from newsleopard_async.cli.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.pipeline_display import DoneSteps, PipelineDisplay
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.cli.streams import open_contacts
@@ -82,17 +82,6 @@ class ImportInput:
 
 
 @attrs.define
-class _DoneSteps:
-    """Remembers what an import has done, for a person who interrupts it."""
-
-    results: dict[str, Any] = attrs.field(factory=dict)
-
-    def __call__(self, event: Event) -> None:
-        if event.state in {"finished", "resumed"} and event.result is not None:
-            self.results[event.step] = event.result
-
-
-@attrs.define
 class _Rejected:
     """The first rejected rows; the others are only in the file."""
 
@@ -105,7 +94,7 @@ def run_import(session: Session, given: ImportInput) -> None:
 
     Raises: as `import_contacts`, with notes about what was done.
     """
-    done = _DoneSteps()
+    done = DoneSteps()
     with open_contacts(given.path) as (contacts, _title), showing_warnings(session):
         try:
             report = session.run(partial(_import, session, given, contacts, done))
@@ -123,7 +112,7 @@ def run_import(session: Session, given: ImportInput) -> None:
 
 
 async def _import(
-    session: Session, given: ImportInput, contacts: Any, done: _DoneSteps, nl: NewsLeopard
+    session: Session, given: ImportInput, contacts: Any, done: DoneSteps, nl: NewsLeopard
 ) -> ImportReport:
     with (
         StepDisplay(session.errors, only_live=session.as_json) as steps,
@@ -138,7 +127,7 @@ async def _import(
 
 
 def _notes(
-    given: ImportInput, done: _DoneSteps, error: KeyboardInterrupt | NewsLeopardError
+    given: ImportInput, done: DoneSteps, error: KeyboardInterrupt | NewsLeopardError
 ) -> Iterator[str]:
     """Yield what was done, and how the import continues."""
     list_sn = done.results.get("create_list")

@@ -245,7 +245,8 @@ def _failure_of_abort(abort: click.Abort) -> CommandFailure:
         kind="Abort",
         status=ExitStatus.REFUSED,
         title=_("Not confirmed"),
-        message=_("Nothing was sent or changed. --yes confirms without a question."),
+        message=" ".join(abort.args)
+        or _("Nothing was sent or changed. --yes confirms without a question."),
     )
 
 

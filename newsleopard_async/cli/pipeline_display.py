@@ -6,15 +6,33 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, Self
 
+import attrs
+
 from newsleopard_async.cli.step_display import StepDisplay, StepLine, StepLineState
 from newsleopard_async.cli.translation import is_chinese, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.workflows import Event
 
-__all__ = ["PipelineDisplay", "detail_of", "step_name"]
+__all__ = ["DoneSteps", "PipelineDisplay", "detail_of", "step_name"]
 
 Detail = tuple[str, float | None]
 """The detail of a step, and the finished share."""
+
+
+@attrs.define
+class DoneSteps:
+    """Remembers the results of the steps that a pipeline has done.
+
+    Attributes:
+        results: The results by the name of the step; without those that found nothing.
+    """
+
+    results: dict[str, Any] = attrs.field(factory=dict)
+
+    def __call__(self, event: Event) -> None:
+        """Remember the result of a step that has ended."""
+        if event.state in {"finished", "resumed"} and event.result is not None:
+            self.results[event.step] = event.result
 
 
 class PipelineDisplay:

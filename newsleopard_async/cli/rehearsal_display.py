@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.contacts_check import findings_table
+from newsleopard_async.cli.friendly_times import duration_text
 from newsleopard_async.cli.pipeline_display import detail_of
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.step_display import StepDisplay
@@ -163,21 +164,9 @@ def _facts_of_mails(found: Rehearsal, goes_out_at: datetime) -> Iterator[tuple[s
     if found.sent_by is not None:
         yield _("All out by"), _both_times(found, found.sent_by)
     if found.duration is not None:
-        yield _("Whole job"), _duration_text(found.duration)
+        yield _("Whole job"), duration_text(found.duration)
 
 
 def _both_times(found: Rehearsal, when: datetime) -> str:
     local = found.local(when)
     return f"{local:%Y-%m-%d %H:%M} {found.timezone} ({when:%Y-%m-%d %H:%M} UTC)"
-
-
-def _duration_text(duration: timedelta) -> str:
-    minutes = round(duration / timedelta(minutes=1))
-    if minutes < 2:
-        return _("{seconds:.0f} s").format(seconds=duration.total_seconds())
-    hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return _("{minutes} min").format(minutes=minutes)
-    if duration >= timedelta(days=2):
-        return _("{days:,.1f} days").format(days=duration / timedelta(days=1))
-    return _("{hours} h {minutes:02} min").format(hours=hours, minutes=minutes)

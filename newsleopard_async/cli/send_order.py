@@ -1,0 +1,245 @@
+"""What ``newsleopard send`` was given, kept until its campaign is accepted, for ``resume``.
+
+A record of a run has hashes of its input, and not the input. So the campaign, the path of the
+contacts and the options are kept beside the runs, in a file that only this user can read. It has no
+key and no contact; contacts from a pipe are kept in a second file, because they cannot be read
+again. Both are removed when the campaign is accepted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.errors import ConfigurationError, InvalidRequest
+from newsleopard_async.files import (
+    make_private_folder,
+    read_bounded,
+    state_folder,
+    write_durably,
+)
+from newsleopard_async.models import ListSn, Mailing
+from newsleopard_async.plain import Plain, from_plain
+from newsleopard_async.stores import FileStore
+
+__all__ = ["OrderBook", "SendOrder"]
+
+_VERSION: Final = 1
+"""The version of the files; a later one is refused, and not misread."""
+_MOST_BYTES: Final = 64 * 1024**2
+"""Chosen: six times the largest body of a mail, in JSON."""
+
+_PIPED: Final = re.compile(r"piped-[0-9a-f]{16}\.csv")
+_ORPHAN_S: Final = 86_400.0
+"""Chosen: a person decides within a day whether to send; after it, the contacts of a process that
+was killed before the send are removed."""
+_LONGEST_S: Final = 28 * 86_400.0
+"""Chosen: after 28 days a run without a record would not find its campaign, so resuming is not
+safe, and contacts must not stay on the disk for ever."""
+
+
+@attrs.frozen(kw_only=True)
+class SendOrder(Plain):
+    """What a send was given.
+
+    Attributes:
+        campaign: The campaign or the A/B test, with its body.
+        profile: The name of the profile; empty without one.
+        send_key: The send key; None with a checkpoint.
+        checkpoint: The absolute path of the checkpoint; None with a send key.
+        contacts: The absolute path of the contacts; None without contacts.
+        is_piped: Whether ``contacts`` is our copy of contacts from a pipe.
+        list_sn: The list to import into.
+        list_name: Or the name of a new list.
+        reuse_list: Whether an existing list of that name is used.
+        encoding: The encoding of the contacts.
+        columns: Names that replace the names of columns.
+        skip: The file of addresses to leave out.
+        fix: The corrections to make.
+        left_out_to: The file for rows that are left out.
+        strict: Whether warnings refuse.
+        max_rejected: How many rows the platform can reject.
+        part_bytes: The largest size of a part.
+        hold: How long the campaign is held.
+    """
+
+    campaign: Mailing
+    profile: str = ""
+    send_key: str | None = None
+    checkpoint: Path | None = None
+    contacts: Path | None = None
+    is_piped: bool = False
+    list_sn: str | None = None
+    list_name: str | None = None
+    reuse_list: bool = False
+    encoding: str | None = None
+    columns: dict[str, str] | None = attrs.field(default=None, hash=False)
+    skip: Path | None = None
+    fix: tuple[str, ...] = ()
+    left_out_to: Path | None = None
+    strict: bool = False
+    max_rejected: float | None = 0
+    part_bytes: int | None = None
+    hold: timedelta | None = None
+
+    @property
+    def target(self) -> str:
+        """The name of the run in commands: its send key, or its checkpoint."""
+        return self.send_key if self.send_key is not None else str(self.checkpoint)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """The place of the run: the send key, or the checkpoint."""
+        return {"send_key": self.send_key, "checkpoint": self.checkpoint}
+
+    def about_contacts(self) -> dict[str, Any]:
+        """Return the arguments of `check_contacts`."""
+        return {
+            "encoding": self.encoding,
+            "columns": self.columns,
+            "skip": self.skip,
+            "fix": self.fix,
+            "left_out_to": self.left_out_to,
+        }
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `send_campaign`, without the send key and the checkpoint."""
+        return {
+            **self.about_contacts(),
+            "campaign": self.campaign,
+            "contacts": self.contacts,
+            "list_sn": None if self.list_sn is None else ListSn(self.list_sn),
+            "list_name": self.list_name,
+            "if_list_exists": "reuse" if self.reuse_list else "refuse",
+            "strict": self.strict,
+            "max_rejected": self.max_rejected,
+            "part_bytes": self.part_bytes,
+            "hold": self.hold,
+        }
+
+
+class OrderBook:
+    """The orders of this user, in a folder.
+
+    Raises:
+        ConfigurationError: this user has no folder for it.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self.folder = state_folder() / "sends"
+            make_private_folder(self.folder)
+        except OSError as error:
+            raise _unusable("the folder of the sends", error) from None
+        self._files = FileStore(self.folder)
+
+    def find(self, profile: str, target: str) -> SendOrder | None:
+        """Return the order of a send key or a checkpoint; None if there is none.
+
+        Raises:
+            InvalidRequest: its file cannot be read by this version.
+            ConfigurationError: as above, because the system refuses it.
+        """
+        for key in (target, str(Path(target).absolute())):
+            if (order := self._read(self._path_of(profile, key))) is not None:
+                return order
+        return None
+
+    def keep(self, order: SendOrder) -> None:
+        """Keep an order instead of an earlier one of the same run.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
+        path = self._path_of(order.profile, order.target)
+        earlier = None
+        with contextlib.suppress(InvalidRequest, ConfigurationError):
+            earlier = self._read(path)
+        content = json.dumps({"version": _VERSION, "order": order.to_dict()}).encode()
+        try:
+            write_durably(path, content)
+        except OSError as error:
+            raise _unusable(str(path), error) from None
+        if earlier is not None and earlier.contacts != order.contacts:
+            _remove_copy(earlier)
+
+    def remove(self, order: SendOrder) -> None:
+        """Remove an order and its contacts from a pipe; a failure does not matter."""
+        with contextlib.suppress(OSError):
+            self._path_of(order.profile, order.target).unlink(missing_ok=True)
+        _remove_copy(order)
+
+    def release(self, order: SendOrder) -> None:
+        """Remove the copy of contacts from a pipe, unless the order is kept."""
+        kept = None
+        with contextlib.suppress(InvalidRequest, ConfigurationError):
+            kept = self._read(self._path_of(order.profile, order.target))
+        if kept is None or kept.contacts != order.contacts:
+            _remove_copy(order)
+
+    def path_for_copy(self) -> Path:
+        """Return a new path for contacts from a pipe."""
+        return self.folder / f"piped-{secrets.token_hex(8)}.csv"
+
+    def sweep(self) -> None:
+        """Remove contacts from pipes that no order needs, or that are too old."""
+        needed = {order.contacts for order in self._orders() if order.is_piped}
+        now_s = time.time()
+        for path in self.folder.iterdir():
+            if not _PIPED.fullmatch(path.name):
+                continue
+            with contextlib.suppress(OSError):
+                age_s = now_s - path.stat().st_mtime
+                if age_s > (_LONGEST_S if path in needed else _ORPHAN_S):
+                    path.unlink()
+
+    def _orders(self) -> Iterator[SendOrder]:
+        for path in self.folder.glob("*.json"):
+            # A file that cannot be read must not stop a send.
+            with contextlib.suppress(InvalidRequest, ConfigurationError):
+                if (order := self._read(path)) is not None:
+                    yield order
+
+    def _path_of(self, profile: str, target: str) -> Path:
+        # No name of a profile and no key contains this character.
+        return self._files.path_of(f"{profile}\n{target}")
+
+    def _read(self, path: Path) -> SendOrder | None:
+        try:
+            found = json.loads(read_bounded(path, _MOST_BYTES))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unusable(str(path), error) from None
+        except ValueError:
+            found = None
+        if isinstance(found, dict) and found.get("version") == _VERSION:
+            with contextlib.suppress(InvalidRequest):
+                return from_plain(SendOrder, found.get("order"))
+        raise InvalidRequest.of(
+            "KEY",
+            "format",
+            f"{path} is damaged, or was written by another version; run newsleopard send again "
+            "with the same arguments, which continues",
+        )
+
+
+def _remove_copy(order: SendOrder) -> None:
+    if order.is_piped and order.contacts is not None:
+        with contextlib.suppress(OSError):
+            order.contacts.unlink(missing_ok=True)
+
+
+def _unusable(where: str, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{where} cannot be used: {error.strerror}; it keeps what a send was given"
+    )
