@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from newsleopard_async import APIError, CampaignSn, NewsLeopard
 from newsleopard_async.models import CampaignMetrics, SentCampaign
+from newsleopard_async.models.metrics import ReportSummary
 
-__all__ = ["CampaignFacts", "read_facts"]
+__all__ = ["CampaignFacts", "read_facts", "with_known_zeros"]
 
 _LOOKS_BACK: Final = timedelta(days=28)
 """How far a campaign is searched for if it is not among the latest ten. Chosen: a month in all, so
@@ -28,6 +29,7 @@ class CampaignFacts:
         sent_begin: When sending began, UTC.
         sent_end: When sending ended, UTC.
         recipients: The number of recipients.
+        total: The platform's numbers of the whole campaign.
         parts: The numbers of the parts of an A/B test.
         has_metrics: Whether the account has metrics; without, parts and recipients are unknown.
     """
@@ -38,6 +40,7 @@ class CampaignFacts:
     sent_begin: datetime | None = None
     sent_end: datetime | None = None
     recipients: int | None = None
+    total: CampaignMetrics | None = None
     parts: tuple[CampaignMetrics, ...] = ()
     has_metrics: bool = False
 
@@ -93,7 +96,20 @@ def _of_metrics(facts: CampaignFacts, rows: list[CampaignMetrics]) -> CampaignFa
         sent_begin=total.sent_begin,
         sent_end=total.sent_end,
         recipients=total.recipients,
+        total=total,
     )
+
+
+def with_known_zeros(summary: ReportSummary, facts: CampaignFacts) -> ReportSummary:
+    """Return the numbers of a report with 0 for a type without a file, if the metrics say 0."""
+    if facts.total is None:
+        return summary
+    zeros: dict[str, Any] = {
+        name: 0
+        for name in ("delivered", "opened", "clicked", "bounced", "unsubscribed", "complained")
+        if getattr(summary, name) is None and getattr(facts.total, name) == 0
+    }
+    return attrs.evolve(summary, **zeros)
 
 
 async def _find_sent(nl: NewsLeopard, campaign_sn: CampaignSn) -> SentCampaign | None:

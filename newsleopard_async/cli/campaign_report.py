@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import anyio
 import attrs
 
 from newsleopard_async import workflows
-from newsleopard_async.cli.campaign_facts import CampaignFacts, read_facts
+from newsleopard_async.aio import in_thread
+from newsleopard_async.cli.campaign_facts import CampaignFacts, read_facts, with_known_zeros
 from newsleopard_async.cli.campaign_target import code_of
 from newsleopard_async.cli.funnel import funnel_table, stages_of
 from newsleopard_async.cli.pipeline_display import PipelineDisplay
@@ -21,6 +24,7 @@ from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.files import write_durably
 from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows import CampaignReport
@@ -35,12 +39,14 @@ class ReportOrder:
     Attributes:
         code: The campaign, as the user names it.
         to: The folder for the files; None for a folder that is removed at the end.
+        html: The file for the page; None for none.
         rows: The type of the rows to write as CSV; None for none.
         csv: The file for the rows; ``-`` is the standard output.
     """
 
     code: str
     to: Path | None = None
+    html: Path | None = None
     rows: str | None = None
     csv: str = "-"
 
@@ -57,6 +63,7 @@ class _Report:
     report: CampaignReport
     facts: CampaignFacts
     summary: ReportSummary
+    html: str | None
     written_rows: int | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,6 +71,7 @@ class _Report:
             **self.report.to_dict(),
             "name": self.facts.name,
             "recipients": self.facts.recipients,
+            "html": self.html,
             "summary": self.summary.to_dict(),
         }
 
@@ -83,7 +91,8 @@ def show_report(session: Session, order: ReportOrder) -> None:
         write_json(made.to_dict())
     elif not order.prints_rows:
         console = session.console
-        stages = stages_of(made.summary, recipients=made.facts.recipients)
+        summary = with_known_zeros(made.summary, made.facts)
+        stages = stages_of(summary, recipients=made.facts.recipients)
         console.print(funnel_table(stages, made.facts.title, width=console.width))
     _say_where(session, order, made)
 
@@ -102,11 +111,28 @@ async def _make(session: Session, order: ReportOrder) -> _Report:
                 facts = await read_facts(nl, campaign_sn)
         summary = await report.summary()
         written = None
+        if order.html is not None:
+            await _write_page(order.html, report, facts, summary)
         if order.rows is not None:
             written = await write_rows(report, order.rows, order.csv)
     if order.to is None:
         report = attrs.evolve(report, files=())
-    return _Report(report, facts, summary, written)
+    html = None if order.html is None else str(order.html)
+    return _Report(report, facts, summary, html, written)
+
+
+async def _write_page(
+    path: Path, report: CampaignReport, facts: CampaignFacts, summary: ReportSummary
+) -> None:
+    """Write the page with all charts, which has no contact data."""
+    from newsleopard_async.cli.report_page.activity import read_activity
+    from newsleopard_async.cli.report_page.report_html import ReportData, report_html
+
+    activity = await read_activity(report, facts.sent_begin)
+    created = [each.created for each in report.available if each.created is not None]
+    made_at = max(created, default=datetime.now(UTC))
+    page = report_html(ReportData(facts=facts, summary=summary, activity=activity, made_at=made_at))
+    await in_thread(partial(write_durably, path, page.encode()))
 
 
 @contextmanager
@@ -134,6 +160,8 @@ def _say_where(session: Session, order: ReportOrder, made: _Report) -> None:
             files,
         )
         lines.append(text.format(files=files, folder=order.to))
+    if order.html is not None:
+        lines.append(_("The page is {path}.").format(path=order.html))
     if made.written_rows is not None and not order.prints_rows:
         text = ngettext(
             "{rows:,} row of personal data is in {path}.",

@@ -103,6 +103,20 @@ def test_rows_are_written_as_csv(sent: Sent, tmp_path: Path) -> None:
     assert len(others) + 1 == sent.office.json("report", sent.code)["summary"]["events"]["click"]
 
 
+def test_page_is_written_without_contacts(sent: Sent, tmp_path: Path) -> None:
+    """The page of a real report has charts, and neither names nor addresses."""
+    path = tmp_path / "page.html"
+
+    result = sent.invoke("--html", str(path))
+    html = path.read_text(encoding="utf-8")
+
+    assert result.exit_code == 0, result.output
+    assert f"The page is {path}." in result.stderr
+    assert "Opens and clicks by hour" in html
+    assert "@example" not in html
+    assert "會員" not in html
+
+
 def test_campaign_without_a_report_is_refused(sent: Sent) -> None:
     """The exit status tells it from other errors; no file is written."""
     result = sent.office.invoke("report", UNKNOWN)

@@ -27,6 +27,12 @@ assert ReportType.known == {*_TYPES}
     help="Keep the files of the report there; by default they are removed.",
 )
 @click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write one page with charts, which loads nothing and has no contact data.",
+)
+@click.option(
     "--rows",
     type=click.Choice(_TYPES),
     help="Write the rows of this type as CSV in UTF-8.",
@@ -44,6 +50,7 @@ def report(
     code: str,
     *,
     to: Path | None,
+    html: Path | None,
     rows: str | None,
     csv_path: str | None,
     profile_name: str | None,
@@ -59,7 +66,7 @@ def report(
     """
     if csv_path is not None and rows is None:
         raise click.UsageError(_("--csv needs --rows, which names the type of the rows"))
-    order = ReportOrder(code=code, to=to, rows=rows, csv=csv_path or "-")
+    order = ReportOrder(code=code, to=to, html=html, rows=rows, csv=csv_path or "-")
     if order.prints_rows and as_json:
         message = _("--json and the rows cannot both be the output; name a file by --csv")
         raise click.UsageError(message)
