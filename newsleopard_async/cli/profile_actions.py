@@ -8,13 +8,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import attrs
-from rich.table import Table
 
 from newsleopard_async.cli.locations import has_password, is_store_url
 from newsleopard_async.cli.profile_editing import PROFILE_NAME, Setting, change_profiles
 from newsleopard_async.cli.profile_keys import delete_key, existing_profiles, has_key, key_source
 from newsleopard_async.cli.profiles import Profile, profiles_path, read_profiles
 from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.tables import FactsTable
 from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import ConfigurationError, InvalidRequest, Problem
@@ -64,9 +64,7 @@ def _print_profile(session: Session, data: Mapping[str, Any]) -> None:
         _("quota"): data["quota"],
         _("rate limits"): data["rate_limits"],
     }
-    table = Table.grid(padding=(0, 2), pad_edge=True)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    table = FactsTable()
     for name, value in rows.items():
         if value is not None:
             table.add_row(name, safe_text(value))

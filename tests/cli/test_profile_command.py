@@ -288,7 +288,8 @@ def test_removed_profile_takes_its_key_along(keyring: FakeKeyring) -> None:
     run("set", "shop", "--default")
     run("key", "shop", typed=KEY)
 
-    assert run("remove", "shop", typed="n\n").exit_code == 1
+    assert run("remove", "shop", typed="n\n").exit_code == 2
+    assert keyring.keys != {}
     result = run("remove", "shop", "--yes")
 
     assert result.exit_code == 0, result.output

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import click
 
 from newsleopard_async.cli.completion_values import complete_profile
+from newsleopard_async.cli.confirmation import confirm, require_terminal
 from newsleopard_async.cli.profile_actions import list_profiles, remove_profile, set_profile
 from newsleopard_async.cli.profile_keys import store_key
 from newsleopard_async.cli.profiles import LimitsName
@@ -112,7 +113,8 @@ def _read_key(name: str) -> str:
 @json_option
 def remove_command(name: str, yes: bool, as_json: bool) -> None:
     """Remove the profile NAME, and its key from the keyring."""
+    require_terminal(yes=yes)
     if not yes:
         question = _("Remove the profile {name}, and its key from the keyring?").format(name=name)
-        click.confirm(question, abort=True, err=True)
+        confirm(question)
     remove_profile(Session(as_json=as_json), name)
