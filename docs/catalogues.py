@@ -23,7 +23,7 @@ LINK_TO_CHINESE = "English · [中文](README.zh-TW.md)\n"
 LINK_TO_ENGLISH = """[English](README.md) · 中文
 
 以下連結的文件是英文原稿。中文版請看[文件網站](https://newsleopard-async.readthedocs.io)，每一頁的右上角都能切換成\
-中文；也可以執行 `nox -s docs`，再開啟 `docs/_build/html/zh-TW/index.html`。
+中文（較深入的頁面只有英文）；也可以執行 `nox -s docs`，再開啟 `docs/_build/html/zh-TW/index.html`。
 """
 """The second paragraphs of both READMEs; everything else of them is translated."""
 
