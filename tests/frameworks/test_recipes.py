@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import importlib
 import os
+import re
 import runpy
 import signal
 import socket
@@ -302,3 +303,26 @@ async def asked(http: httpx.AsyncClient) -> list[int]:
     while '"done"' not in (await http.get(PLACE)).text:  # noqa: ASYNC110 - a browser asks too
         await asyncio.sleep(0.01)
     return [each.status_code for each in answers]
+
+
+def test_mail_from_mjml_has_every_placeholder_of_its_template(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Jinja2, MJML and css-inline leave them alone, also in URLs; the check has no warning."""
+    template = (EXAMPLES / "anniversary.mjml").read_text("utf-8")
+    (tmp_path / "anniversary.mjml").write_text(template, "utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    status = started("mail_from_mjml")
+
+    mail = Path("anniversary.html").read_text("utf-8")
+    placeholder = re.compile(r"\$\{\w+\}")
+    assert sorted(placeholder.findall(mail)) == sorted(placeholder.findall(template))
+    assert 'href="https://shop.example/?store=${STORE}&amp;from=%E9%9B%BB' in mail
+    assert 'class="price" style="color: #c00' in mail
+    assert "杯子 &amp; 盤子" in mail
+    assert "NT$100" in mail
+    assert "@media" in mail
+    assert "<!--[if mso" in mail
+    assert status == 0
+    assert re.findall(r"html: ([a-z-]+):", capsys.readouterr().out) == ["placeholder-in-url"]
