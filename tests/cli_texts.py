@@ -19,6 +19,8 @@ from typing import Final
 import attrs
 import click
 import polib
+from jinja2 import Environment
+from jinja2.ext import extract_from_ast
 
 from docs.catalogues import UNTIDY
 from newsleopard_async.cli.command_line import newsleopard
@@ -58,7 +60,12 @@ class Text:
 def texts() -> dict[Text, str]:
     """Return all texts and the place of each: of the modules, of the help, and of click."""
     found: dict[Text, str] = {}
-    for text, place in (*_texts_of_modules("cli"), *_texts_of_help(), *_texts_of_modules("click")):
+    for text, place in (
+        *_texts_of_modules("cli"),
+        *_texts_of_templates(),
+        *_texts_of_help(),
+        *_texts_of_modules("click"),
+    ):
         if text.singular:
             found.setdefault(text, place)
     return found
@@ -83,6 +90,22 @@ def _texts_of_modules(package: str) -> Iterator[tuple[Text, str]]:
                     yield Text(singular, plural), place
                 case _:
                     # A text that is marked where it is written.
+                    pass
+
+
+def _texts_of_templates() -> Iterator[tuple[Text, str]]:
+    """Yield the texts of the templates of pages."""
+    for path in sorted(FOLDERS["cli"].rglob("templates/*.html")):
+        tree = Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
+        place = f"cli/{path.relative_to(FOLDERS['cli']).as_posix()}"
+        for _line, _function, found in extract_from_ast(tree, ("_", "ngettext")):
+            match found:
+                case str(singular):
+                    yield Text(singular), place
+                case (str(singular), str(plural), *_):
+                    yield Text(singular, plural), place
+                case _:
+                    # No text is looked up by a variable.
                     pass
 
 

@@ -82,7 +82,7 @@ DECLARED = {
     "stores": {"redis", "sqlalchemy"},
     "durable.engine": {"dbos"},
     "durable": {"sqlalchemy"},
-    "cli": {"click", "jinja2", "markupsafe", "platformdirs", "rich", "starlette", "uvicorn"},
+    "cli": {"click", "jinja2", "platformdirs", "rich", "starlette", "uvicorn"},
     "testing": {"pytest", "trio"},
     "aio": {"trio"},
     "webhooks.starlette": {"starlette"},

@@ -117,6 +117,8 @@ def names_in_the_wheel() -> list[str]:
         "newsleopard_async/cli/locale/zh_TW/LC_MESSAGES/messages.mo",
         "newsleopard_async/cli/locale/zh_TW/LC_MESSAGES/messages.po",
         "newsleopard_async/transport/limits/*.lua",
+        "newsleopard_async/cli/report_page/templates/*.css",
+        "newsleopard_async/cli/report_page/templates/*.html",
         "newsleopard_async/emulator/sandbox/page/static/*.css",
         "newsleopard_async/emulator/sandbox/page/static/*.js",
         "newsleopard_async/emulator/sandbox/page/static/*.svg",

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from newsleopard_async.cli.campaign_facts import CampaignFacts, with_known_zeros
 from newsleopard_async.cli.funnel import FunnelStage, stages_of
@@ -101,7 +100,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"count": count_text, "rate": _rate, "time": _moment}
+    templates.filters |= {"count": count_text, "rate": _rate, "moment": _Moment.of}
     return templates
 
 
@@ -116,16 +115,19 @@ def _without_marker(name: str) -> tuple[str, str]:
     return (name, "") if found is None else (name[: found.start()], found[1])
 
 
-def _moment(instant: datetime | None) -> Markup | str:
-    """Return a time of this machine's zone and in UTC, each of which stays on one line."""
-    if instant is None:
-        return "–"
-    local, _between, in_utc = local_and_utc(instant).partition(" (")
-    machine = instant.isoformat()
-    first = Markup('<time datetime="{}">{}</time>').format(machine, local)
-    if not in_utc:
-        return first
-    return first + Markup(' <time class="soft" datetime="{}">({}</time>').format(machine, in_utc)
+@attrs.frozen
+class _Moment:
+    """A time for machines, in this machine's zone, and in UTC; the last is empty if it is UTC."""
+
+    machine: str
+    local: str
+    in_utc: str
+
+    @classmethod
+    def of(cls, instant: datetime) -> _Moment:
+        """Return the texts of an instant."""
+        local, _between, in_utc = local_and_utc(instant).partition(" (")
+        return cls(instant.isoformat(), local, in_utc.rstrip(")"))
 
 
 def _funnel_bars(stages: Sequence[FunnelStage], recipients: int | None) -> tuple[BarRow, ...]:
