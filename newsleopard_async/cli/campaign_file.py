@@ -29,6 +29,7 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async.cli.friendly_times import parse_duration, parse_instant
+from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import (
@@ -99,7 +100,9 @@ def _read(path: Path) -> Fields:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise _refusal(path, _("cannot be read: {reason}").format(reason=error.strerror)) from None
+        raise _refusal(
+            path, _("cannot be read: {reason}").format(reason=reason_of(error))
+        ) from None
     except UnicodeDecodeError:
         raise _refusal(path, _("is not UTF-8; save it as UTF-8")) from None
     try:
@@ -219,7 +222,7 @@ def read_html(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        reason = error.strerror
+        reason = reason_of(error)
     except UnicodeDecodeError:
         reason = _("it is not UTF-8; save it as UTF-8")
     raise ValueError(_("{path} cannot be read: {reason}").format(path=path, reason=reason))

@@ -25,7 +25,7 @@ from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shown_times import local_and_utc
 from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.cli.terminal import safe_text, write_json
-from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.workflows import CalledOff
 
@@ -171,7 +171,7 @@ def _text_of(ended: _Ended) -> Text:
     if outcome.how != "never submitted":
         lines.append(_out_text(ended.mails_out))
     style = "bold red" if outcome.how == "too late" else "green"
-    return safe_text(" ".join(lines), style)
+    return safe_text(joined(lines, " "), style)
 
 
 def _out_text(mails: int | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["ConfigFile", "config_option"]
@@ -56,7 +57,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         message = _("cannot be read: {reason}; check the path and its rights")
-        raise ValueError(message.format(reason=error.strerror)) from error
+        raise ValueError(message.format(reason=reason_of(error))) from error
     except ValueError as error:  # includes the UnicodeDecodeError
         raise ValueError(_("must be TOML in UTF-8: {reason}").format(reason=error)) from error
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from newsleopard_async import errors
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.terminal import safe_text
-from newsleopard_async.cli.translation import N_, is_chinese
+from newsleopard_async.cli.translation import N_, is_chinese, reason_of
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["N_", "CommandFailure", "ExitStatus", "failure_of", "print_failure"]
@@ -187,7 +187,7 @@ def failure_of(error: BaseException) -> CommandFailure:
         case click.ClickException():
             return _failure_of_click(error)
         case OSError():
-            message = error.strerror or str(error)
+            message = reason_of(error)
             if error.filename is not None:
                 message = f"{error.filename}: {message}"
             kind = type(error).__name__

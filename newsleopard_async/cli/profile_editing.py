@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from newsleopard_async.cli.profiles import profiles_path, read_profiles
+from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.files import make_private_folder, write_durably
@@ -57,7 +58,7 @@ def change_profiles(
         write_durably(path, content.encode())
     except OSError as error:
         message = _("{path} cannot be written: {reason}")
-        raise ConfigurationError(message.format(path=path, reason=error.strerror)) from None
+        raise ConfigurationError(message.format(path=path, reason=reason_of(error))) from None
     return has_comments
 
 

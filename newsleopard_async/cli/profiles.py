@@ -28,6 +28,7 @@ from typing import Any, Final, Literal
 import attrs
 from platformdirs import user_config_path
 
+from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.models import RateLimits
@@ -153,7 +154,7 @@ def read_profiles() -> tuple[str | None, dict[str, Profile]]:
         return None, {}
     except OSError as error:
         message = _("{path} cannot be read: {reason}")
-        raise ConfigurationError(message.format(path=path, reason=error.strerror)) from None
+        raise ConfigurationError(message.format(path=path, reason=reason_of(error))) from None
     except ValueError as error:
         message = _("{path} is not TOML in UTF-8: {reason}; correct it")
         raise ConfigurationError(message.format(path=path, reason=error)) from None

@@ -22,7 +22,7 @@ from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.cli.streams import open_contacts
 from newsleopard_async.cli.tables import FactsTable
 from newsleopard_async.cli.terminal import safe_text, write_json
-from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import Mailing
 from newsleopard_async.rehearsal import Rehearsal, rehearse
@@ -128,14 +128,14 @@ def _facts(found: Rehearsal) -> Iterator[tuple[str, str]]:
             ),
         )
     if found.rejected:
-        counts = ", ".join(f"{name}: {count:,}" for name, count in found.rejected_for.items())
+        counts = joined(f"{name}: {count:,}" for name, count in found.rejected_for.items())
         yield _("Rejected"), f"{_rows(found.rejected)} ({counts})"
     if found.duplicates:
         yield _("Repeated"), _rows(found.duplicates)
     if found.goes_out_at is not None:
         yield from _facts_of_mails(found, found.goes_out_at)
     if found.unfilled:
-        yield _("Not replaced"), ", ".join(f"${{{name}}}" for name in found.unfilled)
+        yield _("Not replaced"), joined(f"${{{name}}}" for name in found.unfilled)
 
 
 def _contacts_text(found: Rehearsal) -> str:

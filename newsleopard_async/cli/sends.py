@@ -20,7 +20,7 @@ from newsleopard_async.cli.cli_messages import send_message_for_command_line, sh
 from newsleopard_async.cli.locations import SendsLocation, needs_a_person, open_location
 from newsleopard_async.cli.pipeline_display import step_name
 from newsleopard_async.cli.terminal import safe_text, write_json
-from newsleopard_async.cli.translation import N_, enumeration, ngettext
+from newsleopard_async.cli.translation import N_, joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.durable import Durable, SendState, SendStatus
 from newsleopard_async.models import CampaignSn
@@ -195,7 +195,7 @@ def _print_all(
         for state in STATES
         if counts[state]
     ]
-    text = _("{states}.").format(states=enumeration(parts))
+    text = _("{states}.").format(states=joined(parts))
     console.print(safe_text(text if parts else _("No sends in {where}.").format(where=where)))
     if waiting := sum(map(needs_a_person, found)):
         text = ngettext(

@@ -16,6 +16,7 @@ import attrs
 import click
 
 from newsleopard_async.aio import in_thread
+from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import InvalidRequest
 
@@ -73,7 +74,7 @@ def _open(path: Path) -> IO[bytes]:
         return path.open("rb", buffering=0)
     except OSError as error:
         message = _("{path} cannot be read: {reason}; check its rights")
-        raise _refusal(message.format(path=path, reason=error.strerror)) from None
+        raise _refusal(message.format(path=path, reason=reason_of(error))) from None
 
 
 @attrs.frozen
@@ -93,7 +94,7 @@ class _Stream:
                 yield piece
         except OSError as error:
             message = _("the input cannot be read to its end: {reason}; run the command again")
-            raise _refusal(message.format(reason=error.strerror)) from None
+            raise _refusal(message.format(reason=reason_of(error))) from None
 
     async def _read(self) -> bytes:
         read = partial(os.read, self.descriptor, _PIECE_BYTES)

@@ -18,10 +18,11 @@ from typing import Final, Literal
 __all__ = [
     "LOCALES",
     "N_",
-    "enumeration",
     "is_chinese",
+    "joined",
     "language",
     "ngettext",
+    "reason_of",
     "translated",
     "users_language",
 ]
@@ -33,6 +34,8 @@ Language = Literal["en", "zh_TW"]
 
 _TRADITIONAL: Final = re.compile(r"zh[-_](?:TW|HK|MO|Hant)(?![A-Za-z])", re.IGNORECASE)
 _ENGLISH: Final = re.compile(r"(?:en|C|POSIX)(?![A-Za-z])")
+
+_SEPARATORS: Final = {", ": "、", "; ": "；", ": ": "：", " ": ""}
 
 ngettext = gettext.ngettext
 
@@ -48,9 +51,14 @@ def translated(text: str) -> str:
     return gettext.gettext(text) if text else text
 
 
-def enumeration(parts: Iterable[str]) -> str:
-    """Return parts with a comma between them, which is another one in 中文."""
-    return ("、" if is_chinese() else ", ").join(parts)
+def joined(parts: Iterable[str], separator: str = ", ") -> str:
+    """Return texts with a comma, or another separator, between them; 中文 has its own."""
+    return (_SEPARATORS[separator] if is_chinese() else separator).join(parts)
+
+
+def reason_of(error: OSError) -> str:
+    """Return the system's reason for an error; the usual ones are translated."""
+    return translated(error.strerror or str(error))
 
 
 @contextlib.contextmanager
@@ -105,3 +113,15 @@ def _language_of_windows() -> str:
 
     number = ctypes.windll.kernel32.GetUserDefaultUILanguage()
     return locale.windows_locale.get(number, "")
+
+
+_REASONS: Final = (
+    *(N_("Address already in use"), N_("Cannot assign requested address")),
+    *(N_("Connection refused"), N_("Connection reset by peer"), N_("Connection timed out")),
+    *(N_("File exists"), N_("File name too long"), N_("Input/output error"), N_("Is a directory")),
+    *(N_("Name or service not known"), N_("Network is unreachable"), N_("No route to host")),
+    *(N_("No space left on device"), N_("No such file or directory"), N_("Not a directory")),
+    *(N_("Operation not permitted"), N_("Permission denied"), N_("Read-only file system")),
+    N_("Temporary failure in name resolution"),
+)
+"""The reasons that users meet, as Linux names them; another system's own are shown as they are."""

@@ -72,9 +72,11 @@ def test_no_lookup_has_a_value_in_its_text() -> None:
 SENTENCE = re.compile(r"(?!newsleopard )\b[A-Za-z]{2,} (?:[a-z]+ )*[a-z]{2,}")
 """Words with spaces between them that are not a command."""
 
-NOT_SHOWN = {
+NOT_TRANSLATED = {
     # Rules that reword messages of the library, which another catalogue translates.
     "cli_messages.py",
+    # The notation of shapes, which goes into reports to the maintainers.
+    "answer_shapes.py",
     # The mail of the demonstration.
     "demo.py",
     # A rule of the script for fish.
@@ -87,7 +89,7 @@ def test_every_sentence_is_marked() -> None:
     found = [
         f"{path.name}:{line}: {text}"
         for path, tree in cli_texts.trees("cli")
-        if path.name not in NOT_SHOWN
+        if path.name not in NOT_TRANSLATED
         for line, text in unmarked_sentences(tree)
     ]
 

@@ -251,7 +251,7 @@ def emulator(
 
 def _why_not_listening(options: EmulatorOptions, error: OSError) -> str:
     """Return the system's reason, and the way out."""
-    reason = str(error.strerror).partition(" (while")[0]  # asyncio repeats the address there
+    reason = _(str(error.strerror).partition(" (while")[0])  # asyncio repeats the address there
     ways = {
         errno.EADDRINUSE: _("choose another --port, or 0 for any free port"),
         errno.EACCES: _("choose a --port from 1024, which needs no special right"),

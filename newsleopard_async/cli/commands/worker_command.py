@@ -8,6 +8,7 @@ import click
 
 from newsleopard_async.cli.health import Address, read_address
 from newsleopard_async.cli.shared_options import durable_url_option, is_given, json_option
+from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.cli.worker_process import WorkerOptions, run_worker
 from newsleopard_async.errors import ConfigurationError
@@ -61,5 +62,5 @@ def worker(context: click.Context, /, **options: Any) -> None:
         run_worker(chosen)
     except OSError as error:
         message = _("Cannot listen on {address}: {reason}; choose another --health")
-        message = message.format(address=chosen.health, reason=error.strerror)
+        message = message.format(address=chosen.health, reason=reason_of(error))
         raise ConfigurationError(message) from None

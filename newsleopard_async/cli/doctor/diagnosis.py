@@ -14,6 +14,7 @@ import attrs
 from newsleopard_async.aio import from_any_thread
 from newsleopard_async.cli.failures import ExitStatus, failure_of
 from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.translation import joined
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import NewsLeopardError
 from newsleopard_async.transport.redact import Secret
@@ -153,7 +154,7 @@ async def run_checks(
         before(check)
         missing = [_(titles[name]) for name in check.needs if name in unusable]
         if missing:
-            found = skipped(_("not tried, because of: {checks}").format(checks=", ".join(missing)))
+            found = skipped(_("not tried, because of: {checks}").format(checks=joined(missing)))
         else:
             found = await _result(check, examination)
         if missing or found.state == "failed":

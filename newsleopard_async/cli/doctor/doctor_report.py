@@ -40,7 +40,7 @@ from newsleopard_async.cli.doctor.state_checks import check_limits, check_store
 from newsleopard_async.cli.failures import N_, ExitStatus
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.terminal import safe_text, write_json
-from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["examine"]
@@ -169,4 +169,4 @@ def _print_end(session: Session, found: list[Diagnosis], requests: int) -> None:
     if requests:
         parts.append(text.format(count=requests))
     session.console.print()
-    session.console.print(safe_text(" ".join(parts)))
+    session.console.print(safe_text(joined(parts, " ")))

@@ -33,6 +33,7 @@ from newsleopard_async.cli.doctor.diagnosis import (
 )
 from newsleopard_async.cli.failures import ExitStatus
 from newsleopard_async.cli.profile_actions import without_password
+from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import AuthenticationError, RateLimited
 from newsleopard_async.stores import FileStore
@@ -101,7 +102,7 @@ async def check_dns(examination: Examination) -> Diagnosis:
         found = await in_daemon(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except OSError as error:
         return failed(
-            _("{host} has no address: {reason}").format(host=host, reason=error.strerror),
+            _("{host} has no address: {reason}").format(host=host, reason=reason_of(error)),
             _("Check the base URL, the network, and the DNS server of this machine."),
             ExitStatus.UNREACHABLE,
         )
@@ -119,7 +120,7 @@ async def check_tcp(examination: Examination) -> Diagnosis:
     except OSError as error:
         return failed(
             _("{host}:{port} cannot be reached: {reason}").format(
-                host=host, port=port, reason=error.strerror
+                host=host, port=port, reason=reason_of(error)
             ),
             _("Check the base URL and the network. A firewall or VPN possibly blocks it."),
             ExitStatus.UNREACHABLE,
@@ -174,7 +175,7 @@ async def check_tls(examination: Examination) -> Diagnosis:
         way_out = way_out_of(error, examination.host) or ""
         return failed(
             _("the TLS handshake failed: {reason} (authorities: {source})").format(
-                reason=getattr(error, "verify_message", "") or error.strerror or error,
+                reason=getattr(error, "verify_message", "") or reason_of(error),
                 source=source,
             ),
             way_out or _("A proxy or firewall possibly interrupts it."),

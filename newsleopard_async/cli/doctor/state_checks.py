@@ -11,6 +11,7 @@ from newsleopard_async import workflows
 from newsleopard_async.cli.doctor.diagnosis import Diagnosis, Examination, passed, warned
 from newsleopard_async.cli.locations import needs_a_person
 from newsleopard_async.cli.profile_actions import without_password
+from newsleopard_async.cli.translation import joined
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.errors import ConfigurationError
@@ -37,25 +38,25 @@ async def check_limits(examination: Examination) -> Diagnosis:
     profile = examination.session.profile
     async with examination.session.client(FileStore()) as nl:
         used = _used(nl.usage)
-        limits = ", ".join(
+        limits = joined(
             _PERIODS[seconds]().format(count=count) for count, seconds in profile.limits.windows
         )
     if profile.quota is not None:
         shared = _("shared by all hosts through {url}").format(url=without_password(profile.quota))
-        return passed(f"{limits}; {shared}; {used}")
+        return passed(joined((limits, shared, used), "; "))
     if os.environ.get("NEWSLEOPARD_QUOTA", "").strip() == _PROCESS:
         alone = _("each process counts alone (NEWSLEOPARD_QUOTA=process)")
-        return passed(f"{limits}; {alone}; {used}")
+        return passed(joined((limits, alone, used), "; "))
     try:
         _open_file(examination)
     except ConfigurationError as error:
         return warned(
-            f"{limits}; {error}",
+            joined((limits, str(error)), "; "),
             _("Several programs are then too fast together. Make the folder writable."),
         )
     folder = state_folder() / "quota"
     shared = _("shared by this user's processes through {folder}").format(folder=folder)
-    return passed(f"{limits}; {shared}; {used}")
+    return passed(joined((limits, shared, used), "; "))
 
 
 def _used(usage: Usage) -> str:
