@@ -42,6 +42,9 @@ UNTIDY = re.compile(
 """Half-width punctuation or a missing space beside Chinese, or a space beside full-width signs."""
 
 
+ENGLISH_HEADING = re.compile(r"\[\]\([^)]*#[^)]*\)")
+"""A link to a heading without a text: MyST puts the English heading there, in Chinese too."""
+
 CODE = re.compile("`[^`]*`")
 HALF_WIDTH = re.compile(r"[`)][,:;] ")
 """Half-width punctuation after code or a link."""
@@ -124,6 +127,8 @@ def _problems_of(entry: polib.POEntry) -> Iterator[str]:
     elif parts(original) != parts(translation):
         lost, added = parts(original) - parts(translation), parts(translation) - parts(original)
         yield f"lost {sorted(lost)}, added {sorted(added)}: {translation}"
+    for link in ENGLISH_HEADING.findall(translation):
+        yield f"a link that would show the English heading, {link}: {translation}"
     text, markup = prose(translation), CODE.sub("`x`", translation)
     for untidy in (*UNTIDY.finditer(text), *HALF_WIDTH.finditer(markup)):
         around = untidy.string[max(untidy.start() - 8, 0) : untidy.end() + 8]

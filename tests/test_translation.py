@@ -42,7 +42,8 @@ def test_catalogue_is_in_step_with_its_page(catalogue: Path) -> None:
     [
         ("Call `send`.", "", "not translated"),
         ("Call `send`.", "呼叫 send。", "lost ['`send`']"),
-        ("See [](a.md#b).", "見 [](a.md#c)。", "lost ['link to a.md#b']"),
+        ("See [](a.md#b).", "見[乙](a.md#c)。", "lost ['link to a.md#b']"),
+        ("See [](a.md#b).", "見 [](a.md#b)。", "would show the English heading"),
         ("Dear ${NAME}, {n}", "${name}，{n}", "lost ['${NAME}']"),
         ("**Live.** More", "**即時。**更多", "lost ['strong_open']"),
         ("A page", "- 一頁", "added ['bullet_list_open'"),
