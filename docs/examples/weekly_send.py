@@ -50,14 +50,19 @@ async def send(week: str) -> None:
         sender=Sender("電子豹", "service@example.com"),
         html=(folder / "mail.html").read_text(encoding="utf-8"),
     )
-    async with NewsLeopard(store=SqlStore(RUNS_URL) if RUNS_URL else None) as nl:
-        await workflows.send_campaign(
-            nl,
-            campaign,
-            contacts=folder / "members.csv",
-            list_name=f"電子報 {week}",
-            send_key=f"newsletter-{week}",
-        )
+    store = SqlStore(RUNS_URL) if RUNS_URL else None
+    try:
+        async with NewsLeopard(store=store) as nl:
+            await workflows.send_campaign(
+                nl,
+                campaign,
+                contacts=folder / "members.csv",
+                list_name=campaign.name,
+                send_key=f"newsletter-{week}",
+            )
+    finally:
+        if store is not None:
+            await store.aclose()
 
 
 def main() -> int:
