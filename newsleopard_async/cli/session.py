@@ -14,6 +14,7 @@ from rich.console import Console
 from newsleopard_async import NewsLeopard
 from newsleopard_async.cli.locations import SendsLocation, open_location, store_of
 from newsleopard_async.cli.profiles import Profile, chosen_profile
+from newsleopard_async.cli.waiting_notices import announce_waits
 from newsleopard_async.stores import Store
 
 __all__ = ["Session"]
@@ -55,6 +56,9 @@ class Session:
         Raises:
             ConfigurationError: the key is missing, or a setting cannot be used.
         """
+        # Programs that read JSON get no line that is not an error, except on a terminal.
+        is_quiet = self.as_json and not self.errors.is_terminal
+        announce_waits(self.errors, only_warnings=is_quiet)
         profile = self.profile
         settings: dict[str, Any] = {}
         if profile.quota is not None:
