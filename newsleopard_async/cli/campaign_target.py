@@ -132,7 +132,7 @@ async def code_of(session: Session, text: str) -> CampaignSn:
     if campaign_sn is None:
         assert run is not None
         message = _("the run {text!r} is {state}, and has submitted no campaign")
-        raise InvalidRequest.of("CODE", "state", message.format(text=text, state=run.state))
+        raise InvalidRequest.of("CODE", "state", message.format(text=text, state=_(run.state)))
     return campaign_sn
 
 

@@ -68,7 +68,7 @@ def _without_order(session: Session, target: str) -> None:
             "the run {target!r} is {state}, and newsleopard send has not kept its campaign: it was "
             "begun by a program or by newsleopard import. Run that again with the same arguments"
         )
-        text = message.format(target=target, state=run.state)
+        text = message.format(target=target, state=_(run.state))
         raise InvalidRequest.of("KEY", "no-order", text)
     text = _("There is nothing to continue: the campaign {campaign_sn} was accepted.")
     if session.as_json:

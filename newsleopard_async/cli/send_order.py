@@ -20,6 +20,8 @@ from typing import Any, Final
 
 import attrs
 
+from newsleopard_async.cli.translation import reason_of
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import ConfigurationError, InvalidRequest
 from newsleopard_async.files import (
     make_private_folder,
@@ -139,7 +141,7 @@ class OrderBook:
             self.folder = state_folder() / "sends"
             make_private_folder(self.folder)
         except OSError as error:
-            raise _unusable("the folder of the sends", error) from None
+            raise _unusable(_("the folder of the sends"), error) from None
         self._files = FileStore(self.folder)
 
     def find(self, profile: str, target: str) -> SendOrder | None:
@@ -225,12 +227,11 @@ class OrderBook:
         if isinstance(found, dict) and found.get("version") == _VERSION:
             with contextlib.suppress(InvalidRequest):
                 return from_plain(SendOrder, found.get("order"))
-        raise InvalidRequest.of(
-            "KEY",
-            "format",
-            f"{path} is damaged, or was written by another version; run newsleopard send again "
-            "with the same arguments, which continues",
+        message = _(
+            "{path} is damaged, or was written by another version; run newsleopard send again with "
+            "the same arguments, which continues"
         )
+        raise InvalidRequest.of("KEY", "format", message.format(path=path))
 
 
 def _remove_copy(order: SendOrder) -> None:
@@ -240,6 +241,5 @@ def _remove_copy(order: SendOrder) -> None:
 
 
 def _unusable(where: str, error: OSError) -> ConfigurationError:
-    return ConfigurationError(
-        f"{where} cannot be used: {error.strerror}; it keeps what a send was given"
-    )
+    message = _("{where} cannot be used: {reason}; it keeps what a send was given")
+    return ConfigurationError(message.format(where=where, reason=reason_of(error)))

@@ -13,6 +13,7 @@ from newsleopard_async import AuthenticationError, ContactsReport, NewsLeopard
 from newsleopard_async.cli.contacts_check import findings_table
 from newsleopard_async.cli.friendly_times import duration_text
 from newsleopard_async.cli.lists import count_text
+from newsleopard_async.cli.pipeline_display import step_name
 from newsleopard_async.cli.run_notes import RunCommands
 from newsleopard_async.cli.send_order import SendOrder
 from newsleopard_async.cli.tables import FactsTable
@@ -272,5 +273,5 @@ def _balance_text(preview: SendPreview) -> Text:
 def _run_text(run: RunState) -> str:
     updated = "" if run.updated_at is None else f"{run.updated_at.astimezone():%Y-%m-%d %H:%M}"
     return _("{state} at {step}, {time}; this continues it").format(
-        state=run.state, step=run.step or "–", time=updated
+        state=_(run.state), step=step_name(run.step) if run.step else "–", time=updated
     )

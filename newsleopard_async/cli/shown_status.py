@@ -86,7 +86,7 @@ def _not_submitted(target: CampaignTarget) -> InUse | InvalidRequest:
     if target.run.state in ("running", "queued", "scheduled", "waiting"):
         return InUse(_("the run has not submitted its campaign yet"))
     message = _("the run is {state}, and has submitted no campaign that could be waited for")
-    return InvalidRequest.of("TARGET", "state", message.format(state=target.run.state))
+    return InvalidRequest.of("TARGET", "state", message.format(state=_(target.run.state)))
 
 
 def _as_data(target: CampaignTarget, view: KnownCampaign | None) -> dict[str, Any]:

@@ -74,9 +74,11 @@ SENTENCE = re.compile(r"(?!newsleopard )\b[A-Za-z]{2,} (?:[a-z]+ )*[a-z]{2,}")
 
 NOT_TRANSLATED = {
     # Rules that reword messages of the library, which another catalogue translates.
-    "cli_messages.py",
+    *("cli_messages.py", "run_notes.py"),
     # The notation of shapes, which goes into reports to the maintainers.
     "answer_shapes.py",
+    # Markup.
+    "report_html.py",
     # The mail of the demonstration.
     "demo.py",
     # A rule of the script for fish.

@@ -25,7 +25,7 @@ from newsleopard_async.cli.report_page.charts import (
 )
 from newsleopard_async.cli.shown_times import local_and_utc
 from newsleopard_async.cli.summary_table import part_title, summary_of_part
-from newsleopard_async.cli.translation import language, ngettext
+from newsleopard_async.cli.translation import joined, language, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models.metrics import CampaignSummary, ReportSummary
 from newsleopard_async.version import __version__
@@ -165,7 +165,8 @@ def _day_chart(days: Sequence[TimeBucket]) -> ColumnChart:
 def _counts_in(title: str, bucket: TimeBucket) -> str:
     opens = ngettext("{count:,} open", "{count:,} opens", bucket.opens).format(count=bucket.opens)
     clicks = ngettext("{count:,} click", "{count:,} clicks", bucket.clicks)
-    return f"{title}: {opens}, {clicks.format(count=bucket.clicks)}"
+    counts = joined((opens, clicks.format(count=bucket.clicks)))
+    return joined((title, counts), ": ")
 
 
 @attrs.frozen
