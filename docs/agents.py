@@ -32,6 +32,7 @@ SKILL = (
     ("sending", "send-a-campaign"),
     ("sending", "the-send-key"),
     ("rehearsal", "rehearsals"),
+    ("../README", "or-from-a-shell"),
     ("quickstart", "before-your-first-real-campaign"),
     ("quickstart", "when-something-goes-wrong"),
     ("sending", "when-the-reply-to-a-submit-is-lost"),
@@ -112,7 +113,7 @@ def resolved(text: str, page: str) -> str:
 
     def link(found: re.Match[str]) -> str:
         named = (Path(page).parent / found["page"]).as_posix() if found["page"] else page
-        target = posixpath.normpath(named)
+        target = posixpath.normpath(named).removeprefix("../docs/")
         if not (DOCS / f"{target}.md").exists():
             return found[0]
         title = found["text"] or _title(target, found["anchor"])

@@ -35,8 +35,10 @@ def test_skill_has_what_makes_a_send_safe() -> None:
     assert head[1] == agents.SKILL_FILE.parent.name
     # The limit of the format; a tool loads all descriptions, but only the skills that it needs.
     assert len(head[2]) <= 1024
-    for word in ("newsleopard emulator", "newsleopard check", "rehearse(", "send_key=", "hold="):
-        assert word in text
+    for command in ("check", "emulator", "rehearse", "send"):
+        assert f"newsleopard {command}" in text
+    assert "rehearse(" in text
+    assert "send_key=" in text
     assert "OutcomeUnknown" in text
     assert "do not send it again" in text
 
@@ -67,6 +69,13 @@ def test_code_is_not_changed() -> None:
 
     assert agents.resolved(f"See [](errors.md).\n\n{code}", "index") == (
         f"See [Errors]({agents.SITE}errors.md).\n\n{code}"
+    )
+
+
+def test_links_of_the_readme_lead_to_the_site() -> None:
+    """A section of the README can be a part of the skill, too."""
+    assert agents.resolved("[errors](docs/errors.md)", "../README") == (
+        f"[errors]({agents.SITE}errors.md)"
     )
 
 
