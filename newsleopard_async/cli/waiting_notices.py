@@ -29,16 +29,16 @@ def announce_waits(console: Console, *, only_warnings: bool = False) -> None:
         only_warnings: Whether waits are not announced, because a program reads the output.
     """
     logger = logging.getLogger(NAME)
-    for each in [each for each in logger.handlers if isinstance(each, _Notices)]:
+    for each in [each for each in logger.handlers if isinstance(each, _WaitNotices)]:
         logger.removeHandler(each)
     if os.environ.get("NEWSLEOPARD_LOG", "").strip():
         return
-    logger.addHandler(_Notices(console, logging.WARNING if only_warnings else logging.INFO))
+    logger.addHandler(_WaitNotices(console, logging.WARNING if only_warnings else logging.INFO))
     if not only_warnings:
         logger.setLevel(logging.INFO)
 
 
-class _Notices(logging.Handler):
+class _WaitNotices(logging.Handler):
     """Prints the records that a person should see."""
 
     def __init__(self, console: Console, level: int) -> None:
