@@ -30,6 +30,8 @@ def announce_waits(console: Console, *, only_warnings: bool = False) -> None:
     """
     logger = logging.getLogger(NAME)
     for each in [each for each in logger.handlers if isinstance(each, _WaitNotices)]:
+        if each.console is console:
+            return  # a command can have several clients
         logger.removeHandler(each)
     if os.environ.get("NEWSLEOPARD_LOG", "").strip():
         return
@@ -43,18 +45,19 @@ class _WaitNotices(logging.Handler):
 
     def __init__(self, console: Console, level: int) -> None:
         super().__init__(level)
-        self._console = console
+        self.console = console
+        self._warnings: set[str] = set()
         self._is_refused = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record if it is a warning, or about a wait."""
         text = self._text(record)
         if text:
-            self._console.print(safe_text(text, "yellow"), soft_wrap=True)
+            self.console.print(safe_text(text, "yellow"), soft_wrap=True)
 
     def _text(self, record: logging.LogRecord) -> str:
         if record.levelno >= logging.WARNING:
-            return record.getMessage()
+            return self._once(record.getMessage())
         delay_s = getattr(record, "nl_delay_s", None)
         if delay_s is None:
             # For example that requests are accepted again.
@@ -66,3 +69,10 @@ class _WaitNotices(logging.Handler):
             return record.getMessage()
         self._is_refused = True
         return _("The rate limit refuses requests. Waiting up to 2 minutes; Ctrl-C ends it.")
+
+    def _once(self, warning: str) -> str:
+        """Return a warning unless it was printed before: each client of a command has its own."""
+        if warning in self._warnings:
+            return ""
+        self._warnings.add(warning)
+        return warning
