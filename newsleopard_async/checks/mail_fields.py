@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 _AWKWARD: Final = (
-    (re.compile(r"\s"), "spaces"),
+    (re.compile(r"\s"), "white space"),
     (re.compile(r"[&?#]"), "&, ? or #"),
     (HIDDEN, "invisible characters"),
 )

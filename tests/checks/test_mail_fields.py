@@ -12,11 +12,11 @@ GA = GoogleAnalytics("spring-sale", "header_1")
 @pytest.mark.parametrize(
     ("value", "has"),
     [
-        ("spring sale", "spaces"),
+        ("spring sale", "white space"),
         ("a&b", "&, ? or #"),
         ("a?b", "&, ? or #"),
         ("a#b", "&, ? or #"),
-        ("a b?c", "spaces and &, ? or #"),
+        ("a b?c", "white space and &, ? or #"),
         ("spring\u200b", "invisible characters"),
     ],
 )

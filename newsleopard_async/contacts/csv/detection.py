@@ -292,7 +292,7 @@ class EncodingDetector:
             return
         if self._said or self._marked:
             by = "as requested" if self._said else "by its byte order mark"
-            yield _finding("note", "encoding", f"is {_name(codec)} {by}; UTF-8 is written")
+            yield _finding("note", "encoding", f"is {_name(codec)}, {by}; UTF-8 is written")
             return
         place = self._failed["utf-8"]
         yield _finding(

@@ -40,15 +40,15 @@ def looks_like_address(text: str) -> bool:
 
 COMMA: Final = ","
 
-KNOWN: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
-"""The supported separators; spreadsheets write only these."""
+KNOWN: Final = {",": "by commas", ";": "by semicolons", "\t": "by tabs"}
+"""The supported separators, with words for messages; spreadsheets write only these."""
 
 _FOREIGN: Final = {
-    "|": "bars",
-    "，": "full-width commas",
-    "；": "full-width semicolons",
-    "、": "ideographic commas",
-    ":": "colons",
+    "|": "by bars",
+    "，": "by full-width commas",
+    "；": "by full-width semicolons",
+    "、": "by ideographic commas",
+    ":": "by colons",
 }
 """Separators that people use, and that no spreadsheet reads."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import compress
 from typing import Final, Literal
 
@@ -25,6 +25,13 @@ __all__ = ["ColumnType"]
 
 Kind = Literal["", "number", "date", "text"]
 """The type of a value; a blank value has the type ``""``."""
+
+_WORDS: Final[Mapping[Kind, tuple[str, str, str]]] = {
+    "number": ("is not a number", "are not numbers", "a column of numbers"),
+    "date": ("is not a date", "are not dates", "a column of dates"),
+    "text": ("is not a text", "are not texts", "a column of texts"),
+}
+"""What messages say of one value of another type, of several, and of the column."""
 
 _LEAP_YEAR: Final = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE: Final = re.compile(
@@ -153,8 +160,9 @@ class ColumnType:
         elif self._lost.count:
             yield self._finding_of_lost_zeros()
 
-    def _finding_of_others(self, inferred: str, others: LineTally) -> Finding:
-        are_none = either(others.count, f"is not a {inferred}", f"are not {inferred}s")
+    def _finding_of_others(self, inferred: Kind, others: LineTally) -> Finding:
+        one, several, column = _WORDS[inferred]
+        are_none = one if others.count == 1 else several
         rows = either(others.count, "this row", "these rows")
         them = either(others.count, "it", "them")
         return others.finding(
@@ -162,8 +170,7 @@ class ColumnType:
             "mixed-type",
             f"has {counted(others.count, 'value')} in {self._column} ({others.where}) that "
             f"{are_none}, unlike the first value or most values of the column; a first import "
-            f"probably makes it a column of {inferred}s and rejects {rows}; correct {them}, or "
-            f"leave {them} empty",
+            f"probably makes it {column} and rejects {rows}; correct {them}, or leave {them} empty",
             column=self._column,
         )
 

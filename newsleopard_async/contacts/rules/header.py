@@ -187,7 +187,7 @@ def _finding_of_missing(
 ) -> Finding:
     """Report the missing columns; a line without both can be a contact, so it is not shown."""
     if (foreign := foreign_separator(text)) is not None:
-        return _finding("error", "separator", f"separates columns by {foreign}; use commas")
+        return _finding("error", "separator", f"separates columns {foreign}; use commas")
     if _is_contact(cells):
         return _finding(
             "error",
@@ -280,7 +280,7 @@ def _findings_of_form(text: str, separator: str, *, goes_as_it_is: bool) -> Iter
     level: Level = "error" if goes_as_it_is else "note"
     if separator != COMMA:
         way_out = "use commas" if goes_as_it_is else "commas are written"
-        yield _finding(level, "separator", f"separates columns by {KNOWN[separator]}; {way_out}")
+        yield _finding(level, "separator", f"separates columns {KNOWN[separator]}; {way_out}")
     beginning = separator.join(REQUIRED)
     if text != beginning and not text.startswith(beginning + separator):
         way_out = (
