@@ -74,12 +74,15 @@ def _narrow_table(lines: Sequence[_Line]) -> Table:
     table = headed_table()
     table.add_column(_("Campaign"), overflow="fold")
     for line in lines:
-        facts = [
-            Text(f"  {title}: {count}" + (f" ({rate})" if rate else ""))
-            for title, count, rate in line.cells()
-        ]
+        facts = [Text(f"  {_fact(*cell)}") for cell in line.cells()]
         table.add_row(Text("\n").join([line.title, safe_text(line.below, "dim"), *facts]))
     return table
+
+
+def _fact(title: str, count: str, rate: str) -> str:
+    if not rate:
+        return _("{title}: {count}").format(title=title, count=count)
+    return _("{title}: {count} ({rate})").format(title=title, count=count, rate=rate)
 
 
 def _lines_of(summary: CampaignSummary) -> Iterator[_Line]:

@@ -161,6 +161,7 @@ def test_unknown_campaign_is_refused(office: Office) -> None:
     assert office.invoke("cancel", UNKNOWN, "--yes").exit_code == 1
 
 
+@pytest.mark.slow
 def test_durable_send_is_cancelled_unless_it_was_submitted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

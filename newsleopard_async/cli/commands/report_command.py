@@ -60,9 +60,10 @@ def report(
 
     CODE is the code of the campaign (活動代碼), the send key of its run, or a checkpoint file.
 
-    The platform needs some minutes, and exports a campaign once an hour; within the hour the same
-    report is shown again. The files are personal data, the funnel is not. A dash is a number that
-    is unknown, because the platform has created no file for it.
+    The platform needs some minutes, and exports a campaign once an hour. Within the hour the same
+    report is shown again; in its first 5 minutes the command waits, because files can still come.
+    The files are personal data, the funnel is not. A dash is a number that is unknown, because the
+    platform has created no file for it.
     """
     if csv_path is not None and rows is None:
         raise click.UsageError(_("--csv needs --rows, which names the type of the rows"))
