@@ -52,6 +52,7 @@ def copy_from_pipe(session: Session, path: Path, copy: Path) -> None:
     except BaseException as error:
         copy.unlink(missing_ok=True)
         if not isinstance(error, OSError):
+            error.add_note(_("Nothing was sent, and nothing was changed at the platform."))
             raise
         reason = error.strerror
     else:

@@ -112,7 +112,7 @@ def _titles() -> Mapping[str, str]:
         "delete_campaigns": _("Delete the campaign"),
         "download_files": _("Download the report"),
         "export_report": _("Request the report"),
-        "find_earlier": _("Look for an earlier send"),
+        "find_earlier": _("Find an earlier send"),
         "find_finished": _("Wait until it is sent"),
         "find_list": _("Check the list"),
         "find_lists": _("Search for the list"),
