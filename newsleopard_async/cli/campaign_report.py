@@ -24,7 +24,6 @@ from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.cli.warnings_display import showing_warnings
 from newsleopard_async.files import write_durably
 from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.temporary import private_folder
@@ -84,8 +83,7 @@ def show_report(session: Session, order: ReportOrder) -> None:
         OSError: a file cannot be written.
     """
     try:
-        with showing_warnings(session):
-            made = anyio.run(_make, session, order)
+        made = anyio.run(_make, session, order)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(_("The platform continues the export. Run the same command again."))
         raise

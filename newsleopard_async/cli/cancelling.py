@@ -27,7 +27,6 @@ from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.cli.warnings_display import showing_warnings
 from newsleopard_async.workflows import CalledOff
 
 __all__ = ["Cancellation", "cancel_campaign"]
@@ -73,8 +72,7 @@ def cancel_campaign(session: Session, asked: Cancellation) -> ExitStatus:
         confirm(_("Call it off? Mails that are out cannot be called back."))
         asked = attrs.evolve(asked, kind=kind)
     try:
-        with showing_warnings(session):
-            ended = anyio.run(_call_off, session, asked)
+        ended = anyio.run(_call_off, session, asked)
     except KeyboardInterrupt as interrupt:
         note = _("The campaign is possibly still being sent. Run the same command again: {command}")
         command = f"newsleopard cancel {shell_quote(asked.target)}"

@@ -15,7 +15,7 @@ from newsleopard_async.cli.terminal import safe_text
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.log import NAME
 
-__all__ = ["announce_waits"]
+__all__ = ["ShowsWarnings", "announce_waits"]
 
 _NOTICED_S: Final = 2.0
 """Chosen: a person does not wonder about a shorter wait."""
@@ -57,7 +57,7 @@ class _WaitNotices(logging.Handler):
 
     def _text(self, record: logging.LogRecord) -> str:
         if record.levelno >= logging.WARNING:
-            return self._once(record.getMessage())
+            return "" if _are_shown() else self._once(record.getMessage())
         delay_s = getattr(record, "nl_delay_s", None)
         if delay_s is None:
             # For example that requests are accepted again.
@@ -76,3 +76,12 @@ class _WaitNotices(logging.Handler):
             return ""
         self._warnings.add(warning)
         return warning
+
+
+class ShowsWarnings(logging.Handler):
+    """A handler of a command that shows all warnings itself, so that none is printed twice."""
+
+
+def _are_shown() -> bool:
+    handlers = logging.getLogger(NAME).handlers
+    return any(isinstance(each, ShowsWarnings) for each in handlers)

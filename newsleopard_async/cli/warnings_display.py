@@ -13,12 +13,13 @@ from rich.console import Console
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.terminal import safe_text
+from newsleopard_async.cli.waiting_notices import ShowsWarnings
 from newsleopard_async.log import NAME
 
 __all__ = ["showing_warnings"]
 
 
-class _WarningsHandler(logging.Handler):
+class _WarningsHandler(ShowsWarnings):
     """Writes warnings to the standard error, above the steps that a terminal redraws."""
 
     def __init__(self, console: Console, *, as_json: bool, known: Collection[str]) -> None:

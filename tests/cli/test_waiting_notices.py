@@ -9,7 +9,9 @@ import pytest
 from rich.console import Console
 
 from newsleopard_async import NewsLeopard
+from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.waiting_notices import announce_waits
+from newsleopard_async.cli.warnings_display import showing_warnings
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.log import NAME
 from newsleopard_async.testing import ManualClock
@@ -64,6 +66,20 @@ def test_warnings_and_long_waits_are_printed_safely(
         logging.getLogger(NAME).log(level, "mail %s", "\x1b[2J", extra=more)
 
     assert capsys.readouterr().err.strip() == expected
+
+
+def test_command_that_shows_warnings_prints_them_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The handler of its clients leaves them to it, in any order."""
+    session = Session()
+    announce_waits(session.errors)
+
+    with showing_warnings(session):
+        logging.getLogger(NAME).warning("inside")
+    logging.getLogger(NAME).warning("after")
+
+    assert capsys.readouterr().err.splitlines() == ["inside", "after"]
 
 
 def test_log_of_the_user_replaces_the_notices(

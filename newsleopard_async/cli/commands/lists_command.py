@@ -11,7 +11,6 @@ from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
 from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.cli.warnings_display import showing_warnings
 
 __all__ = ["lists"]
 
@@ -31,8 +30,7 @@ def lists(*, show_all: bool, search: str, profile_name: str | None, as_json: boo
     """
     session = Session(as_json=as_json, profile_name=profile_name)
     limit = None if show_all or search else FIRST_LISTS
-    with showing_warnings(session):
-        found = session.run(partial(read_lists, search=search, limit=limit))
+    found = session.run(partial(read_lists, search=search, limit=limit))
     if as_json:
         write_json([each.to_dict() for each in found.lists])
     elif found.lists:

@@ -10,7 +10,6 @@ from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import any_url_option, json_option, profile_option
 from newsleopard_async.cli.shown_status import StatusQuestion, show_status
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.cli.warnings_display import showing_warnings
 
 __all__ = ["status"]
 
@@ -41,8 +40,7 @@ def status(
     session = Session(as_json=as_json, profile_name=profile_name)
     question = StatusQuestion(target, kind=kind, url=url, wait=wait)
     try:
-        with showing_warnings(session):
-            anyio.run(show_status, session, question)
+        anyio.run(show_status, session, question)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(_("The command only reads; the campaign is not changed."))
         raise

@@ -14,7 +14,6 @@ from newsleopard_async.cli.step_display import StepDisplay
 from newsleopard_async.cli.summary_table import summaries_table
 from newsleopard_async.cli.terminal import write_json
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.cli.warnings_display import showing_warnings
 from newsleopard_async.workflows import CampaignSummary
 
 __all__ = ["summary"]
@@ -33,8 +32,7 @@ def summary(codes: tuple[str, ...], *, profile_name: str | None, as_json: bool) 
     per campaign. A dash is a number that is unknown.
     """
     session = Session(as_json=as_json, profile_name=profile_name)
-    with showing_warnings(session):
-        found = anyio.run(_summarize, session, codes)
+    found = anyio.run(_summarize, session, codes)
     if as_json:
         write_json([each.to_dict() for each in found])
         return
