@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import click
+from click.exceptions import NoSuchCommand
 from click.shell_completion import CompletionItem
 
 from newsleopard_async.cli.failures import (
@@ -94,6 +95,15 @@ class _Commands(click.Group):
         place = module if ":" in module else f"{module}:{cmd_name}"
         command = pkgutil.resolve_name(f"{_COMMANDS}.{place}")
         return in_users_language(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a command line; a wrong name gets the similar ones."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            raise NoSuchCommand(error.command_name, possibilities=_MODULES, ctx=ctx) from None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options, with their help in the user's language."""

@@ -275,8 +275,8 @@ def _failure_of_click(error: click.ClickException) -> CommandFailure:
 
 
 def _chinese_stop(message: str) -> str:
-    """Replace the full stop that click adds to a missing argument."""
-    return re.sub(r"(?<=')\.(?: |$)", "。", message)
+    """Replace the full stop and the spaces that click puts between its sentences."""
+    return re.sub(r"(?<=')\.(?: |$)|。 ", "。", message)
 
 
 def print_failure(failure: CommandFailure, *, as_json: bool) -> None:

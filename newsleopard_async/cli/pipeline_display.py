@@ -54,7 +54,8 @@ class PipelineDisplay:
             line.detail, line.share = detail_of(event.step, event.result)
         if event.state == "resumed":
             done = _("done by an earlier run")
-            line.detail = f"{line.detail} ({done})" if line.detail else done
+            both = _("{text} ({detail})").format(text=line.detail, detail=done)
+            line.detail = both if line.detail else done
         if event.state == "failed":
             line.detail = str(event.result)
             self.end("failed")

@@ -129,7 +129,8 @@ def _facts(found: Rehearsal) -> Iterator[tuple[str, str]]:
         )
     if found.rejected:
         counts = joined(f"{name}: {count:,}" for name, count in found.rejected_for.items())
-        yield _("Rejected"), f"{_rows(found.rejected)} ({counts})"
+        text = _("{text} ({detail})").format(text=_rows(found.rejected), detail=counts)
+        yield _("Rejected"), text
     if found.duplicates:
         yield _("Repeated"), _rows(found.duplicates)
     if found.goes_out_at is not None:

@@ -132,7 +132,12 @@ def known_texts() -> set[str]:
     """Return the texts of the catalogue, and names that only look like texts."""
     styles = {"bold red", "bold green", "bold yellow", "not bold"}
     outcomes = {"already stopped", "never submitted", "too late"}
-    foreign = {'pip install "newsleopard-async[cli]"', "Traceback (most recent call last):"}
+    # A command, and how messages of others begin.
+    install, traceback = (
+        'pip install "newsleopard-async[cli]"',
+        "Traceback (most recent call last):",
+    )
+    foreign = {install, traceback, "the platform refused"}
     return styles | outcomes | foreign | {text.singular for text in cli_texts.texts()}
 
 

@@ -116,7 +116,7 @@ def test_help_is_chinese(command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("chekc",), "指令不完整：沒有指令 'chekc'。"),
+        (("chekc",), "指令不完整：沒有指令 'chekc'。（是不是 'check'？）"),
         (("resolve", "k1"), "指令不完整：缺少參數 'sent|resubmit|abandon'。"),
         (("emulator", "--port", "x"), "指令不完整：'--port' 的值不正確：'x' 不是正確的整數。"),
         (("check", "--strict=1"), "指令不完整：選項 '--strict' 不需要值。"),
