@@ -77,7 +77,7 @@ _MODULES: Final = {
 class _Commands(click.Group):
     """A group that loads a command when it is used, and reports each error once."""
 
-    context_class = HelpContext
+    context_class: type[click.Context] = HelpContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of all commands."""

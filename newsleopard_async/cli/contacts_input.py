@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 import attrs
 import click
 
+from newsleopard_async.cli.shared_options import OptionDecorator
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models.findings import Fix
 
@@ -97,15 +98,17 @@ _LEFT_OUT: Final = click.option(
     help="Write bad rows there, instead of into the folder of the file.",
 )
 
-strict_option = click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+strict_option: OptionDecorator = click.option(
+    "--strict", is_flag=True, help="Treat warnings as errors."
+)
 
-reuse_list_option = click.option(
+reuse_list_option: OptionDecorator = click.option(
     "--reuse-list",
     is_flag=True,
     help="Import into the list of that name if it exists; otherwise it is refused.",
 )
 
-part_bytes_option = click.option(
+part_bytes_option: OptionDecorator = click.option(
     "--part-bytes",
     type=click.IntRange(min=1),
     metavar="BYTES",
@@ -128,7 +131,7 @@ def _max_rejected(_context: click.Context, _parameter: click.Parameter, text: st
     return int(number) if number.is_integer() else number
 
 
-max_rejected_option = click.option(
+max_rejected_option: OptionDecorator = click.option(
     "--max-rejected",
     default="0",
     show_default=True,

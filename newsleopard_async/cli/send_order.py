@@ -138,7 +138,7 @@ class OrderBook:
 
     def __init__(self) -> None:
         try:
-            self.folder = state_folder() / "sends"
+            self.folder: Path = state_folder() / "sends"
             make_private_folder(self.folder)
         except OSError as error:
             raise _unusable(_("the folder of the sends"), error) from None

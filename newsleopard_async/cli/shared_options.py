@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
 import click
 from click.core import ParameterSource
 
@@ -11,6 +14,7 @@ from newsleopard_async.cli.profiles import PROFILE_VARIABLE
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = [
+    "OptionDecorator",
     "any_url_option",
     "durable_url_option",
     "is_given",
@@ -19,14 +23,25 @@ __all__ = [
     "yes_option",
 ]
 
-json_option = click.option(
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class OptionDecorator(Protocol):
+    """What ``click.option`` returns: it adds the option to a command."""
+
+    def __call__(self, function: F, /) -> F:
+        """Add the option."""
+        ...
+
+
+json_option: OptionDecorator = click.option(
     "--json",
     "as_json",
     is_flag=True,
     help="Print the result as JSON; an error is JSON on the standard error.",
 )
 
-profile_option = click.option(
+profile_option: OptionDecorator = click.option(
     "--profile",
     "profile_name",
     envvar=PROFILE_VARIABLE,
@@ -36,7 +51,9 @@ profile_option = click.option(
     help="The account to use: the name of a profile.",
 )
 
-yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask; for programs.")
+yes_option: OptionDecorator = click.option(
+    "--yes", "-y", is_flag=True, help="Do not ask; for programs."
+)
 
 
 def is_given(context: click.Context, name: str) -> bool:
@@ -56,7 +73,7 @@ def _warn_of_password(
     return url or None
 
 
-durable_url_option = click.option(
+durable_url_option: OptionDecorator = click.option(
     "--url",
     envvar=URL_VARIABLE,
     show_envvar=True,
@@ -66,7 +83,7 @@ durable_url_option = click.option(
     "postgresql://user@host/database.",
 )
 
-any_url_option = click.option(
+any_url_option: OptionDecorator = click.option(
     "--url",
     envvar=URL_VARIABLE,
     show_envvar=True,

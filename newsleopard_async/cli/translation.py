@@ -11,7 +11,7 @@ import gettext
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -37,7 +37,7 @@ _ENGLISH: Final = re.compile(r"(?:en|C|POSIX)(?![A-Za-z])")
 
 _SEPARATORS: Final = {", ": "、", "; ": "；", ": ": "：", " ": ""}
 
-ngettext = gettext.ngettext
+ngettext: Callable[[str, str, int], str] = gettext.ngettext
 
 
 def N_(text: str) -> str:  # noqa: N802 - the usual name of gettext's marker
