@@ -100,7 +100,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"count": count_text, "rate": _rate, "moment": _Moment.of}
+    templates.filters |= {"count": count_text, "rate": _rate, "moment": _PageTime.of}
     return templates
 
 
@@ -116,7 +116,7 @@ def _without_marker(name: str) -> tuple[str, str]:
 
 
 @attrs.frozen
-class _Moment:
+class _PageTime:
     """A time for machines, in this machine's zone, and in UTC; the last is empty if it is UTC."""
 
     machine: str
@@ -124,7 +124,7 @@ class _Moment:
     in_utc: str
 
     @classmethod
-    def of(cls, instant: datetime) -> _Moment:
+    def of(cls, instant: datetime) -> _PageTime:
         """Return the texts of an instant."""
         local, _between, in_utc = local_and_utc(instant).partition(" (")
         return cls(instant.isoformat(), local, in_utc.rstrip(")"))
