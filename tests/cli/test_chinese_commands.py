@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
 from newsleopard_async.cli.command_line import newsleopard
+from tests import cli_texts
 from tests.cli.offices import Office, an_office
 
 MAIL = """
@@ -60,6 +62,20 @@ def story(width: int, charset: str) -> Iterator[tuple[str, Result]]:
         ("timezones", "taipei"),
     ):
         yield " ".join(command), runner.invoke(newsleopard, command)
+
+
+def test_no_command_uses_the_usual_spinner() -> None:
+    """CP950 does not have the characters of rich's default, so each spinner is chosen."""
+    found = [
+        f"{path.name}:{node.lineno}"
+        for path, tree in cli_texts.trees("cli")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and re.search(r"(?:console|errors)\.status$", ast.unparse(node.func))
+        and "spinner" not in [each.arg for each in node.keywords]
+    ]
+
+    assert found == []
 
 
 @pytest.mark.parametrize(("width", "charset"), [(40, "utf-8"), (80, "cp950"), (120, "utf-8")])

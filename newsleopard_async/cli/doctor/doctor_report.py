@@ -94,7 +94,9 @@ def examine(session: Session) -> ExitStatus:
     found: list[tuple[DoctorCheck, Diagnosis]] = []
 
     async def run() -> None:
-        status = session.errors.status("")
+        # The usual spinner has no form in ASCII.
+        spinner = "line" if session.errors.options.ascii_only else "dots"
+        status = session.errors.status("", spinner=spinner)
         is_live = session.errors.is_interactive and not session.as_json
 
         def before(check: DoctorCheck) -> None:
