@@ -145,7 +145,8 @@ def test_lost_reply_is_unknown_and_names_all_ways_on(office: Office) -> None:
         "newsleopard resolve 週年慶 sent --campaign-sn SN",
         "newsleopard resolve 週年慶 resubmit",
         "newsleopard resolve 週年慶 abandon",
-        "Find out after 2026-01-05 04:00:30 UTC, without sending anything: newsleopard resume",
+        "2026-01-05 04:00:30 UTC",
+        ", without sending anything: newsleopard resume 週年慶",
     ):
         assert text in result.stderr
     assert "error.checkpoint" not in result.stderr

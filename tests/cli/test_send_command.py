@@ -158,11 +158,15 @@ def test_contacts_that_change_during_the_question_are_not_sent(
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
-def test_preview_fits_the_terminal(office: Office, width: int) -> None:
+def test_preview_fits_the_terminal(
+    office: Office, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     """Beside or below each other."""
-    result = office.invoke("send", *NEW, *AT, "--yes", width=width)
+    monkeypatch.setattr(asking, "require_terminal", lambda **_: None)
 
-    table = result.stderr.partition("Campaign")[2].partition("1/7")[0]
+    result = office.invoke("send", *NEW, *AT, width=width, input="n\n")
+
+    table = result.stderr.partition("Campaign")[2].partition("Send it")[0]
     assert max(cell_len(line.rstrip()) for line in table.splitlines()) <= width
     assert "Asia/Taipei" in table
 
