@@ -12,6 +12,7 @@ import attrs
 import click
 
 from newsleopard_async.cli.campaign_file import build_campaign, read_html
+from newsleopard_async.cli.completion_values import complete_file
 from newsleopard_async.cli.friendly_times import parse_instant
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import InvalidRequest
@@ -143,7 +144,12 @@ _OPTIONS: Final = (
         metavar="SENDER",
         help="The sender: '電子豹 <service@example.com>'. The address must be verified.",
     ),
-    click.option("--html", metavar="FILE", help="The body of the mail; - is the standard input."),
+    click.option(
+        "--html",
+        metavar="FILE",
+        shell_complete=complete_file,
+        help="The body of the mail; - is the standard input.",
+    ),
     click.option("--preheader", help="The preview text, which mail programs show."),
     click.option(
         "--footer",

@@ -14,6 +14,7 @@ import click
 
 from newsleopard_async import CampaignSn, ConfigurationError, ConnectionFailed, InvalidRequest
 from newsleopard_async.aio import in_thread
+from newsleopard_async.cli.completion_values import complete_target
 from newsleopard_async.cli.locations import SendsLocation
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
@@ -53,7 +54,7 @@ def target_argument(command: F) -> F:
     ):
         name = f"--{kind.replace('_', '-')}"
         command = click.option(name, "kind", flag_value=kind, type=str, help=text)(command)
-    return click.argument("target")(command)
+    return click.argument("target", shell_complete=complete_target)(command)
 
 
 @attrs.frozen(kw_only=True)

@@ -13,11 +13,12 @@ from typing import Final
 
 import anyio
 import click
+from click.shell_completion import CompletionItem
 
 from newsleopard_async.cli.profiles import chosen_profile, read_profiles
 from newsleopard_async.errors import NewsLeopardError
 
-__all__ = ["complete_profile", "complete_send_key"]
+__all__ = ["complete_file", "complete_profile", "complete_send_key", "complete_target"]
 
 _WITHIN_S: Final = 0.5
 """Chosen: a person waits so long for a completion; a thousand runs are read in a tenth of it."""
@@ -48,6 +49,22 @@ def complete_send_key(context: click.Context, _: click.Parameter, incomplete: st
     except (NewsLeopardError, OSError):
         return []
     return [_as_word(key) for key in found if key.startswith(incomplete) and key.isprintable()]
+
+
+def complete_file(
+    _context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete a file, for an option that also has another meaning."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_target(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the send keys that begin with a text; the shell adds files."""
+    keys = complete_send_key(context, parameter, incomplete)
+    # First, because the script for bash drops what came before a file.
+    return complete_file(context, parameter, incomplete) + list(map(CompletionItem, keys))
 
 
 async def _keys() -> list[str]:

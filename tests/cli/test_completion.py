@@ -75,7 +75,7 @@ def test_commands_are_completed_without_loading_them(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(type(newsleopard), "get_command", refuse)
 
-    assert completed("newsleopard pro") == ["plain,profile"]
+    assert completed("newsleopard prof") == ["plain,profile"]
     assert completed("newsleopard em", "fish")[0].startswith("plain,emulator")
     assert "plain,--version" in completed("newsleopard --v")
 
@@ -102,6 +102,7 @@ def test_names_of_profiles_are_completed() -> None:
     CliRunner().invoke(newsleopard, ["profile", "set", "crm"])
 
     assert completed("newsleopard profile remove s") == ["plain,shop"]
+    assert completed("newsleopard balance --profile c") == ["plain,crm"]
 
 
 def test_send_keys_are_completed_as_words_of_the_shell() -> None:
@@ -113,6 +114,15 @@ def test_send_keys_are_completed_as_words_of_the_shell() -> None:
     assert "spring sale" in completed("newsleopard retry ", "zsh")
     assert "plain,中秋" in completed("newsleopard runs ", "fish")
     assert not [each for each in completed("newsleopard runs ") if "x" in each]
+
+
+def test_target_is_a_send_key_or_a_file() -> None:
+    """The commands that find out what they were given complete both."""
+    store_runs("spring")
+
+    assert completed("newsleopard status sp") == ["file,sp", "plain,spring"]
+    assert completed("newsleopard resume sp") == ["file,sp", "plain,spring"]
+    assert completed("newsleopard send --html ma") == ["file,ma"]
 
 
 def test_another_store_is_not_asked() -> None:

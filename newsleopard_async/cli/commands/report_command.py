@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from newsleopard_async.cli.campaign_report import ReportOrder, show_report
+from newsleopard_async.cli.completion_values import complete_target
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
 from newsleopard_async.cli.translation import translated as _
@@ -19,7 +20,7 @@ assert ReportType.known == {*_TYPES}
 
 
 @click.command()
-@click.argument("code")
+@click.argument("code", shell_complete=complete_target)
 @click.option(
     "--to",
     type=click.Path(path_type=Path, file_okay=False),

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from newsleopard_async.cli.completion_values import complete_send_key
+from newsleopard_async.cli.completion_values import complete_target
 from newsleopard_async.cli.resumed_sends import resume_all, resume_one
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
@@ -16,7 +16,7 @@ __all__ = ["resume"]
 
 
 @click.command()
-@click.argument("target", metavar="[KEY|FILE]", required=False, shell_complete=complete_send_key)
+@click.argument("target", metavar="[KEY|FILE]", required=False, shell_complete=complete_target)
 @click.option("--wait", is_flag=True, help="Wait until the campaign is sent.")
 @profile_option
 @json_option

@@ -7,6 +7,7 @@ import click
 
 from newsleopard_async import workflows
 from newsleopard_async.cli.campaign_target import code_of
+from newsleopard_async.cli.completion_values import complete_target
 from newsleopard_async.cli.pipeline_display import PipelineDisplay
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
@@ -20,7 +21,7 @@ __all__ = ["summary"]
 
 
 @click.command()
-@click.argument("codes", metavar="CODE...", nargs=-1, required=True)
+@click.argument("codes", metavar="CODE...", nargs=-1, required=True, shell_complete=complete_target)
 @profile_option
 @json_option
 def summary(codes: tuple[str, ...], *, profile_name: str | None, as_json: bool) -> None:
