@@ -24,7 +24,7 @@ from jinja2.ext import extract_from_ast
 
 from docs.catalogues import UNTIDY
 from newsleopard_async.cli.command_line import newsleopard
-from newsleopard_async.cli.help_format import paragraphs_of
+from newsleopard_async.cli.display.help_format import paragraphs_of
 from newsleopard_async.cli.translation import DOMAIN, LOCALES
 
 CATALOGUE: Final = LOCALES / "zh_TW" / "LC_MESSAGES" / f"{DOMAIN}.po"

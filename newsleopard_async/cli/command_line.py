@@ -13,17 +13,17 @@ import click
 from click.exceptions import NoSuchCommand
 from click.shell_completion import CompletionItem
 
+from newsleopard_async.cli.display.help_format import (
+    HelpContext,
+    in_users_language,
+    parameter_in_users_language,
+    translated_help,
+)
 from newsleopard_async.cli.failures import (
     ExitStatus,
     failure_of,
     is_closed_pipe,
     print_failure,
-)
-from newsleopard_async.cli.help_format import (
-    HelpContext,
-    in_users_language,
-    parameter_in_users_language,
-    translated_help,
 )
 from newsleopard_async.cli.translation import translated, users_language
 from newsleopard_async.disclosure import shown

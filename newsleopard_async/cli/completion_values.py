@@ -15,7 +15,7 @@ import anyio
 import click
 from click.shell_completion import CompletionItem
 
-from newsleopard_async.cli.profiles import chosen_profile, read_profiles
+from newsleopard_async.cli.accounts.profiles import chosen_profile, read_profiles
 from newsleopard_async.errors import NewsLeopardError
 
 __all__ = ["complete_file", "complete_profile", "complete_send_key", "complete_target"]

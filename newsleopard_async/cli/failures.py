@@ -18,7 +18,7 @@ from rich.text import Text
 
 from newsleopard_async import errors
 from newsleopard_async.cli.cli_messages import for_command_line
-from newsleopard_async.cli.terminal import safe_text
+from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.translation import N_, is_chinese, reason_of
 from newsleopard_async.cli.translation import translated as _
 

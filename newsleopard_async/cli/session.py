@@ -12,9 +12,9 @@ import attrs
 from rich.console import Console
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.cli.locations import SendsLocation, open_location, store_of
-from newsleopard_async.cli.profiles import Profile, chosen_profile
-from newsleopard_async.cli.waiting_notices import announce_waits
+from newsleopard_async.cli.accounts.profiles import Profile, chosen_profile
+from newsleopard_async.cli.display.waiting_notices import announce_waits
+from newsleopard_async.cli.runs.locations import SendsLocation, open_location, store_of
 from newsleopard_async.stores import Store
 
 __all__ = ["Session"]

@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeVar
 import click
 from click.core import ParameterSource
 
+from newsleopard_async.cli.accounts.profiles import PROFILE_VARIABLE
 from newsleopard_async.cli.completion_values import complete_profile
-from newsleopard_async.cli.locations import URL_VARIABLE, has_password
-from newsleopard_async.cli.profiles import PROFILE_VARIABLE
+from newsleopard_async.cli.runs.locations import URL_VARIABLE, has_password
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = [

@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 
 from newsleopard_async import CampaignMetrics, CampaignSn
-from newsleopard_async.cli.campaign_facts import CampaignFacts
-from newsleopard_async.cli.report_page.activity import ReaderActivity
-from newsleopard_async.cli.report_page.report_html import ReportData
+from newsleopard_async.cli.results.campaign_facts import CampaignFacts
+from newsleopard_async.cli.results.report_page.activity import ReaderActivity
+from newsleopard_async.cli.results.report_page.report_html import ReportData
 from newsleopard_async.models.metrics import ReportSummary
 
 __all__ = ["AB_TEST", "BEGAN", "CAMPAIGN_DATA", "NOTHING", "SN", "at_hour"]

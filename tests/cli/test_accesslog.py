@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from newsleopard_async.cli.accesslog import AccessLog
+from newsleopard_async.cli.emulating.accesslog import AccessLog
 from newsleopard_async.emulator import RequestRecord
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async import Campaign, ContentTest, InvalidRequest, SendAt, SenderTest, SubjectTest
-from newsleopard_async.cli.campaign_file import build_campaign
+from newsleopard_async.cli.sending.campaign_file import build_campaign
 from newsleopard_async.models import FooterLanguage
 
 COMMON = """

@@ -10,8 +10,8 @@ import anyio
 import pytest
 from click.testing import CliRunner
 
-from newsleopard_async.cli import cancelling
 from newsleopard_async.cli.command_line import newsleopard
+from newsleopard_async.cli.results import cancelling
 from tests.cli.offices import Office, an_office
 from tests.cli.test_status_command import UNKNOWN, hold, send
 from tests.durable.desk import at_desk

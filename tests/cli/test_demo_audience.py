@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from newsleopard_async.cli.demo_audience import (
+from newsleopard_async.cli.emulating.demo_audience import (
     people,
     read_people,
     write_people,

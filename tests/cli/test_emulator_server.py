@@ -12,8 +12,8 @@ import attrs
 import pytest
 from click.testing import CliRunner, Result
 
-from newsleopard_async.cli import emulator_server
 from newsleopard_async.cli.command_line import newsleopard
+from newsleopard_async.cli.emulating import emulator_server
 from newsleopard_async.emulator import Emulator, EmulatorClock, Switches
 from newsleopard_async.emulator.sandbox.access import ControlOptions
 from newsleopard_async.emulator.state import StateFile

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from newsleopard_async.cli.friendly_times import parse_duration, parse_instant
+from newsleopard_async.cli.sending.friendly_times import parse_duration, parse_instant
 from newsleopard_async.models import SendAt
 
 TEN = datetime(2027, 1, 5, 2, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from newsleopard_async import CampaignSn
-from newsleopard_async.cli.funnel import FunnelStage, stages_of
+from newsleopard_async.cli.results.funnel import FunnelStage, stages_of
 from newsleopard_async.models.metrics import ReportSummary
 
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from rich.cells import cell_len
 
 from newsleopard_async.cli.command_line import newsleopard
-from newsleopard_async.cli.help_format import in_users_language
+from newsleopard_async.cli.display.help_format import in_users_language
 
 pytestmark = pytest.mark.quick
 

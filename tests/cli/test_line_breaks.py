@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from newsleopard_async.cli.line_breaks import WideText, wrapped_lines
+from newsleopard_async.cli.display.line_breaks import WideText, wrapped_lines
 
 pytestmark = pytest.mark.quick
 

@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 
 from newsleopard_async import Campaign, NewsLeopard, Sender, workflows
 from newsleopard_async.cli.command_line import newsleopard
+from newsleopard_async.cli.emulating.switch_values import read_switches
 from newsleopard_async.cli.probing.answer_shapes import rounded, shape_of
 from newsleopard_async.cli.probing.questions import QUESTIONS
 from newsleopard_async.cli.session import Session
-from newsleopard_async.cli.switch_values import read_switches
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.stores import FileStore
 from newsleopard_async.testing import ManualClock
@@ -284,7 +284,9 @@ def test_questions_are_shown_before_they_are_asked(monkeypatch: pytest.MonkeyPat
     run = CliRunner()
 
     assert run.invoke(newsleopard, ["probe"]).exit_code == 2
-    monkeypatch.setattr("newsleopard_async.cli.confirmation.require_terminal", lambda **_: None)
+    monkeypatch.setattr(
+        "newsleopard_async.cli.sending.confirmation.require_terminal", lambda **_: None
+    )
     monkeypatch.setattr(
         "newsleopard_async.cli.commands.probe_command.require_terminal", lambda **_: None
     )

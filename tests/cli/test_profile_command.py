@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from newsleopard_async.cli.accounts.profile_editing import edited
+from newsleopard_async.cli.accounts.profiles import chosen_profile, profiles_path
 from newsleopard_async.cli.command_line import newsleopard
-from newsleopard_async.cli.profile_editing import edited
-from newsleopard_async.cli.profiles import chosen_profile, profiles_path
 
 KEY = "sk-test-0123456789"
 

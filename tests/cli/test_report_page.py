@@ -13,9 +13,13 @@ import attrs
 import pytest
 
 from newsleopard_async import CampaignSn
-from newsleopard_async.cli.report_page.activity import ReaderActivity, TimeBucket, read_activity
-from newsleopard_async.cli.report_page.charts import bar_rows, column_chart, hour_labels
-from newsleopard_async.cli.report_page.report_html import report_html
+from newsleopard_async.cli.results.report_page.activity import (
+    ReaderActivity,
+    TimeBucket,
+    read_activity,
+)
+from newsleopard_async.cli.results.report_page.charts import bar_rows, column_chart, hour_labels
+from newsleopard_async.cli.results.report_page.report_html import report_html
 from newsleopard_async.models import ReportType
 from newsleopard_async.workflows import CampaignReport, ReportFile
 from tests.cli.report_pages import AB_TEST, BEGAN, CAMPAIGN_DATA, NOTHING, SN, at_hour

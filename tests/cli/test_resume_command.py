@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from newsleopard_async import NewsLeopard, OutcomeUnknown, workflows
-from newsleopard_async.cli.send_order import OrderBook
+from newsleopard_async.cli.sending.send_order import OrderBook
 from newsleopard_async.stores import FileStore
 from tests.cli.interrupting import interrupt_at
 from tests.cli.offices import Office, an_office

@@ -9,8 +9,8 @@ import click
 import pytest
 from rich.cells import cell_len
 
-from newsleopard_async.cli import confirmation
-from newsleopard_async.cli import send_input as asking
+from newsleopard_async.cli.sending import confirmation
+from newsleopard_async.cli.sending import send_input as asking
 from tests.cli.offices import Office, an_office
 from tests.constants import KEY
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from newsleopard_async import OutcomeUnknown
-from newsleopard_async.cli import profiles
+from newsleopard_async.cli.accounts import profiles
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.durable.ledger import AttemptResult
 from newsleopard_async.stores import FileStore, RedisStore, SqlStore, Store

@@ -11,10 +11,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from newsleopard_async import CampaignSn
-from newsleopard_async.cli.demo_audience import people, readers_table
-from newsleopard_async.cli.funnel import funnel_table, stages_of
-from newsleopard_async.cli.pipeline_display import PipelineDisplay
-from newsleopard_async.cli.step_display import StepDisplay
+from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.emulating.demo_audience import people, readers_table
+from newsleopard_async.cli.results.funnel import funnel_table, stages_of
 from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.plain import PlainData
 from newsleopard_async.workflows import Event

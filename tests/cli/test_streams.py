@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from newsleopard_async import InvalidRequest, check_contacts
-from newsleopard_async.cli import streams
 from newsleopard_async.cli.command_line import newsleopard
+from newsleopard_async.cli.contacts import streams
 
 CSV = b"EMAIL,NAME\na@example.com,A\n"
 

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.cli.locations import SendsLocation
+from newsleopard_async.cli.runs.locations import SendsLocation
 from newsleopard_async.cli.session import Session
 from newsleopard_async.workflows import send_campaign
 from tests.cli.offices import Office, an_office

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from newsleopard_async.cli.command_line import newsleopard
-from newsleopard_async.cli.switch_values import read_switches
+from newsleopard_async.cli.emulating.switch_values import read_switches
 from newsleopard_async.emulator import Switches
 
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from newsleopard_async.cli.command_line import newsleopard
-from newsleopard_async.cli.zones import find_zones
+from newsleopard_async.cli.results.zones import find_zones
 
 WINTER = datetime(2026, 1, 5, tzinfo=UTC)
 

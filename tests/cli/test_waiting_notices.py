@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from newsleopard_async import NewsLeopard
+from newsleopard_async.cli.display.waiting_notices import announce_waits
+from newsleopard_async.cli.display.warnings_display import showing_warnings
 from newsleopard_async.cli.session import Session
-from newsleopard_async.cli.waiting_notices import announce_waits
-from newsleopard_async.cli.warnings_display import showing_warnings
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.log import NAME
 from newsleopard_async.testing import ManualClock

@@ -22,11 +22,11 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from newsleopard_async.cli import worker_process as working_module
 from newsleopard_async.cli.command_line import newsleopard
-from newsleopard_async.cli.health import read_address
-from newsleopard_async.cli.locations import client_of_main, durable_of, has_password
-from newsleopard_async.cli.worker_process import (
+from newsleopard_async.cli.runs import worker_process as working_module
+from newsleopard_async.cli.runs.health import read_address
+from newsleopard_async.cli.runs.locations import client_of_main, durable_of, has_password
+from newsleopard_async.cli.runs.worker_process import (
     StopSignals,
     end_despite_threads,
     shorten_log_record,

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import click
 
-from newsleopard_async.cli.campaign_file import build_campaign
-from newsleopard_async.cli.contacts_check import CheckInput, run_check
-from newsleopard_async.cli.contacts_input import ContactsInput, contacts_options, strict_option
+from newsleopard_async.cli.contacts.contacts_check import CheckInput, run_check
+from newsleopard_async.cli.contacts.contacts_input import (
+    ContactsInput,
+    contacts_options,
+    strict_option,
+)
 from newsleopard_async.cli.failures import ExitStatus
+from newsleopard_async.cli.sending.campaign_file import build_campaign
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option
 from newsleopard_async.cli.translation import translated as _

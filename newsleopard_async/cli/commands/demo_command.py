@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
+from newsleopard_async.cli.emulating.demo import CONTACTS, LIMIT_S, run_demo
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import DeadlineExceeded

@@ -13,10 +13,10 @@ from typing import Any, NoReturn, get_args
 import click
 from rich.console import Console
 
-from newsleopard_async.cli.config_file import ConfigFile, config_option
-from newsleopard_async.cli.emulator_server import EmulatorOptions, run_emulator
-from newsleopard_async.cli.switch_values import read_switches
-from newsleopard_async.cli.terminal import safe_text
+from newsleopard_async.cli.display.terminal import safe_text
+from newsleopard_async.cli.emulating.config_file import ConfigFile, config_option
+from newsleopard_async.cli.emulating.emulator_server import EmulatorOptions, run_emulator
+from newsleopard_async.cli.emulating.switch_values import read_switches
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.emulator.platform.clock import MOST_SPEED
 from newsleopard_async.emulator.platform.webhooks import check_hosts

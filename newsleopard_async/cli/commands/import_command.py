@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from newsleopard_async.cli.contacts_import import ImportInput, run_import
-from newsleopard_async.cli.contacts_input import (
+from newsleopard_async.cli.contacts.contacts_import import ImportInput, run_import
+from newsleopard_async.cli.contacts.contacts_input import (
     contacts_options,
     part_bytes_option,
     reuse_list_option,

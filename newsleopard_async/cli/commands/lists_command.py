@@ -6,10 +6,10 @@ from functools import partial
 
 import click
 
-from newsleopard_async.cli.lists import FIRST_LISTS, lists_table, read_lists
+from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.results.lists import FIRST_LISTS, lists_table, read_lists
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
-from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["lists"]

@@ -7,14 +7,18 @@ from typing import Any, get_args
 
 import click
 
+from newsleopard_async.cli.accounts.profile_actions import (
+    list_profiles,
+    remove_profile,
+    set_profile,
+)
+from newsleopard_async.cli.accounts.profile_keys import store_key
+from newsleopard_async.cli.accounts.profiles import LimitsName
 from newsleopard_async.cli.completion_values import complete_profile
-from newsleopard_async.cli.confirmation import confirm, require_terminal
-from newsleopard_async.cli.profile_actions import list_profiles, remove_profile, set_profile
-from newsleopard_async.cli.profile_keys import store_key
-from newsleopard_async.cli.profiles import LimitsName
+from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.sending.confirmation import confirm, require_terminal
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, yes_option
-from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["profile"]

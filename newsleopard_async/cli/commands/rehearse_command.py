@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from newsleopard_async.cli.campaign_input import CampaignInput, campaign_options
-from newsleopard_async.cli.contacts_input import (
+from newsleopard_async.cli.contacts.contacts_input import (
     ContactsInput,
     contacts_options,
     max_rejected_option,
@@ -16,7 +15,8 @@ from newsleopard_async.cli.contacts_input import (
     strict_option,
 )
 from newsleopard_async.cli.failures import ExitStatus
-from newsleopard_async.cli.rehearsal_display import RehearsalInput, run_rehearsal
+from newsleopard_async.cli.sending.campaign_input import CampaignInput, campaign_options
+from newsleopard_async.cli.sending.rehearsal_display import RehearsalInput, run_rehearsal
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from newsleopard_async.cli.campaign_report import ReportOrder, show_report
 from newsleopard_async.cli.completion_values import complete_target
+from newsleopard_async.cli.results.campaign_report import ReportOrder, show_report
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
 from newsleopard_async.cli.translation import translated as _

@@ -7,7 +7,7 @@ import sys
 import click
 
 from newsleopard_async.cli.completion_values import complete_target
-from newsleopard_async.cli.resumed_sends import resume_all, resume_one
+from newsleopard_async.cli.sending.resumed_sends import resume_all, resume_one
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
 from newsleopard_async.cli.translation import translated as _

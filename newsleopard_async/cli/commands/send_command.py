@@ -8,9 +8,7 @@ from typing import Any
 
 import click
 
-from newsleopard_async.cli.campaign_input import CampaignInput, campaign_options, parsed_by
-from newsleopard_async.cli.campaign_send import SendChoices, carry_out
-from newsleopard_async.cli.contacts_input import (
+from newsleopard_async.cli.contacts.contacts_input import (
     ContactsInput,
     contacts_options,
     max_rejected_option,
@@ -18,8 +16,10 @@ from newsleopard_async.cli.contacts_input import (
     reuse_list_option,
     strict_option,
 )
-from newsleopard_async.cli.friendly_times import parse_duration
-from newsleopard_async.cli.send_input import SendInput, order_of, rehearse_instead
+from newsleopard_async.cli.sending.campaign_input import CampaignInput, campaign_options, parsed_by
+from newsleopard_async.cli.sending.campaign_send import SendChoices, carry_out
+from newsleopard_async.cli.sending.friendly_times import parse_duration
+from newsleopard_async.cli.sending.send_input import SendInput, order_of, rehearse_instead
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option, yes_option
 

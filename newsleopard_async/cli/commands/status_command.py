@@ -5,10 +5,10 @@ from __future__ import annotations
 import anyio
 import click
 
-from newsleopard_async.cli.campaign_target import TargetKind, target_argument
+from newsleopard_async.cli.results.campaign_target import TargetKind, target_argument
+from newsleopard_async.cli.results.shown_status import StatusQuestion, show_status
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import any_url_option, json_option, profile_option
-from newsleopard_async.cli.shown_status import StatusQuestion, show_status
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["status"]

@@ -6,14 +6,14 @@ import anyio
 import click
 
 from newsleopard_async import workflows
-from newsleopard_async.cli.campaign_target import code_of
 from newsleopard_async.cli.completion_values import complete_target
-from newsleopard_async.cli.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.display.terminal import write_json
+from newsleopard_async.cli.results.campaign_target import code_of
+from newsleopard_async.cli.results.summary_table import summaries_table
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
-from newsleopard_async.cli.step_display import StepDisplay
-from newsleopard_async.cli.summary_table import summaries_table
-from newsleopard_async.cli.terminal import write_json
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.workflows import CampaignSummary
 

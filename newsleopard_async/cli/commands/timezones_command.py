@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import click
 
+from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.failures import ExitStatus
+from newsleopard_async.cli.results.zones import find_zones, zones_table
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option
-from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.cli.zones import find_zones, zones_table
 
 __all__ = ["timezones"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from newsleopard_async.cli.health import Address, read_address
+from newsleopard_async.cli.runs.health import Address, read_address
+from newsleopard_async.cli.runs.worker_process import WorkerOptions, run_worker
 from newsleopard_async.cli.shared_options import durable_url_option, is_given, json_option
 from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.cli.worker_process import WorkerOptions, run_worker
 from newsleopard_async.errors import ConfigurationError
 
 __all__ = ["worker"]

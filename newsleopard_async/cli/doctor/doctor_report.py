@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.doctor.diagnosis import (
     Diagnosis,
     DiagnosisState,
@@ -39,7 +40,6 @@ from newsleopard_async.cli.doctor.setup_checks import (
 from newsleopard_async.cli.doctor.state_checks import check_limits, check_store
 from newsleopard_async.cli.failures import N_, ExitStatus
 from newsleopard_async.cli.session import Session
-from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 

@@ -22,6 +22,7 @@ import httpx
 from anyio.streams.tls import TLSAttribute
 
 from newsleopard_async import RetryPolicy, Timeouts
+from newsleopard_async.cli.accounts.profile_actions import without_password
 from newsleopard_async.cli.doctor.diagnosis import (
     Diagnosis,
     Examination,
@@ -32,7 +33,6 @@ from newsleopard_async.cli.doctor.diagnosis import (
     warned,
 )
 from newsleopard_async.cli.failures import ExitStatus
-from newsleopard_async.cli.profile_actions import without_password
 from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import AuthenticationError, RateLimited

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from shutil import disk_usage
 from typing import Final
 
+from newsleopard_async.cli.accounts.profiles import import_keyring, profiles_path
 from newsleopard_async.cli.doctor.diagnosis import (
     Diagnosis,
     Examination,
@@ -17,7 +18,6 @@ from newsleopard_async.cli.doctor.diagnosis import (
     skipped,
     warned,
 )
-from newsleopard_async.cli.profiles import import_keyring, profiles_path
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.temporary import private_folder

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from newsleopard_async import workflows
+from newsleopard_async.cli.accounts.profile_actions import without_password
 from newsleopard_async.cli.doctor.diagnosis import Diagnosis, Examination, passed, warned
-from newsleopard_async.cli.locations import needs_a_person
-from newsleopard_async.cli.profile_actions import without_password
+from newsleopard_async.cli.runs.locations import needs_a_person
 from newsleopard_async.cli.translation import joined
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.clock import SystemClock

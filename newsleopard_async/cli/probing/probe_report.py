@@ -10,6 +10,8 @@ from rich.padding import Padding
 
 from newsleopard_async import NewsLeopard
 from newsleopard_async.cli.cli_messages import shell_quote
+from newsleopard_async.cli.display.tables import headed_table
+from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.probing.answer_shapes import shape_of
 from newsleopard_async.cli.probing.deductions import NoValue, Verdict, conclusions
 from newsleopard_async.cli.probing.questions import (
@@ -20,8 +22,6 @@ from newsleopard_async.cli.probing.questions import (
     ask,
 )
 from newsleopard_async.cli.session import Session
-from newsleopard_async.cli.tables import headed_table
-from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
 

@@ -1,0 +1,1 @@
+"""Profiles: the accounts that commands can use, and where their keys are."""

@@ -1,0 +1,1 @@
+"""How a terminal shows things: text, tables, times, steps, help, warnings."""

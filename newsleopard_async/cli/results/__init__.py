@@ -1,0 +1,1 @@
+"""What an account contains: lists, the state of a campaign, its report and its numbers."""

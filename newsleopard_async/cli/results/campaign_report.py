@@ -1,0 +1,175 @@
+"""``newsleopard report``: exports a report, and shows or writes what it contains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+
+from newsleopard_async import workflows
+from newsleopard_async.aio import in_thread
+from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.results.campaign_facts import CampaignFacts, read_facts, with_known_zeros
+from newsleopard_async.cli.results.campaign_target import code_of
+from newsleopard_async.cli.results.funnel import funnel_table, stages_of
+from newsleopard_async.cli.results.report_rows import write_rows
+from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.files import write_durably
+from newsleopard_async.models.metrics import ReportSummary
+from newsleopard_async.temporary import private_folder
+from newsleopard_async.workflows import CampaignReport
+
+__all__ = ["ReportOrder", "show_report"]
+
+
+@attrs.frozen(kw_only=True)
+class ReportOrder:
+    """What ``newsleopard report`` was asked.
+
+    Attributes:
+        code: The campaign, as the user names it.
+        to: The folder for the files; None for a folder that is removed at the end.
+        html: The file for the page; None for none.
+        rows: The type of the rows to write as CSV; None for none.
+        csv: The file for the rows; ``-`` is the standard output.
+    """
+
+    code: str
+    to: Path | None = None
+    html: Path | None = None
+    rows: str | None = None
+    csv: str = "-"
+
+    @property
+    def prints_rows(self) -> bool:
+        """Whether the standard output is the rows, and nothing else."""
+        return self.rows is not None and self.csv == "-"
+
+
+@attrs.frozen
+class _Report:
+    """A report and what is known of its campaign."""
+
+    report: CampaignReport
+    facts: CampaignFacts
+    summary: ReportSummary
+    html: str | None
+    written_rows: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            **self.report.to_dict(),
+            "name": self.facts.name,
+            "recipients": self.facts.recipients,
+            "html": self.html,
+            "summary": self.summary.to_dict(),
+        }
+
+
+def show_report(session: Session, order: ReportOrder) -> None:
+    """Export a report, and print its funnel.
+
+    Raises: as `code_of`, `export_report` and `CampaignReport.rows`.
+        OSError: a file cannot be written.
+    """
+    try:
+        made = anyio.run(_make, session, order)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(_("The platform continues the export. Run the same command again."))
+        raise
+    if session.as_json:
+        write_json(made.to_dict())
+    elif not order.prints_rows:
+        console = session.console
+        summary = with_known_zeros(made.summary, made.facts)
+        stages = stages_of(summary, recipients=made.facts.recipients)
+        console.print(funnel_table(stages, made.facts.title, width=console.width))
+    _say_where(session, order, made)
+
+
+async def _make(session: Session, order: ReportOrder) -> _Report:
+    campaign_sn = await code_of(session, order.code)
+    with _folder(order.to) as folder:
+        with (
+            StepDisplay(session.errors, only_live=session.as_json) as steps,
+            PipelineDisplay(steps) as progress,
+        ):
+            async with session.client() as nl:
+                report = await workflows.export_report(
+                    nl, campaign_sn, download_to=folder, progress=progress
+                )
+                facts = await read_facts(nl, campaign_sn)
+        summary = await report.summary()
+        written = None
+        if order.html is not None:
+            await _write_page(order.html, report, facts, summary)
+        if order.rows is not None:
+            written = await write_rows(report, order.rows, order.csv)
+    if order.to is None:
+        report = attrs.evolve(report, files=())
+    html = None if order.html is None else str(order.html)
+    return _Report(report, facts, summary, html, written)
+
+
+async def _write_page(
+    path: Path, report: CampaignReport, facts: CampaignFacts, summary: ReportSummary
+) -> None:
+    """Write the page with all charts, which has no contact data."""
+    from newsleopard_async.cli.results.report_page.activity import read_activity
+    from newsleopard_async.cli.results.report_page.report_html import ReportData, report_html
+
+    activity = await read_activity(report, facts.sent_begin)
+    created = [each.created for each in report.available if each.created is not None]
+    made_at = max(created, default=datetime.now(UTC))
+    page = report_html(ReportData(facts=facts, summary=summary, activity=activity, made_at=made_at))
+    await in_thread(partial(write_durably, path, page.encode()))
+
+
+@contextmanager
+def _folder(to: Path | None) -> Iterator[Path]:
+    """Give the folder for the files; without a choice, one that is removed at the end."""
+    if to is not None:
+        yield to
+        return
+    with private_folder() as folder:
+        yield folder
+
+
+def _say_where(session: Session, order: ReportOrder, made: _Report) -> None:
+    """Print on the standard error what was written where."""
+    if session.as_json:
+        return
+    lines = []
+    if made.report.unchanged:
+        lines.append(_("Nothing new has happened since the last report."))
+    if order.to is not None:
+        files = len(made.report.files)
+        text = ngettext(
+            "{files} file of personal data is in {folder}.",
+            "{files} files of personal data are in {folder}.",
+            files,
+        )
+        lines.append(text.format(files=files, folder=order.to))
+    if order.html is not None:
+        lines.append(_("The page is {path}.").format(path=order.html))
+    if made.written_rows is not None and not order.prints_rows:
+        text = ngettext(
+            "{rows:,} row of personal data is in {path}.",
+            "{rows:,} rows of personal data are in {path}.",
+            made.written_rows,
+        )
+        lines.append(text.format(rows=made.written_rows, path=order.csv))
+    if made.written_rows == 0:
+        lines.append(_("The report has no rows of the type {kind}.").format(kind=order.rows))
+    for line in lines:
+        session.errors.print(safe_text(line, "dim"), soft_wrap=True)

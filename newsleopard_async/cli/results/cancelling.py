@@ -1,0 +1,182 @@
+"""``newsleopard cancel``: calls a campaign off, and says how it ended."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import anyio
+import attrs
+from rich.text import Text
+
+from newsleopard_async import NewsLeopard, NewsLeopardError, OutcomeUnknown, workflows
+from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
+from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.display.shown_times import local_and_utc
+from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.failures import ExitStatus
+from newsleopard_async.cli.results.campaign_target import CampaignTarget, TargetKind, opened_target
+from newsleopard_async.cli.results.known_campaign import (
+    campaign_table,
+    read_campaign,
+    read_total,
+    run_table,
+)
+from newsleopard_async.cli.sending.confirmation import confirm, require_terminal
+from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.translation import joined, ngettext
+from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.workflows import CalledOff
+
+__all__ = ["Cancellation", "cancel_campaign"]
+
+
+@attrs.frozen
+class Cancellation:
+    """What ``newsleopard cancel`` was asked.
+
+    Attributes:
+        target: The text of the user.
+        kind: What the text is; None to find out.
+        url: The URL of the store; None for the profile's.
+        yes: Whether it is confirmed already.
+    """
+
+    target: str
+    kind: TargetKind | None = None
+    url: str | None = None
+    yes: bool = False
+
+
+@attrs.frozen
+class _Ended:
+    """How a call-off ended, and how many mails are out; None if that is unknown."""
+
+    outcome: CalledOff
+    mails_out: int | None = None
+
+
+def cancel_campaign(session: Session, asked: Cancellation) -> ExitStatus:
+    """Call a campaign off after a question, and print how it ended.
+
+    With ``yes`` nothing is read first, because each second can be a thousand mails.
+
+    Raises: as `opened_target` and `workflows.call_off`.
+        click.UsageError: it must ask, and there is no terminal.
+        click.Abort: the answer is no.
+    """
+    require_terminal(yes=asked.yes)
+    if not asked.yes:
+        kind = anyio.run(_show, session, asked)
+        confirm(_("Call it off? Mails that are out cannot be called back."))
+        asked = attrs.evolve(asked, kind=kind)
+    try:
+        ended = anyio.run(_call_off, session, asked)
+    except KeyboardInterrupt as interrupt:
+        note = _("The campaign is possibly still being sent. Run the same command again: {command}")
+        command = f"newsleopard cancel {shell_quote(asked.target)}"
+        interrupt.add_note(note.format(command=command))
+        raise
+    if session.as_json:
+        write_json({**ended.outcome.to_dict(), "mails_out": ended.mails_out})
+    else:
+        session.console.print(_text_of(ended))
+    return ExitStatus.REFUSED if ended.outcome.how == "too late" else ExitStatus.DONE
+
+
+async def _show(session: Session, asked: Cancellation) -> TargetKind:
+    """Show on the standard error what would be called off; return what the target is."""
+    async with opened_target(session, asked.target, asked.kind, asked.url) as target:
+        if target.run is not None:
+            session.errors.print(run_table(target.run))
+        if target.campaign_sn is not None:
+            async with session.client() as nl:
+                try:
+                    known = await read_campaign(nl, target.campaign_sn)
+                except NewsLeopardError as error:
+                    session.errors.print(safe_text(str(error), "yellow"))
+                else:
+                    session.errors.print(campaign_table(known))
+        return target.kind
+
+
+async def _call_off(session: Session, asked: Cancellation) -> _Ended:
+    async with opened_target(session, asked.target, asked.kind, asked.url) as target:
+        durable = None if target.location is None else target.location.durable
+        if durable is not None and await durable.cancel(target.text) == "cancelled":
+            return _Ended(CalledOff(how="never submitted"))
+        store = None if target.location is None else target.location.store
+        async with session.client(store) as nl:
+            with (
+                StepDisplay(session.errors, only_live=session.as_json) as steps,
+                PipelineDisplay(steps) as progress,
+            ):
+                try:
+                    outcome = await _stop(nl, target, progress)
+                except OutcomeUnknown as error:
+                    raise _explained(error, target) from None
+            return _Ended(outcome, await _mails_out(nl, outcome))
+
+
+def _stop(nl: NewsLeopard, target: CampaignTarget, progress: PipelineDisplay) -> Any:
+    stop = partial(workflows.call_off, nl, progress=progress)
+    match target.kind:
+        case "code":
+            return stop(target.campaign_sn)
+        case "send_key":
+            return stop(send_key=target.text)
+        case "checkpoint":
+            return stop(checkpoint=target.text)
+
+
+def _explained(error: OutcomeUnknown, target: CampaignTarget) -> OutcomeUnknown:
+    """Return an error with commands instead of calls, and with the local time."""
+    message = send_message_for_command_line(str(error), target.text, is_durable=False)
+    error.args = (message, *error.args[1:])
+    if error.look_again_at is not None:
+        again = _("Again after {time}: {command}").format(
+            time=local_and_utc(error.look_again_at),
+            command=f"newsleopard cancel {shell_quote(target.text)}",
+        )
+        error.add_note(again)
+    return error
+
+
+async def _mails_out(nl: NewsLeopard, outcome: CalledOff) -> int | None:
+    """Return how many mails are out; None if the account has no metrics."""
+    before = outcome.before
+    has_begun = before is None or before.sent_begin is not None or outcome.how == "too late"
+    if outcome.campaign_sn is None or not has_begun:
+        return 0
+    try:
+        total = await read_total(nl, outcome.campaign_sn)
+    except NewsLeopardError:
+        return None  # The call-off has succeeded; its result must be printed.
+    if total is None or total.delivered is None:
+        return None
+    return total.delivered + (total.bounced or 0)
+
+
+def _text_of(ended: _Ended) -> Text:
+    outcome = ended.outcome
+    text = {
+        "paused": _("Stopped: no more mails of campaign {code} are sent. It stays in the console."),
+        "deleted": _("Deleted: campaign {code} could not be paused, so it was deleted."),
+        "already stopped": _("Campaign {code} was already stopped."),
+        "too late": _("Too late: campaign {code} had already ended."),
+        "never submitted": _("Nothing was submitted, and nothing will be submitted by this run."),
+    }[outcome.how]
+    lines = [text.format(code=outcome.campaign_sn)]
+    if outcome.how != "never submitted":
+        lines.append(_out_text(ended.mails_out))
+    style = "bold red" if outcome.how == "too late" else "green"
+    return safe_text(joined(lines, " "), style)
+
+
+def _out_text(mails: int | None) -> str:
+    if mails is None:
+        return _("How many mails are out is unknown; the console shows it.")
+    if not mails:
+        return _("No mail is out.")
+    return ngettext("{mails:,} mail is out.", "{mails:,} mails are out.", mails).format(mails=mails)

@@ -1,0 +1,324 @@
+"""``newsleopard runs``, ``resolve`` and ``retry``: sends, and decisions about them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Final, get_args
+
+import attrs
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from newsleopard_async import ConfigurationError, InvalidRequest, workflows
+from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
+from newsleopard_async.cli.display.pipeline_display import step_name
+from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.results.campaign_target import checkpoint_at, state_at
+from newsleopard_async.cli.runs.locations import SendsLocation, needs_a_person, open_location
+from newsleopard_async.cli.translation import N_, joined, ngettext
+from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.durable import Durable, SendState, SendStatus
+from newsleopard_async.models import CampaignSn
+from newsleopard_async.plain import Plain
+from newsleopard_async.workflows import RunState
+from newsleopard_async.workflows.decision import Decision
+from newsleopard_async.workflows.resuming import RunStateName
+
+__all__ = ["STATES", "CommandOptions", "list_runs", "resolve", "retry", "show_run"]
+
+STATES: Final = tuple(dict.fromkeys((*get_args(SendState), *get_args(RunStateName))))
+"""All states of a send or a run."""
+
+_STYLES: Final = {
+    "held": "bold red",
+    "failed": "bold red",
+    "unreadable": "bold red",
+    "checking": "yellow",
+    "interrupted": "yellow",
+    "running": "cyan",
+    "done": "green",
+}
+_WIDE_COLUMNS: Final = 120
+"""Chosen: in fewer columns, a message beside the five other columns would be very narrow."""
+
+_STATE_NAMES: Final = (
+    *(N_("scheduled"), N_("queued"), N_("running"), N_("waiting"), N_("checking"), N_("held")),
+    *(N_("failed"), N_("done"), N_("cancelled"), N_("abandoned"), N_("interrupted")),
+    N_("unreadable"),
+)
+_FIELD_NAMES: Final = (
+    *(N_("account"), N_("attempt"), N_("begins_at"), N_("campaign_sn"), N_("created_at")),
+    *(N_("error"), N_("held_until"), N_("import_sn"), N_("list_sn"), N_("look_again_at")),
+    *(N_("message"), N_("next_at"), N_("outcome"), N_("part"), N_("pipeline"), N_("send_key")),
+    *(N_("state"), N_("step"), N_("updated_at")),
+)
+"""They are translated when they are shown."""
+
+
+@attrs.frozen
+class CommandOptions:
+    """The options that all commands about sends have.
+
+    Attributes:
+        console: The console for the output.
+        url: The URL of the sends; None for the files of this user.
+        as_json: Whether the output is JSON.
+    """
+
+    console: Console
+    url: str | None
+    as_json: bool
+
+
+async def list_runs(options: CommandOptions, states: Sequence[str]) -> None:
+    """Print all sends, and those first that need a person.
+
+    Raises:
+        ConfigurationError: the URL is wrong, or nothing is stored there.
+        ConnectionFailed: the server is unreachable.
+    """
+    async with open_location(options.url) as location:
+        found = []
+        async for each in _all(location):
+            if states and each.state not in states:
+                continue
+            if options.as_json:
+                write_json(each.to_dict())
+            else:
+                found.append(each)
+        if options.as_json:
+            return
+        has_worker = location.durable is None or await _has_worker(location.durable)
+    _print_all(options.console, found, location.where, has_worker=has_worker)
+
+
+async def _all(location: SendsLocation) -> AsyncIterator[SendStatus | RunState]:
+    if location.durable is not None:
+        async for status in location.durable.runs():
+            yield status
+    elif location.store is not None:
+        async for run in workflows.runs(location.store):
+            yield run
+
+
+async def _has_worker(durable: Durable) -> bool:
+    return any(each.is_alive for each in await durable.workers())
+
+
+async def show_run(options: CommandOptions, send_key: str) -> bool:
+    """Print all fields of a send; return whether it exists.
+
+    Raises: as `list_runs`.
+    """
+    async with open_location(options.url) as location:
+        found = await location.find(send_key)
+    if found is None:
+        message = _(
+            "No send with the key {send_key!r} exists in {where}; check the key and --url, or list "
+            "all sends: newsleopard runs."
+        ).format(send_key=send_key, where=location.where)
+        Console(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
+    else:
+        _print_one(options, found)
+    return found is not None
+
+
+async def resolve(
+    options: CommandOptions, send_key: str, decision: Decision, campaign_sn: str | None
+) -> None:
+    """Decide about a send, or about the run of a checkpoint file, and print it.
+
+    Raises: as `Durable.resolve`, and `list_runs`.
+    """
+    sn = None if campaign_sn is None else CampaignSn(campaign_sn)
+    kept = await checkpoint_at(send_key)
+    async with open_location(options.url) as location:
+        found: SendStatus | RunState | None
+        if kept is not None and await location.find(send_key) is None:
+            await kept.resolve(decision, sn)
+            found = await state_at(send_key, kept)
+        elif location.durable is not None:
+            found = await location.durable.resolve(send_key, decision, sn)
+        else:
+            await _require(location, send_key)
+            assert location.store is not None
+            await workflows.resolve(location.store, send_key, decision, sn)
+            found = await location.find(send_key)
+    assert found is not None
+    _print_one(options, found)
+
+
+async def _require(location: SendsLocation, send_key: str) -> None:
+    if await location.find(send_key) is None:
+        message = _(
+            "no send with the key {send_key!r} exists in {where}; check the key and --url, or list "
+            "all sends: newsleopard runs"
+        ).format(send_key=send_key, where=location.where)
+        raise InvalidRequest.of("KEY", "missing", message)
+
+
+async def retry(options: CommandOptions, send_key: str) -> None:
+    """Make the next attempt due now, and print the send.
+
+    Raises: as `Durable.retry`, and `list_runs`.
+    """
+    async with open_location(options.url) as location:
+        found = await _durable_of(location).retry(send_key)
+    _print_one(options, found)
+
+
+def _durable_of(location: SendsLocation) -> Durable:
+    if location.durable is None:
+        message = _("{where} has no durable sends; name their database by --url")
+        raise ConfigurationError(message.format(where=location.where))
+    return location.durable
+
+
+def _print_all(
+    console: Console,
+    found: list[SendStatus | RunState],
+    where: str,
+    *,
+    has_worker: bool,
+) -> None:
+    found.sort(key=lambda each: not needs_a_person(each))
+    if found:
+        console.print(runs_table(found, where=where, width=console.width))
+    counts = Counter(each.state for each in found)
+    parts = [
+        _("{count:,} {state}").format(count=counts[state], state=_(state))
+        for state in STATES
+        if counts[state]
+    ]
+    text = _("{states}.").format(states=joined(parts))
+    console.print(safe_text(text if parts else _("No sends in {where}.").format(where=where)))
+    if waiting := sum(map(needs_a_person, found)):
+        text = ngettext(
+            "{waiting:,} marked with ! needs a person.",
+            "{waiting:,} marked with ! need a person.",
+            waiting,
+        )
+        console.print(safe_text(text.format(waiting=waiting), "bold red"))
+    if not has_worker:
+        text = _("No worker is running; start one: newsleopard worker")
+        console.print(safe_text(text, "yellow"))
+
+
+def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int) -> Table:
+    """Return a table with one row per send; on a narrow terminal, details are below the key."""
+    table = Table(
+        title=safe_text(where),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("", no_wrap=True)
+    table.add_column(_("State"), no_wrap=True)
+    table.add_column(_("Next ({zone})").format(zone=_zone()), no_wrap=True)
+    is_wide = width >= _WIDE_COLUMNS
+    names = (_("Send key"), _("Step"), _("Campaign"), _("Message"))
+    for name in names if is_wide else names[:1]:
+        table.add_column(name, overflow="fold")
+    for each in found:
+        needs = "!" if needs_a_person(each) else ""
+        state = Text(_(each.state), style=_STYLES.get(each.state, ""))
+        about = (_step(each), each.campaign_sn or "", _message(each))
+        if is_wide:
+            cells = [safe_text(each.send_key), *map(safe_text, about)]
+        else:
+            below = [safe_text(text, "dim") for text in about if text]
+            cells = [Text("\n").join([safe_text(each.send_key), *below])]
+        table.add_row(Text(needs, style="bold red"), state, _next(each), *cells)
+    return table
+
+
+def _zone() -> tzinfo:
+    """Return this machine's current offset from UTC, which is used for all times."""
+    return timezone(datetime.now(UTC).astimezone().utcoffset() or timedelta())
+
+
+def _next(known: SendStatus | RunState) -> str:
+    at = known.next_at if isinstance(known, SendStatus) else known.look_again_at
+    return "" if at is None else f"{at.astimezone(_zone()):%Y-%m-%d %H:%M}"
+
+
+def _step(known: SendStatus | RunState) -> str:
+    if known.step is None:
+        return ""
+    name = step_name(known.step)
+    if known.part is None:
+        return name
+    return _("{step}, part {part}").format(step=name, part=known.part)
+
+
+def _message(known: SendStatus | RunState) -> str:
+    return ": ".join(text for text in (known.error, _message_of(known)) if text)
+
+
+def _message_of(known: SendStatus | RunState) -> str:
+    is_durable = isinstance(known, SendStatus)
+    return send_message_for_command_line(known.message, known.send_key, is_durable=is_durable)
+
+
+def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
+    if options.as_json:
+        write_json(known.to_dict())
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name in attrs.fields_dict(type(known)):
+        style = _STYLES.get(known.state, "") if name == "state" else ""
+        table.add_row(_(name), safe_text(_shown(_value_of(known, name)), style))
+    options.console.print(table)
+    advice, commands = _advice(known)
+    if advice:
+        options.console.print(safe_text(advice, "bold red"))
+    for command in commands:
+        # Without line breaks, so that a user can copy it.
+        options.console.print(safe_text(f"  {command}"), soft_wrap=True)
+
+
+def _value_of(known: SendStatus | RunState, name: str) -> object:
+    match name:
+        case "message":
+            return _message_of(known)
+        case "state":
+            return _(known.state)
+        case "step" if known.step is not None:
+            return step_name(known.step)
+        case _:
+            return getattr(known, name)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None | "":
+            return "–"
+        case datetime():
+            zone = _zone()
+            return f"{value.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone}"
+        case Plain():
+            return json.dumps(value.to_dict(), ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+def _advice(known: SendStatus | RunState) -> tuple[str, tuple[str, ...]]:
+    """Return what a person must do, and the commands for it; empty if nothing."""
+    key = shell_quote(known.send_key)
+    if known.state == "held":
+        decide = f"newsleopard resolve {key}"
+        return (
+            _("Whether it was submitted is unknown. Check the console (活動列表), and decide:"),
+            (f"{decide} sent --campaign-sn SN", f"{decide} resubmit", f"{decide} abandon"),
+        )
+    if known.state == "failed" and isinstance(known, SendStatus):
+        return _("Correct the problem in the message; then:"), (f"newsleopard retry {key}",)
+    return "", ()

@@ -1,0 +1,249 @@
+"""``newsleopard send``: shows what would be sent, asks, sends it once, and shows the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import attrs
+import click
+
+from newsleopard_async import (
+    ContactsReport,
+    InUse,
+    InvalidRequest,
+    NewsLeopard,
+    NewsLeopardError,
+    Polling,
+    check_contacts,
+    workflows,
+)
+from newsleopard_async.aio import in_thread
+from newsleopard_async.cli.cli_messages import for_command_line
+from newsleopard_async.cli.display.pipeline_display import DoneSteps, PipelineDisplay
+from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.display.warnings_display import showing_warnings
+from newsleopard_async.cli.sending.confirmation import confirm
+from newsleopard_async.cli.sending.run_notes import is_in_doubt, notes_of, read_run, reword
+from newsleopard_async.cli.sending.send_order import OrderBook, SendOrder
+from newsleopard_async.cli.sending.send_preview import SendPreview, preview_of, print_preview
+from newsleopard_async.cli.sending.send_result import print_result
+from newsleopard_async.cli.sending.sent_tests import send_tests
+from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.files import FileIdentity
+from newsleopard_async.models.validation import raise_problems
+from newsleopard_async.workflows import Event, RunState, SendOutcome
+
+__all__ = ["SendChoices", "carry_out", "explaining", "send_or_continue"]
+
+UNTIL_SENT: Final = Polling(deadline_s=604_800.0)
+"""Chosen: a week after its time, longer than any sending and any usual wait of an A/B test."""
+
+
+@attrs.frozen(kw_only=True)
+class SendChoices:
+    """How a send is carried out.
+
+    Attributes:
+        yes: Whether it is confirmed already.
+        wait: Whether the command waits until the campaign is sent.
+        test_to: The addresses that get a test before the question.
+        has_data_on_stdin: Whether the standard input is read as contacts or as a body.
+    """
+
+    yes: bool = False
+    wait: bool = False
+    test_to: tuple[str, ...] = attrs.field(default=(), repr=False)
+    has_data_on_stdin: bool = False
+
+
+def carry_out(session: Session, order: SendOrder, book: OrderBook, choices: SendChoices) -> None:
+    """Show an order, ask, and send it; an earlier run of its key is continued.
+
+    Args:
+        session: The session.
+        order: What the command was given.
+        book: Where it is kept until the campaign is accepted.
+        choices: How it is carried out.
+
+    Raises: as `send_campaign`, with notes about what was done and how to continue.
+        click.Abort: the answer is no.
+    """
+    try:
+        _ask_and_send(session, order, book, choices)
+    finally:
+        book.release(order)
+
+
+def _ask_and_send(
+    session: Session, order: SendOrder, book: OrderBook, choices: SendChoices
+) -> None:
+    known: frozenset[str] = frozenset()
+    with explaining(session, order):
+        run = anyio.run(partial(read_run, session, **order.place))
+        if run is not None and run.state == "running":
+            raise InUse(_("another process is sending {key!r}").format(key=order.target))
+        if can_send(run):
+            preview = _looked_at(session, order, run)
+            known = frozenset(for_command_line(each.message) for each in preview.checked.remarks)
+            _confirmed(session, preview, choices)
+    send_or_continue(session, order, book, wait=choices.wait, known=known)
+
+
+def can_send(run: RunState | None) -> bool:
+    """Return whether a run can submit its campaign; otherwise it only looks it up."""
+    if run is None:
+        return True
+    is_over = run.campaign_sn is not None or run.state in {"abandoned", "done", "unreadable"}
+    return not (is_over or is_in_doubt(run))
+
+
+@contextmanager
+def explaining(session: Session, order: SendOrder) -> Iterator[None]:
+    """Add to an error, or to Ctrl-C, what was done, what was not, and how to continue."""
+    try:
+        yield
+    except (KeyboardInterrupt, NewsLeopardError) as error:
+        reword(error, order)
+        try:
+            run = anyio.run(partial(read_run, session, **order.place))
+        except NewsLeopardError as failed:
+            error.add_note(_("The state of the run cannot be read: {reason}").format(reason=failed))
+        else:
+            for note in notes_of(order, run, error):
+                error.add_note(note)
+        raise
+
+
+def _looked_at(session: Session, order: SendOrder, run: RunState | None) -> SendPreview:
+    """Check everything and show it; raise if it cannot be sent."""
+    report, identity = None, _identity(order)
+    if order.contacts is not None:
+        report = anyio.run(_check, session, order, order.contacts)
+    preview: SendPreview = session.run(partial(preview_of, order=order, contacts=report, run=run))
+    if session.errors.is_terminal or not session.as_json:
+        print_preview(session.errors, preview)
+    raise_problems(preview.checked.problems)
+    if identity != _identity(order):
+        message = _("have changed during the check; run the command again")
+        raise InvalidRequest.of("contacts", "changed", message)
+    return preview
+
+
+def _identity(order: SendOrder) -> FileIdentity | None:
+    """Return what distinguishes the contacts from changed ones."""
+    if order.contacts is None:
+        return None
+    try:
+        return FileIdentity.of(order.contacts.stat())
+    except OSError:
+        return None  # The check reports a missing file.
+
+
+async def _check(session: Session, order: SendOrder, contacts: Path) -> ContactsReport:
+    with (
+        StepDisplay(session.errors, only_live=session.as_json) as steps,
+        PipelineDisplay(steps) as display,
+    ):
+        return await check_contacts(contacts, progress=display, **order.about_contacts())
+
+
+def _confirmed(session: Session, preview: SendPreview, choices: SendChoices) -> None:
+    """Send the tests, then ask; return only if the answer is yes.
+
+    Raises:
+        click.Abort: the answer is no.
+        InvalidRequest: the contacts have changed while the question was open.
+    """
+    order, identity = preview.order, _identity(preview.order)
+    if choices.test_to:
+        send_tests(session, order.campaign, choices.test_to)
+    if choices.yes:
+        return
+    recipients = preview.recipients
+    question = _("Send it?")
+    if recipients is not None:
+        text = ngettext(
+            "Send it to {recipients:,} recipient?",
+            "Send it to {recipients:,} recipients?",
+            recipients,
+        )
+        question = text.format(recipients=recipients)
+    try:
+        confirm(question, has_data_on_stdin=choices.has_data_on_stdin)
+    except click.Abort:
+        if choices.test_to:
+            raise click.Abort(_("Only the test was sent.")) from None
+        raise
+    if identity != _identity(order):
+        message = _("have changed since they were checked; run the command again")
+        raise InvalidRequest.of("contacts", "changed", message)
+
+
+def send_or_continue(
+    session: Session,
+    order: SendOrder,
+    book: OrderBook,
+    *,
+    wait: bool = False,
+    known: frozenset[str] = frozenset(),
+) -> None:
+    """Send an order, or continue its run, and print the outcome.
+
+    Args:
+        session: The session.
+        order: What the command was given.
+        book: Where it is kept until the campaign is accepted.
+        wait: Whether to wait until the campaign is sent.
+        known: The messages of findings that were shown.
+
+    Raises: as `carry_out`.
+    """
+    done = DoneSteps()
+    with explaining(session, order), showing_warnings(session, known=known):
+        before = anyio.run(partial(read_run, session, **order.place))
+        outcome = session.run(partial(_send, session, order, book, done))
+        book.remove(order)
+        if wait:
+            outcome = session.run(partial(_wait, session, outcome))
+    was_sent = before is not None and before.campaign_sn is not None
+    is_again = was_sent or done.results.get("find_earlier") is not None
+    print_result(session, order, outcome, done.results, is_again=is_again)
+
+
+async def _send(
+    session: Session, order: SendOrder, book: OrderBook, done: DoneSteps, nl: NewsLeopard
+) -> SendOutcome:
+    with (
+        StepDisplay(session.errors, only_live=session.as_json) as steps,
+        PipelineDisplay(steps) as display,
+    ):
+        is_kept = False
+
+        async def show(event: Event) -> None:
+            nonlocal is_kept
+            if not is_kept and event.step != "check_contacts":
+                # Now the run has its lock, and its record accepts this input.
+                is_kept = True
+                await in_thread(partial(book.keep, order))
+            done(event)
+            display(event)
+
+        return await workflows.send_campaign(nl, **order.arguments(), **order.place, progress=show)
+
+
+async def _wait(session: Session, outcome: SendOutcome, nl: NewsLeopard) -> SendOutcome:
+    with (
+        StepDisplay(session.errors, only_live=session.as_json) as steps,
+        PipelineDisplay(steps) as display,
+    ):
+        status = await workflows.wait_for_campaign(
+            nl, outcome.campaign_sn, polling=UNTIL_SENT, progress=display
+        )
+    return attrs.evolve(outcome, status=status)

@@ -1,0 +1,198 @@
+"""``newsleopard resume``: continues one send, or all sends that are due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+from rich.table import Table
+
+from newsleopard_async import InUse, InvalidRequest, NewsLeopard, workflows
+from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.display.tables import headed_table
+from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.display.warnings_display import showing_warnings
+from newsleopard_async.cli.failures import CommandFailure, ExitStatus, failure_of
+from newsleopard_async.cli.sending.campaign_send import send_or_continue
+from newsleopard_async.cli.sending.run_notes import read_run
+from newsleopard_async.cli.sending.send_order import OrderBook, SendOrder
+from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.workflows import ResumedRun, RunState
+
+__all__ = ["resume_all", "resume_one"]
+
+
+def resume_one(session: Session, target: str, *, wait: bool) -> None:
+    """Continue the send with a key or a checkpoint, by what it was given.
+
+    Raises: as `send_or_continue`.
+        InvalidRequest: there is no such send, or another program has begun it.
+        InUse: another process is sending it.
+    """
+    book = OrderBook()
+    book.sweep()
+    order = book.find(session.profile.name, target)
+    if order is None:
+        _without_order(session, target)
+        return
+    run = anyio.run(partial(read_run, session, **order.place))
+    if run is not None and run.state == "running":
+        raise InUse(_("another process is sending {key!r}").format(key=target))
+    send_or_continue(session, order, book, wait=wait)
+
+
+def _without_order(session: Session, target: str) -> None:
+    """Say that a send is over; raise if it is not, or does not exist.
+
+    Raises:
+        InvalidRequest: nothing is known that could continue it.
+    """
+    run = anyio.run(partial(read_run, session, send_key=target))
+    if run is None:
+        run = anyio.run(partial(read_run, session, checkpoint=Path(target).absolute()))
+    if run is None:
+        message = _(
+            "no send with the key or the checkpoint {target!r} can be continued; newsleopard runs "
+            "shows all"
+        )
+        raise InvalidRequest.of("KEY", "missing", message.format(target=target))
+    if run.campaign_sn is None:
+        message = _(
+            "the run {target!r} is {state}, and newsleopard send has not kept its campaign: it was "
+            "begun by a program or by newsleopard import. Run that again with the same arguments"
+        )
+        text = message.format(target=target, state=_(run.state))
+        raise InvalidRequest.of("KEY", "no-order", text)
+    text = _("There is nothing to continue: the campaign {campaign_sn} was accepted.")
+    if session.as_json:
+        write_json({"campaign_sn": run.campaign_sn, "run": run.to_dict()})
+    else:
+        session.console.print(safe_text(text.format(campaign_sn=run.campaign_sn)))
+
+
+@attrs.define
+class _DueRuns:
+    """Gives the arguments of the runs that are due, and remembers those that have none."""
+
+    session: Session
+    book: OrderBook
+    steps: StepDisplay
+    orders: dict[str, SendOrder] = attrs.field(factory=dict)
+    left: list[RunState] = attrs.field(factory=list)
+    display: PipelineDisplay | None = None
+
+    def __call__(self, run: RunState) -> Mapping[str, Any] | None:
+        """Return the arguments of a run; None leaves it to the program that began it."""
+        self.end()
+        order = self.book.find(self.session.profile.name, run.send_key)
+        if order is None:
+            self.left.append(run)
+            return None
+        self.orders[run.send_key] = order
+        if self.session.errors.is_terminal or not self.session.as_json:
+            self.session.errors.print(safe_text(run.send_key, "bold"))
+        self.display = PipelineDisplay(self.steps)
+        return {**order.arguments(), "progress": self.display}
+
+    def end(self) -> None:
+        """End the line of the run before."""
+        if self.display is not None:
+            self.display.end()
+
+
+def resume_all(session: Session) -> ExitStatus:
+    """Continue all sends of the account that are due, and print how each ended.
+
+    Returns: The status of the first send that failed.
+
+    Raises:
+        ConfigurationError: the store, or the folder of the orders, cannot be used.
+        ConnectionFailed: the store is unreachable.
+    """
+    book = OrderBook()
+    book.sweep()
+    with (
+        showing_warnings(session),
+        StepDisplay(session.errors, only_live=session.as_json) as steps,
+    ):
+        due = _DueRuns(session, book, steps)
+        try:
+            resumed = session.run(partial(_resume, due))
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(_("Continue: {command}").format(command="newsleopard resume"))
+            raise
+        finally:
+            due.end()
+    for each in resumed:
+        if each.outcome is not None:
+            book.remove(due.orders[each.run.send_key])
+    failures = [None if each.error is None else failure_of(each.error) for each in resumed]
+    if session.as_json:
+        write_json(_as_data(resumed, failures, due.left))
+    else:
+        _print(session, resumed, failures, due.left)
+    return next((failure.status for failure in failures if failure is not None), ExitStatus.DONE)
+
+
+async def _resume(due: _DueRuns, nl: NewsLeopard) -> tuple[ResumedRun, ...]:
+    return await workflows.resume_due(nl, nl.store, due)
+
+
+def _as_data(
+    resumed: Sequence[ResumedRun],
+    failures: Sequence[CommandFailure | None],
+    left: Sequence[RunState],
+) -> dict[str, Any]:
+    return {
+        "resumed": [
+            {
+                "send_key": each.run.send_key,
+                "was": each.run.state,
+                "outcome": None if each.outcome is None else each.outcome.to_dict(),
+                "error": None if failure is None else failure.to_dict(),
+            }
+            for each, failure in zip(resumed, failures, strict=True)
+        ],
+        "left": [run.to_dict() for run in left],
+    }
+
+
+def _print(
+    session: Session,
+    resumed: Sequence[ResumedRun],
+    failures: Sequence[CommandFailure | None],
+    left: Sequence[RunState],
+) -> None:
+    if resumed:
+        session.console.print(_table(resumed, failures))
+    else:
+        session.console.print(_("No send is due."))
+    if left:
+        text = ngettext(
+            "{count} run is due that a program has begun; that program continues it.",
+            "{count} runs are due that programs have begun; those programs continue them.",
+            len(left),
+        )
+        session.console.print(safe_text(text.format(count=len(left)), "yellow"))
+
+
+def _table(resumed: Sequence[ResumedRun], failures: Sequence[CommandFailure | None]) -> Table:
+    table = headed_table()
+    table.add_column(_("Key"), overflow="fold")
+    table.add_column(_("Was"), no_wrap=True)
+    table.add_column(_("Now"), overflow="fold")
+    for each, failure in zip(resumed, failures, strict=True):
+        if failure is None:
+            sn = getattr(each.outcome, "campaign_sn", None)
+            now = safe_text(_("accepted: {campaign_sn}").format(campaign_sn=sn), "green")
+        else:
+            now = safe_text(f"{failure.title}: {failure.message}", "red")
+        table.add_row(safe_text(each.run.send_key), each.run.state, now)
+    return table

@@ -1,0 +1,151 @@
+"""What an interrupted or failed send has done, and the commands that continue or stop it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
+from newsleopard_async.cli.display.shown_times import local_and_utc
+from newsleopard_async.cli.results.campaign_target import checkpoint_at, state_at
+from newsleopard_async.cli.sending.send_order import SendOrder
+from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.errors import (
+    CampaignFailed,
+    InvalidRequest,
+    NewsLeopardError,
+    OutcomeUnknown,
+)
+from newsleopard_async.workflows import RunState, runs
+
+__all__ = ["RunCommands", "is_in_doubt", "notes_of", "read_run", "reword"]
+
+_OF_PYTHON: Final = re.compile(
+    r" Then run the same call again with the same send key or checkpoint\\.?.*$"
+)
+"""The end of the message about a submit in doubt; the notes have the commands instead."""
+
+
+async def read_run(
+    session: Session, *, send_key: str | None = None, checkpoint: Path | None = None
+) -> RunState | None:
+    """Return the state of the run with a send key or at a checkpoint; None if it has not begun.
+
+    Raises:
+        ConfigurationError: the store cannot be used.
+        ConnectionFailed: the store is unreachable.
+    """
+    if checkpoint is not None:
+        kept = await checkpoint_at(str(checkpoint))
+        return None if kept is None else await state_at(str(checkpoint), kept)
+    async with session.sends() as location:
+        if location.store is None or send_key is None:
+            return None
+        for run in await runs(location.store, keys=[send_key]):
+            return run
+    return None
+
+
+def is_in_doubt(run: RunState) -> bool:
+    """Return whether it is unknown whether the campaign was submitted."""
+    return run.campaign_sn is None and (run.state == "held" or run.step == "submit")
+
+
+@attrs.frozen
+class RunCommands:
+    """The commands about one run, as a person copies them."""
+
+    order: SendOrder
+
+    def __call__(self, name: str, more: str = "") -> str:
+        """Return a command, with the profile if the order has one."""
+        parts = ["newsleopard", name, shell_quote(self.order.target), more]
+        if self.order.profile:
+            parts += ["--profile", shell_quote(self.order.profile)]
+        return " ".join(filter(None, parts))
+
+
+def notes_of(
+    order: SendOrder, run: RunState | None, error: KeyboardInterrupt | NewsLeopardError
+) -> Iterator[str]:
+    """Yield what was done, what was not, and the commands that help.
+
+    Whether a campaign was submitted is never guessed: the record of the run decides.
+    """
+    commands = RunCommands(order)
+    if run is None:
+        if isinstance(error, KeyboardInterrupt):
+            yield _("Nothing was sent, and nothing was changed at the platform.")
+    elif _is_other_campaign(error):
+        if run.campaign_sn is not None:
+            text = _("The campaign {campaign_sn} was accepted under this key before.")
+            yield text.format(campaign_sn=run.campaign_sn)
+        yield _(
+            "Is this another campaign? Then give it another name, or its own key by --send-key."
+        )
+    else:
+        yield from _of_import(run)
+        yield from _of_submit(run, commands, has_failed=isinstance(error, CampaignFailed))
+
+
+def _is_other_campaign(error: BaseException) -> bool:
+    """Return whether a run was refused because its key belongs to another campaign."""
+    problems = error.problems if isinstance(error, InvalidRequest) else ()
+    return any(problem.rule == "other-input" for problem in problems)
+
+
+def _of_submit(run: RunState, commands: RunCommands, *, has_failed: bool) -> Iterator[str]:
+    if run.campaign_sn is not None:
+        yield from _of_accepted(run, commands, has_failed=has_failed)
+    elif is_in_doubt(run):
+        yield from _of_doubt(run, commands)
+    elif run.state != "abandoned":
+        yield _("Not done: the campaign was not submitted, so no mail is sent.")
+        yield _("Continue: {command}").format(command=commands("resume"))
+
+
+def _of_import(run: RunState) -> Iterator[str]:
+    if run.list_sn is not None:
+        yield _("Done: the list {list_sn} exists.").format(list_sn=run.list_sn)
+    if run.import_sn is not None:
+        text = _("Done: the contacts were sent to the list (import {import_sn}).")
+        yield text.format(import_sn=run.import_sn)
+
+
+def _of_accepted(run: RunState, commands: RunCommands, *, has_failed: bool) -> Iterator[str]:
+    text = _("Done: the campaign was accepted as {campaign_sn}.")
+    yield text.format(campaign_sn=run.campaign_sn)
+    if not has_failed:
+        yield _("It is sent unless you stop it: {command}").format(command=commands("cancel"))
+        yield _("Wait for its end: {command}").format(command=commands("status", "--wait"))
+
+
+def _of_doubt(run: RunState, commands: RunCommands) -> Iterator[str]:
+    yield _(
+        "It is unknown whether the campaign was submitted. Do not send it under another key or "
+        "name."
+    )
+    command = commands("resume")
+    if run.look_again_at is None:
+        yield _("Find out, without sending anything: {command}").format(command=command)
+    else:
+        yield _("Find out after {time}, without sending anything: {command}").format(
+            time=local_and_utc(run.look_again_at), command=command
+        )
+    yield _("Or look for it in the console (活動列表), and decide:")
+    yield "  " + commands("resolve", "sent --campaign-sn SN")
+    yield "  " + commands("resolve", "resubmit")
+    yield "  " + commands("resolve", "abandon")
+
+
+def reword(error: BaseException, order: SendOrder) -> None:
+    """Replace the calls of Python in the message of a submit in doubt by commands."""
+    if isinstance(error, OutcomeUnknown) and error.args:
+        message = _OF_PYTHON.sub("", str(error.args[0]))
+        message = send_message_for_command_line(message, order.target, is_durable=False)
+        error.args = (message, *error.args[1:])

@@ -1,0 +1,178 @@
+"""Makes an order of what ``newsleopard send`` was given."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from newsleopard_async.cli.contacts.contacts_input import ContactsInput
+from newsleopard_async.cli.contacts.piped_contacts import copy_from_pipe, is_pipe
+from newsleopard_async.cli.failures import ExitStatus
+from newsleopard_async.cli.sending.campaign_input import CampaignInput
+from newsleopard_async.cli.sending.confirmation import require_terminal
+from newsleopard_async.cli.sending.send_order import OrderBook, SendOrder
+from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.models.validation import raise_problems
+from newsleopard_async.workflows.hold import problems_of_hold
+from newsleopard_async.workflows.send_key import problems_of_send_key
+from newsleopard_async.workflows.sending import target_of
+
+__all__ = ["SendInput", "order_of", "rehearse_instead"]
+
+
+@attrs.frozen(kw_only=True)
+class SendInput:
+    """A send as it is on the command line.
+
+    Attributes:
+        campaign: The campaign; its lists include the list to import into.
+        contacts: The contacts; ``-`` is the standard input, None sends to lists as they are.
+        how: How they are read.
+        list_name: The name of a new list.
+        reuse_list: Whether an existing list of that name is used.
+        strict: Whether warnings refuse.
+        max_rejected: How many rows the platform can reject.
+        part_bytes: The largest size of a part.
+        hold: How long the campaign is held.
+        send_key: The send key; None for the campaign's name.
+        checkpoint: The checkpoint instead of a send key.
+    """
+
+    campaign: CampaignInput
+    contacts: Path | None
+    how: ContactsInput
+    list_name: str | None
+    reuse_list: bool
+    strict: bool
+    max_rejected: float | None
+    part_bytes: int | None
+    hold: timedelta | None
+    send_key: str | None
+    checkpoint: Path | None
+
+    @property
+    def has_data_on_stdin(self) -> bool:
+        """Whether the standard input is read, so that it cannot answer a question."""
+        return self.campaign.html == "-" or str(self.contacts) == "-"
+
+
+def order_of(session: Session, given: SendInput, *, yes: bool) -> tuple[SendOrder, OrderBook]:
+    """Return the order of a send; contacts from a pipe are copied.
+
+    Raises:
+        click.UsageError: options contradict each other, or the command must ask and cannot.
+        InvalidRequest: the campaign is not valid, or the contacts cannot be read.
+        ConfigurationError: this user has no folder to keep the order.
+    """
+    _refuse_contradictions(given)
+    require_terminal(yes=yes, has_data_on_stdin=given.has_data_on_stdin)
+    order = _order_without_copy(session, given)
+    book = OrderBook()
+    book.sweep()
+    if given.contacts is not None and is_pipe(given.contacts):
+        copy = book.path_for_copy()
+        copy_from_pipe(session, given.contacts, copy)
+        order = attrs.evolve(order, contacts=copy, is_piped=True)
+    return order, book
+
+
+def _refuse_contradictions(given: SendInput) -> None:
+    given.campaign.refuse_two_inputs(given.contacts)
+    if given.send_key is not None and given.checkpoint is not None:
+        raise click.UsageError(_("--send-key and --checkpoint cannot be combined"))
+    has_no_file = given.how.left_out_to is None and is_pipe(given.contacts)
+    if has_no_file and "leave-out-bad-rows" in given.how.fix:
+        raise click.UsageError(
+            _("name a file for the rows of a pipe that are left out: --left-out-to")
+        )
+
+
+def _order_without_copy(session: Session, given: SendInput) -> SendOrder:
+    campaign = given.campaign.build(session.profile.sender)
+    list_sn = None
+    if given.contacts is not None and given.list_name is None:
+        # Without a name for a new list, the one list is the list to import into.
+        if len(campaign.lists) != 1:
+            raise click.UsageError(
+                _("name the list for the contacts: --list-name for a new one, or one --list")
+            )
+        [list_sn], campaign = campaign.lists, attrs.evolve(campaign, lists=())
+    send_key = given.send_key
+    if send_key is None and given.checkpoint is None:
+        send_key = unicodedata.normalize("NFC", campaign.name.strip())
+    order = SendOrder(
+        campaign=campaign,
+        profile=session.profile.name,
+        send_key=send_key,
+        checkpoint=_absolute(given.checkpoint),
+        contacts=_absolute(given.contacts),
+        list_sn=list_sn,
+        list_name=given.list_name,
+        reuse_list=given.reuse_list,
+        encoding=given.how.encoding,
+        columns=given.how.columns,
+        skip=_absolute(given.how.skip),
+        fix=given.how.fix,
+        left_out_to=_absolute(given.how.left_out_to),
+        strict=given.strict,
+        max_rejected=given.max_rejected,
+        part_bytes=given.part_bytes,
+        hold=given.hold,
+    )
+    _check_arguments(order)
+    return order
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """Return a path that means the same in another folder."""
+    return None if path is None else path.absolute()
+
+
+def _check_arguments(order: SendOrder) -> None:
+    """Refuse what the pipeline would refuse only after the question."""
+    arguments = order.arguments()
+    target_of(*(arguments[each] for each in ("contacts", "list_sn", "list_name", "if_list_exists")))
+    raise_problems(
+        [
+            *problems_of_hold(order.hold, order.campaign),
+            *problems_of_send_key(order.send_key, order.checkpoint),
+        ]
+    )
+
+
+def rehearse_instead(session: Session, given: SendInput) -> None:
+    """Rehearse a send, and end the command with the status of the rehearsal.
+
+    Raises:
+        click.UsageError: there are no contacts.
+        InvalidRequest: an argument cannot be used.
+    """
+    from newsleopard_async.cli.sending.rehearsal_display import RehearsalInput, run_rehearsal
+
+    _refuse_contradictions(given)
+    if given.contacts is None:
+        raise click.UsageError(_("a rehearsal needs --contacts"))
+    options: dict[str, Any] = given.how.arguments()
+    del options["left_out_to"]
+    campaign = given.campaign.build(session.profile.sender)
+    rehearsal = RehearsalInput(
+        campaign=attrs.evolve(campaign, lists=(), exclude_lists=()),
+        contacts=given.contacts,
+        folder=Path("rehearsal"),
+        mails=3,
+        opens=False,
+        options={
+            **options,
+            "strict": given.strict,
+            "max_rejected": given.max_rejected,
+            "part_bytes": given.part_bytes,
+        },
+    )
+    sys.exit(ExitStatus.DONE if run_rehearsal(session, rehearsal) else ExitStatus.REFUSED)

@@ -1,0 +1,61 @@
+"""Sends a test of a campaign, or of both versions of an A/B test, before the question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+
+from newsleopard_async import Campaign, NewsLeopard, workflows
+from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
+from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.display.terminal import safe_text
+from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.models import Mailing
+
+__all__ = ["send_tests"]
+
+
+def send_tests(session: Session, campaign: Mailing, addresses: Sequence[str]) -> None:
+    """Send a test of each version to a few addresses.
+
+    Raises: as `workflows.send_test`.
+    """
+    for version in _versions_of(campaign):
+        session.run(partial(_send, session, version, addresses))
+    count = len(addresses)
+    text = ngettext(
+        "A test was sent to {count} address. Look at it before you answer.",
+        "A test was sent to {count} addresses. Look at it before you answer.",
+        count,
+    )
+    if not session.as_json:
+        session.errors.print(safe_text(text.format(count=count)))
+
+
+async def _send(
+    session: Session, version: Campaign, addresses: Sequence[str], nl: NewsLeopard
+) -> None:
+    with (
+        StepDisplay(session.errors, only_live=session.as_json) as steps,
+        PipelineDisplay(steps) as display,
+    ):
+        await workflows.send_test(nl, version, to=addresses, progress=display)
+
+
+def _versions_of(campaign: Mailing) -> Iterator[Campaign]:
+    """Yield a campaign itself, or each version of an A/B test as a campaign."""
+    if isinstance(campaign, Campaign):
+        yield campaign
+        return
+    for letter in "ab":
+        fields: dict[str, Any] = {
+            field.name: getattr(
+                campaign, field.name, getattr(campaign, f"{field.name}_{letter}", None)
+            )
+            for field in attrs.fields(Campaign)
+        }
+        yield attrs.evolve(Campaign(**fields), name=f"{campaign.name} {letter.upper()}")
