@@ -94,6 +94,8 @@ def _lines(text: str, width: int) -> list[str]:
 def in_users_language(command: click.Command) -> click.Command:
     """Return a copy of a command with its help in the user's language."""
     command = copy(command)
+    # click keeps the first --help that it made, in the language and with the names of that time.
+    vars(command)["_help_option"] = None
     command.context_class = HelpContext
     command.help = translated_help(command.help or "")
     command.params = list(map(parameter_in_users_language, command.params))
