@@ -30,7 +30,7 @@ def words_of(text: str) -> list[str]:
     return found
 
 
-class SearchBothLanguages(SearchEnglish):  # type: ignore[misc]  # mypy does not see Sphinx
+class SearchBothLanguages(SearchEnglish):
     """English words by their stems, Chinese by pairs of characters, and numbers."""
 
     lang = "en-zh"
