@@ -238,7 +238,8 @@ _FACTS: Final = (
 
 
 def _failure_of_abort(abort: click.Abort) -> CommandFailure:
-    cause = abort.__cause__
+    # click hides the reason of a question that ended.
+    cause = abort.__cause__ or abort.__context__
     if isinstance(cause, KeyboardInterrupt):
         return _interruption(tuple(getattr(cause, "__notes__", ())))
     return CommandFailure(

@@ -87,6 +87,16 @@ def test_sends_that_need_a_person_come_first(url: str) -> None:
     assert "start one: newsleopard worker" in result.stdout
 
 
+def test_narrow_terminal_shows_codes_in_one_piece(url: str) -> None:
+    """A code that is broken into lines cannot be copied."""
+    result = invoke("runs", "--state", "done", url=url, width=40)
+
+    codes = [line for line in map(str.strip, result.stdout.splitlines()) if line.isalnum()]
+    assert 32 in map(len, codes)
+    assert "done" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 40
+
+
 @pytest.mark.parametrize("width", [80, 200])
 def test_message_steers_no_terminal(url: str, width: int) -> None:
     """They have no effect in a wide table or below the key in a narrow one."""

@@ -45,6 +45,8 @@ _STYLES: Final = {
 }
 _WIDE_COLUMNS: Final = 120
 """Chosen: in fewer columns, a message beside the five other columns would be very narrow."""
+_NARROW_COLUMNS: Final = 60
+"""Chosen: in fewer columns, the code of a campaign beside the state would be broken."""
 
 _STATE_NAMES: Final = (
     *(N_("scheduled"), N_("queued"), N_("running"), N_("waiting"), N_("checking"), N_("held")),
@@ -218,24 +220,33 @@ def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
+    is_narrow, is_wide = width < _NARROW_COLUMNS, width >= _WIDE_COLUMNS
     table.add_column("", no_wrap=True)
-    table.add_column(_("State"), no_wrap=True)
-    table.add_column(_("Next ({zone})").format(zone=_zone()), no_wrap=True)
-    is_wide = width >= _WIDE_COLUMNS
+    if not is_narrow:
+        table.add_column(_("State"), no_wrap=True)
+        table.add_column(_("Next ({zone})").format(zone=_zone()), no_wrap=True)
     names = (_("Send key"), _("Step"), _("Campaign"), _("Message"))
     for name in names if is_wide else names[:1]:
         table.add_column(name, overflow="fold")
     for each in found:
-        needs = "!" if needs_a_person(each) else ""
-        state = Text(_(each.state), style=_STYLES.get(each.state, ""))
-        about = (_step(each), each.campaign_sn or "", _message(each))
+        needs = Text("!" if needs_a_person(each) else "", style="bold red")
+        key, state = safe_text(each.send_key), Text(_(each.state), _STYLES.get(each.state, ""))
+        about = [safe_text(text, "dim") for text in _about(each)]
         if is_wide:
-            cells = [safe_text(each.send_key), *map(safe_text, about)]
+            table.add_row(needs, state, _next(each), key, *about)
+            continue
+        below = list(filter(None, about))
+        if is_narrow:
+            when = filter(None, (state, Text(_next(each))))
+            table.add_row(needs, Text("\n").join([key, Text(" ").join(when), *below]))
         else:
-            below = [safe_text(text, "dim") for text in about if text]
-            cells = [Text("\n").join([safe_text(each.send_key), *below])]
-        table.add_row(Text(needs, style="bold red"), state, _next(each), *cells)
+            table.add_row(needs, state, _next(each), Text("\n").join([key, *below]))
     return table
+
+
+def _about(known: SendStatus | RunState) -> tuple[str, str, str]:
+    """Return the step, the code of the campaign, and the message."""
+    return _step(known), known.campaign_sn or "", _message(known)
 
 
 def _zone() -> tzinfo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -46,11 +46,15 @@ def confirm(question: str, *, has_data_on_stdin: bool = False) -> None:
     Raises:
         click.Abort: the answer is no, or there is none.
     """
-    if not has_data_on_stdin:
-        click.confirm(question, abort=True, err=True)
-        return
-    with _terminal_as_stdin():
-        click.confirm(question, abort=True, err=True)
+    with _terminal_as_stdin() if has_data_on_stdin else nullcontext():
+        try:
+            click.confirm(question, abort=True, err=True)
+        except click.Abort as abort:
+            if isinstance(abort.__context__, KeyboardInterrupt):
+                # The message begins below the question.
+                click.echo(err=True)
+                abort.__context__.add_note(_("Nothing was sent or changed."))
+            raise
 
 
 @contextmanager
