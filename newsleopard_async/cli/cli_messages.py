@@ -45,11 +45,9 @@ _NAMES: Final = "|".join(OPTIONS)
 _ARGUMENT: Final = re.compile(rf"""\b({_NAMES})=(True\b|'[^']*'|"[^"]*"|\{{.*?['"]\}})?""")
 _FIELD: Final = re.compile(rf"(?:(?<=^)|(?<=; )|(?<=: ))({_NAMES})(?=: )")
 _RESOLVE: Final = re.compile(r"""await error\.checkpoint\.resolve\("(\w+)"(, campaign_sn="…")?\)""")
+_AGAIN: Final = re.compile("Then run the same call again with the same send key or checkpoint")
 _FOR_DURABLE: Final = (
-    (
-        re.compile("Then run the same call again with the same send key or checkpoint"),
-        "Then it continues automatically",
-    ),
+    (_AGAIN, "Then it continues automatically"),
     (
         re.compile(r"Or only run it again after (.+? UTC): it (looks|searches|reads)"),
         r"Or leave it: after \1 the next attempt \2",
@@ -113,7 +111,10 @@ def send_message_for_command_line(message: str, send_key: str, *, is_durable: bo
         return f"newsleopard resolve {shell_quote(send_key)} {match[1]}{code}"
 
     message = _RESOLVE.sub(command, message)
-    for python, durable in _FOR_DURABLE if is_durable else ():
+    if not is_durable:
+        again = f"Then run newsleopard resume {shell_quote(send_key)}"
+        return _AGAIN.sub(lambda _: again, message)
+    for python, durable in _FOR_DURABLE:
         message = python.sub(durable, message)
     return message
 

@@ -11,7 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 import newsleopard_async
-from newsleopard_async.cli.cli_messages import OPTIONS, for_command_line
+from newsleopard_async.cli.cli_messages import (
+    OPTIONS,
+    for_command_line,
+    send_message_for_command_line,
+)
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.commands.check_command import check
 
@@ -116,3 +120,13 @@ def test_findings_name_options(
     assert named in result.output
     assert not SETTING.search(result.output)
     assert "json.loads" not in result.output
+
+
+def test_way_out_of_a_run_is_a_command() -> None:
+    """Who sends by a command cannot run a call again; a durable send continues automatically."""
+    message = "Decide. Then run the same call again with the same send key or checkpoint."
+
+    assert send_message_for_command_line(message, "spring sale", is_durable=False) == (
+        "Decide. Then run newsleopard resume 'spring sale'."
+    )
+    assert "automatically" in send_message_for_command_line(message, "spring", is_durable=True)
