@@ -391,6 +391,7 @@ def translate(session: nox.Session) -> None:
     """
     install(session, "-e", ".[all]", groups=("docs", "translate"))
     session.run("python", "-m", "tests.cli_texts")
+    session.run("python", "-m", "tests.library_texts")
     docs, templates = ROOT / "docs", "docs/_build/gettext"
     catalogues = docs / "locale" / "zh_TW" / "LC_MESSAGES"
     for page in session.posargs:

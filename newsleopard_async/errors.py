@@ -355,11 +355,9 @@ class InsufficientBalance(APIError):
         self.remaining = remaining
 
     def __str__(self) -> str:
-        numbers = [
-            f"{number} {what}"
-            for number, what in ((self.recipients, "mails to send"), (self.remaining, "left"))
-            if number is not None
-        ]
+        numbers = [] if self.recipients is None else [f"{self.recipients} mails to send"]
+        if self.remaining is not None:
+            numbers.append(f"{self.remaining} left")
         said = f"{super().__str__()} ({', '.join(numbers)})" if numbers else super().__str__()
         if self._is_explained:
             return said

@@ -19,6 +19,7 @@ from rich.text import Text
 from newsleopard_async import errors
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.display.terminal import safe_text
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.translation import N_, is_chinese, reason_of
 from newsleopard_async.cli.translation import translated as _
 
@@ -289,10 +290,10 @@ def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
         click.echo(json.dumps({"error": failure.to_dict()}), err=True)
         return
     console = Console(stderr=True, highlight=False)
-    message = [failure.message]
+    message = [in_users_language(failure.message)]
     if failure.parts:
         text = _("{count} problems were found.").format(count=len(failure.parts))
-        message = [text, *(f"- {part}" for part in failure.parts)]
+        message = [text, *(f"- {in_users_language(part)}" for part in failure.parts)]
     if not console.is_terminal:
         both = _("{title}: {message}").format(title=failure.title, message=message.pop(0))
         others = (*message, *filter(None, (failure.advice, *failure.notes)))

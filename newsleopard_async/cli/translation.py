@@ -18,6 +18,7 @@ from typing import Final, Literal
 __all__ = [
     "LOCALES",
     "N_",
+    "REASONS",
     "is_chinese",
     "joined",
     "language",
@@ -115,7 +116,7 @@ def _language_of_windows() -> str:
     return locale.windows_locale.get(number, "")
 
 
-_REASONS: Final = (
+REASONS: Final = (
     *(N_("Address already in use"), N_("Cannot assign requested address")),
     *(N_("Connection refused"), N_("Connection reset by peer"), N_("Connection timed out")),
     *(N_("File exists"), N_("File name too long"), N_("Input/output error"), N_("Is a directory")),

@@ -26,6 +26,7 @@ from newsleopard_async import (
 from newsleopard_async.cli.cli_messages import for_command_line, report_for_command_line
 from newsleopard_async.cli.contacts.streams import open_contacts
 from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
@@ -240,4 +241,6 @@ def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
 def _message_of(finding: Finding) -> str:
     """Return the message; only contacts are what a message without a field is about."""
     message = for_command_line(finding.message)
-    return message if finding.field == "contacts" else f"{finding.field}: {message}"
+    if finding.field != "contacts":
+        message = f"{finding.field}: {message}"
+    return in_users_language(message)

@@ -13,6 +13,7 @@ from rich.console import Console
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.display.waiting_notices import ShowsWarnings
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.session import Session
 from newsleopard_async.log import NAME
 
@@ -37,7 +38,8 @@ class _WarningsHandler(ShowsWarnings):
             if self._as_json:
                 click.echo(json.dumps({"warning": message}), err=True)
             else:
-                self._console.print(safe_text(message, "yellow"), soft_wrap=True)
+                text = safe_text(in_users_language(message), "yellow")
+                self._console.print(text, soft_wrap=True)
         except Exception:  # noqa: BLE001 - a warning that cannot be written breaks nothing
             self.handleError(record)
 

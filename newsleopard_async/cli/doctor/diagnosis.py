@@ -13,6 +13,7 @@ import attrs
 
 from newsleopard_async.aio import from_any_thread
 from newsleopard_async.cli.failures import ExitStatus, failure_of
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import joined
 from newsleopard_async.cli.translation import translated as _
@@ -174,7 +175,7 @@ async def _result(check: DoctorCheck, examination: Examination) -> Diagnosis:
         )
     except (NewsLeopardError, OSError) as error:
         failure = failure_of(error)
-        return failed(failure.message, failure.advice, failure.status)
+        return failed(in_users_language(failure.message), failure.advice, failure.status)
     except Exception as error:  # noqa: BLE001 - it must not stop the other checks
         return failed(
             _("unexpected error: {kind}").format(kind=type(error).__name__),

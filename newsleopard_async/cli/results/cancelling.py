@@ -16,6 +16,7 @@ from newsleopard_async.cli.display.shown_times import local_and_utc
 from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.failures import ExitStatus
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.results.campaign_target import CampaignTarget, TargetKind, opened_target
 from newsleopard_async.cli.results.known_campaign import (
     campaign_table,
@@ -95,7 +96,7 @@ async def _show(session: Session, asked: Cancellation) -> TargetKind:
                 try:
                     known = await read_campaign(nl, target.campaign_sn)
                 except NewsLeopardError as error:
-                    session.errors.print(safe_text(str(error), "yellow"))
+                    session.errors.print(safe_text(in_users_language(str(error)), "yellow"))
                 else:
                     session.errors.print(campaign_table(known))
         return target.kind

@@ -13,6 +13,7 @@ from newsleopard_async.cli.display.pipeline_display import step_name
 from newsleopard_async.cli.display.shown_times import local_and_utc
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.results.lists import count_text
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import CampaignMetrics, CampaignState, CampaignStatus
@@ -105,7 +106,7 @@ def run_table(run: RunState | SendStatus) -> FactsTable:
         table.add_row(_("Step"), safe_text(step_name(run.step)))
     if run.message:
         message = send_message_for_command_line(run.message, run.send_key, is_durable=is_durable)
-        table.add_row(_("Message"), safe_text(message))
+        table.add_row(_("Message"), safe_text(in_users_language(message)))
     again = run.look_again_at if isinstance(run, RunState) else run.next_at
     if again is not None:
         table.add_row(_("Next attempt"), local_and_utc(again))

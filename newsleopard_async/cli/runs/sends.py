@@ -18,6 +18,7 @@ from newsleopard_async import ConfigurationError, InvalidRequest, workflows
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
 from newsleopard_async.cli.display.pipeline_display import step_name
 from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.results.campaign_target import checkpoint_at, state_at
 from newsleopard_async.cli.runs.locations import SendsLocation, needs_a_person, open_location
 from newsleopard_async.cli.translation import N_, joined, ngettext
@@ -274,7 +275,9 @@ def _message(known: SendStatus | RunState) -> str:
 
 def _message_of(known: SendStatus | RunState) -> str:
     is_durable = isinstance(known, SendStatus)
-    return send_message_for_command_line(known.message, known.send_key, is_durable=is_durable)
+    return in_users_language(
+        send_message_for_command_line(known.message, known.send_key, is_durable=is_durable)
+    )
 
 
 def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:

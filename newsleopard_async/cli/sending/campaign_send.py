@@ -27,6 +27,7 @@ from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.display.pipeline_display import DoneSteps, PipelineDisplay
 from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.warnings_display import showing_warnings
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.sending.confirmation import confirm
 from newsleopard_async.cli.sending.run_notes import is_in_doubt, notes_of, read_run, reword
 from newsleopard_async.cli.sending.send_order import OrderBook, SendOrder
@@ -114,7 +115,8 @@ def explaining(session: Session, order: SendOrder) -> Iterator[None]:
         try:
             run = anyio.run(partial(read_run, session, **order.place))
         except NewsLeopardError as failed:
-            error.add_note(_("The state of the run cannot be read: {reason}").format(reason=failed))
+            reason = in_users_language(str(failed))
+            error.add_note(_("The state of the run cannot be read: {reason}").format(reason=reason))
         else:
             for note in notes_of(order, run, error):
                 error.add_note(note)

@@ -20,6 +20,7 @@ from newsleopard_async.cli.display.pipeline_display import detail_of
 from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.sending.friendly_times import duration_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import joined, ngettext
@@ -107,7 +108,7 @@ def _print(session: Session, found: Rehearsal) -> None:
     if found.assumed:
         console.print(_("Assumed, because it is not documented:"), style="dim")
         for sentence in found.assumed:
-            console.print(safe_text(f"- {sentence}", "dim"))
+            console.print(safe_text(f"- {in_users_language(sentence)}", "dim"))
     if found.ok:
         console.print(_("It would be sent. Nothing has left this machine."), style="green")
     else:
@@ -117,7 +118,7 @@ def _print(session: Session, found: Rehearsal) -> None:
 def _facts(found: Rehearsal) -> Iterator[tuple[str, str]]:
     yield _("Campaign"), found.name
     if found.problem is not None:
-        yield _("Problem"), for_command_line(found.problem)
+        yield _("Problem"), in_users_language(for_command_line(found.problem))
     yield _("Contacts"), _contacts_text(found)
     if found.requests:
         text = _("{requests:,}, of which {quota:,} count for the quota of {limit:,} a day")

@@ -18,6 +18,7 @@ from newsleopard_async.cli.display.tables import headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.display.warnings_display import showing_warnings
 from newsleopard_async.cli.failures import CommandFailure, ExitStatus, failure_of
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.sending.campaign_send import send_or_continue
 from newsleopard_async.cli.sending.run_notes import read_run
 from newsleopard_async.cli.sending.send_order import OrderBook, SendOrder
@@ -193,6 +194,11 @@ def _table(resumed: Sequence[ResumedRun], failures: Sequence[CommandFailure | No
             sn = getattr(each.outcome, "campaign_sn", None)
             now = safe_text(_("accepted: {campaign_sn}").format(campaign_sn=sn), "green")
         else:
-            now = safe_text(f"{failure.title}: {failure.message}", "red")
+            now = safe_text(
+                _("{title}: {message}").format(
+                    title=failure.title, message=in_users_language(failure.message)
+                ),
+                "red",
+            )
         table.add_row(safe_text(each.run.send_key), each.run.state, now)
     return table
