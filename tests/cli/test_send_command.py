@@ -9,8 +9,11 @@ import click
 import pytest
 from rich.cells import cell_len
 
+from newsleopard_async import NewsLeopard
 from newsleopard_async.cli.sending import confirmation
 from newsleopard_async.cli.sending import send_input as asking
+from newsleopard_async.cli.session import Session
+from newsleopard_async.stores import Store
 from tests.cli.offices import Office, an_office
 from tests.constants import KEY
 
@@ -94,6 +97,31 @@ def test_another_campaign_under_a_used_key_is_refused(office: Office) -> None:
     assert "Is this another campaign?" in other.stderr
     assert named.exit_code == 0, named.output
     assert office.emulator.submitted == 2
+
+
+def test_key_of_another_account_is_not_taken_for_this_account(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two shops have a campaign of one name; no command offers to cancel the other's."""
+    office.json("send", *NEW, "--yes")
+    monkeypatch.setattr(Session, "client", lambda _, store=None: _of_another_account(office, store))
+
+    result = office.invoke("send", *NEW, "--yes")
+
+    assert result.exit_code == 1
+    assert "was begun with another API key" in result.stderr
+    assert "its own key by --send-key" in result.stderr
+    assert "newsleopard cancel" not in result.stderr
+    assert office.emulator.submitted == 1
+
+
+def _of_another_account(office: Office, store: Store | None) -> NewsLeopard:
+    return NewsLeopard(
+        "another-key-of-another-shop",
+        http_transport=office.emulator.transport(),
+        clock=office.clock,
+        store=store or office.store,
+    )
 
 
 def test_answer_decides(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import (
     CampaignFailed,
+    InUse,
     InvalidRequest,
     NewsLeopardError,
     OutcomeUnknown,
@@ -26,7 +27,7 @@ from newsleopard_async.workflows import RunState, runs
 __all__ = ["RunCommands", "is_in_doubt", "notes_of", "read_run", "reword"]
 
 _OF_PYTHON: Final = re.compile(
-    r" Then run the same call again with the same send key or checkpoint\\.?.*$"
+    r" Then run the same call again with the same send key or checkpoint\..*$"
 )
 """The end of the message about a submit in doubt; the notes have the commands instead."""
 
@@ -81,22 +82,33 @@ def notes_of(
     if run is None:
         if isinstance(error, KeyboardInterrupt):
             yield _("Nothing was sent, and nothing was changed at the platform.")
-    elif _is_other_campaign(error):
-        if run.campaign_sn is not None:
-            text = _("The campaign {campaign_sn} was accepted under this key before.")
-            yield text.format(campaign_sn=run.campaign_sn)
-        yield _(
-            "Is this another campaign? Then give it another name, or its own key by --send-key."
-        )
+    elif run.state == "running":
+        # The other process sends it, so what is not done yet says nothing about the end.
+        if not isinstance(error, InUse):
+            yield _("another process is sending {key!r}").format(key=order.target)
+    elif _is_other_run(error):
+        yield from _of_other_run(run, error)
     else:
         yield from _of_import(run)
         yield from _of_submit(run, commands, has_failed=isinstance(error, CampaignFailed))
 
 
-def _is_other_campaign(error: BaseException) -> bool:
-    """Return whether a run was refused because its key belongs to another campaign."""
+def _is_other_run(error: BaseException) -> bool:
+    """Return whether the key belongs to another campaign or to another account."""
+    return not {"other-input", "other-account"}.isdisjoint(_rules_of(error))
+
+
+def _rules_of(error: BaseException) -> frozenset[str]:
     problems = error.problems if isinstance(error, InvalidRequest) else ()
-    return any(problem.rule == "other-input" for problem in problems)
+    return frozenset(problem.rule for problem in problems)
+
+
+def _of_other_run(run: RunState, error: BaseException) -> Iterator[str]:
+    """Yield the way out; what the run of another account has done is not this account's."""
+    if run.campaign_sn is not None and "other-account" not in _rules_of(error):
+        text = _("The campaign {campaign_sn} was accepted under this key before.")
+        yield text.format(campaign_sn=run.campaign_sn)
+    yield _("Is this another campaign? Then give it another name, or its own key by --send-key.")
 
 
 def _of_submit(run: RunState, commands: RunCommands, *, has_failed: bool) -> Iterator[str]:
