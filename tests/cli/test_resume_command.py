@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from newsleopard_async import NewsLeopard, OutcomeUnknown, workflows
-from newsleopard_async.cli.sending.send_order import OrderBook
+from newsleopard_async.cli.sending.resumable_send import KeptSends
 from newsleopard_async.stores import FileStore
 from tests.cli.interrupting import interrupt_at
 from tests.cli.offices import Office, an_office
@@ -186,10 +186,10 @@ def test_what_was_given_is_kept_private_and_without_contacts(
 
     [path] = Path("state/newsleopard-async/sends").iterdir()
     text = path.read_text("utf-8")
-    order = json.loads(text)["order"]
+    send = json.loads(text)["send"]
     assert path.stat().st_mode & 0o077 == 0
     assert path.parent.stat().st_mode & 0o077 == 0
-    assert order["contacts"] == str(Path("members.csv").absolute())
+    assert send["contacts"] == str(Path("members.csv").absolute())
     assert "ming@example.com" not in text
     assert KEY not in text
 
@@ -231,7 +231,7 @@ def test_contacts_of_a_pipe_are_not_kept_if_nothing_began(office: Office) -> Non
 
 def test_abandoned_copies_of_contacts_are_removed(office: Office) -> None:
     """A process that was killed leaves one; the next command removes it after a day."""
-    folder = OrderBook().folder
+    folder = KeptSends().folder
     old, new = folder / f"piped-{'0' * 16}.csv", folder / f"piped-{'1' * 16}.csv"
     for path in (old, new, folder / "other.csv"):
         path.write_text(CONTACTS)
@@ -378,7 +378,7 @@ def test_orders_survive_a_round_trip(office: Office) -> None:
         *("--max-rejected", "0.01", "--part-bytes", "5000", "--encoding", "utf-8"),
     )
 
-    order = OrderBook().find("", "週年慶")
+    order = KeptSends().find("", "週年慶")
     assert order is not None
     arguments: dict[str, Any] = order.arguments()
     assert arguments["hold"].total_seconds() == 90

@@ -19,7 +19,7 @@ from newsleopard_async.cli.contacts.contacts_input import (
 from newsleopard_async.cli.sending.campaign_input import CampaignInput, campaign_options, parsed_by
 from newsleopard_async.cli.sending.campaign_send import SendChoices, carry_out
 from newsleopard_async.cli.sending.friendly_times import parse_duration
-from newsleopard_async.cli.sending.send_input import SendInput, order_of, rehearse_instead
+from newsleopard_async.cli.sending.send_input import SendInput, prepared_send, rehearse_instead
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option, yes_option
 
@@ -102,5 +102,5 @@ def send(
     choices = SendChoices(
         yes=yes, wait=wait, test_to=test_to, has_data_on_stdin=request.has_data_on_stdin
     )
-    order, book = order_of(session, request, yes=yes)
-    carry_out(session, order, book, choices)
+    send, kept = prepared_send(session, request, yes=yes)
+    carry_out(session, send, kept, choices)

@@ -29,8 +29,8 @@ from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.warnings_display import showing_warnings
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.sending.confirmation import confirm
+from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
 from newsleopard_async.cli.sending.run_notes import is_in_doubt, notes_of, read_run, reword
-from newsleopard_async.cli.sending.send_order import OrderBook, SendOrder
 from newsleopard_async.cli.sending.send_preview import SendPreview, preview_of, print_preview
 from newsleopard_async.cli.sending.send_result import print_result
 from newsleopard_async.cli.sending.sent_tests import send_tests
@@ -64,37 +64,37 @@ class SendChoices:
     has_data_on_stdin: bool = False
 
 
-def carry_out(session: Session, order: SendOrder, book: OrderBook, choices: SendChoices) -> None:
-    """Show an order, ask, and send it; an earlier run of its key is continued.
+def carry_out(session: Session, send: ResumableSend, kept: KeptSends, choices: SendChoices) -> None:
+    """Show what would be sent, ask, and send it; an earlier run of its key is continued.
 
     Args:
         session: The session.
-        order: What the command was given.
-        book: Where it is kept until the campaign is accepted.
+        send: What the command was given.
+        kept: Where that is kept until the campaign is accepted.
         choices: How it is carried out.
 
     Raises: as `send_campaign`, with notes about what was done and how to continue.
         click.Abort: the answer is no.
     """
     try:
-        _ask_and_send(session, order, book, choices)
+        _ask_and_send(session, send, kept, choices)
     finally:
-        book.release(order)
+        kept.release(send)
 
 
 def _ask_and_send(
-    session: Session, order: SendOrder, book: OrderBook, choices: SendChoices
+    session: Session, send: ResumableSend, kept: KeptSends, choices: SendChoices
 ) -> None:
     known: frozenset[str] = frozenset()
-    with explaining(session, order):
-        run = anyio.run(partial(read_run, session, **order.place))
+    with explaining(session, send):
+        run = anyio.run(partial(read_run, session, **send.place))
         if run is not None and run.state == "running":
-            raise InUse(_("another process is sending {key!r}").format(key=order.target))
+            raise InUse(_("another process is sending {key!r}").format(key=send.target))
         if can_send(run):
-            preview = _looked_at(session, order, run)
+            preview = _looked_at(session, send, run)
             known = frozenset(for_command_line(each.message) for each in preview.checked.remarks)
             _confirmed(session, preview, choices)
-    send_or_continue(session, order, book, wait=choices.wait, known=known)
+    send_or_continue(session, send, kept, wait=choices.wait, known=known)
 
 
 def can_send(run: RunState | None) -> bool:
@@ -106,54 +106,54 @@ def can_send(run: RunState | None) -> bool:
 
 
 @contextmanager
-def explaining(session: Session, order: SendOrder) -> Iterator[None]:
+def explaining(session: Session, send: ResumableSend) -> Iterator[None]:
     """Add to an error, or to Ctrl-C, what was done, what was not, and how to continue."""
     try:
         yield
     except (KeyboardInterrupt, NewsLeopardError) as error:
-        reword(error, order)
+        reword(error, send)
         try:
-            run = anyio.run(partial(read_run, session, **order.place))
+            run = anyio.run(partial(read_run, session, **send.place))
         except NewsLeopardError as failed:
             reason = in_users_language(str(failed))
             error.add_note(_("The state of the run cannot be read: {reason}").format(reason=reason))
         else:
-            for note in notes_of(order, run, error):
+            for note in notes_of(send, run, error):
                 error.add_note(note)
         raise
 
 
-def _looked_at(session: Session, order: SendOrder, run: RunState | None) -> SendPreview:
+def _looked_at(session: Session, send: ResumableSend, run: RunState | None) -> SendPreview:
     """Check everything and show it; raise if it cannot be sent."""
-    report, identity = None, _identity(order)
-    if order.contacts is not None:
-        report = anyio.run(_check, session, order, order.contacts)
-    preview: SendPreview = session.run(partial(preview_of, order=order, contacts=report, run=run))
+    report, identity = None, _identity(send)
+    if send.contacts is not None:
+        report = anyio.run(_check, session, send, send.contacts)
+    preview: SendPreview = session.run(partial(preview_of, send=send, contacts=report, run=run))
     if session.errors.is_terminal or not session.as_json:
         print_preview(session.errors, preview)
     raise_problems(preview.checked.problems)
-    if identity != _identity(order):
+    if identity != _identity(send):
         message = _("have changed during the check; run the command again")
         raise InvalidRequest.of("contacts", "changed", message)
     return preview
 
 
-def _identity(order: SendOrder) -> FileIdentity | None:
+def _identity(send: ResumableSend) -> FileIdentity | None:
     """Return what distinguishes the contacts from changed ones."""
-    if order.contacts is None:
+    if send.contacts is None:
         return None
     try:
-        return FileIdentity.of(order.contacts.stat())
+        return FileIdentity.of(send.contacts.stat())
     except OSError:
         return None  # The check reports a missing file.
 
 
-async def _check(session: Session, order: SendOrder, contacts: Path) -> ContactsReport:
+async def _check(session: Session, send: ResumableSend, contacts: Path) -> ContactsReport:
     with (
         StepDisplay(session.errors, only_live=session.as_json) as steps,
         PipelineDisplay(steps) as display,
     ):
-        return await check_contacts(contacts, progress=display, **order.about_contacts())
+        return await check_contacts(contacts, progress=display, **send.about_contacts())
 
 
 def _confirmed(session: Session, preview: SendPreview, choices: SendChoices) -> None:
@@ -163,9 +163,9 @@ def _confirmed(session: Session, preview: SendPreview, choices: SendChoices) -> 
         click.Abort: the answer is no.
         InvalidRequest: the contacts have changed while the question was open.
     """
-    order, identity = preview.order, _identity(preview.order)
+    send, identity = preview.send, _identity(preview.send)
     if choices.test_to:
-        send_tests(session, order.campaign, choices.test_to)
+        send_tests(session, send.campaign, choices.test_to)
     if choices.yes:
         return
     recipients = preview.recipients
@@ -183,44 +183,44 @@ def _confirmed(session: Session, preview: SendPreview, choices: SendChoices) -> 
         if choices.test_to:
             raise click.Abort(_("Only the test was sent.")) from None
         raise
-    if identity != _identity(order):
+    if identity != _identity(send):
         message = _("have changed since they were checked; run the command again")
         raise InvalidRequest.of("contacts", "changed", message)
 
 
 def send_or_continue(
     session: Session,
-    order: SendOrder,
-    book: OrderBook,
+    send: ResumableSend,
+    kept: KeptSends,
     *,
     wait: bool = False,
     known: frozenset[str] = frozenset(),
 ) -> None:
-    """Send an order, or continue its run, and print the outcome.
+    """Send a campaign, or continue its run, and print the outcome.
 
     Args:
         session: The session.
-        order: What the command was given.
-        book: Where it is kept until the campaign is accepted.
+        send: What the command was given.
+        kept: Where that is kept until the campaign is accepted.
         wait: Whether to wait until the campaign is sent.
         known: The messages of findings that were shown.
 
     Raises: as `carry_out`.
     """
     done = DoneSteps()
-    with explaining(session, order), showing_warnings(session, known=known):
-        before = anyio.run(partial(read_run, session, **order.place))
-        outcome = session.run(partial(_send, session, order, book, done))
-        book.remove(order)
+    with explaining(session, send), showing_warnings(session, known=known):
+        before = anyio.run(partial(read_run, session, **send.place))
+        outcome = session.run(partial(_send, session, send, kept, done))
+        kept.remove(send)
         if wait:
             outcome = session.run(partial(_wait, session, outcome))
     was_sent = before is not None and before.campaign_sn is not None
     is_again = was_sent or done.results.get("find_earlier") is not None
-    print_result(session, order, outcome, done.results, is_again=is_again)
+    print_result(session, send, outcome, done.results, is_again=is_again)
 
 
 async def _send(
-    session: Session, order: SendOrder, book: OrderBook, done: DoneSteps, nl: NewsLeopard
+    session: Session, send: ResumableSend, kept: KeptSends, done: DoneSteps, nl: NewsLeopard
 ) -> SendOutcome:
     with (
         StepDisplay(session.errors, only_live=session.as_json) as steps,
@@ -233,11 +233,11 @@ async def _send(
             if not is_kept and event.step != "check_contacts":
                 # Now the run has its lock, and its record accepts this input.
                 is_kept = True
-                await in_thread(partial(book.keep, order))
+                await in_thread(partial(kept.add, send))
             done(event)
             display(event)
 
-        return await workflows.send_campaign(nl, **order.arguments(), **order.place, progress=show)
+        return await workflows.send_campaign(nl, **send.arguments(), **send.place, progress=show)
 
 
 async def _wait(session: Session, outcome: SendOutcome, nl: NewsLeopard) -> SendOutcome:

@@ -20,8 +20,8 @@ from newsleopard_async.cli.display.warnings_display import showing_warnings
 from newsleopard_async.cli.failures import CommandFailure, ExitStatus, failure_of
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.sending.campaign_send import send_or_continue
+from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
 from newsleopard_async.cli.sending.run_notes import read_run
-from newsleopard_async.cli.sending.send_order import OrderBook, SendOrder
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
@@ -37,19 +37,19 @@ def resume_one(session: Session, target: str, *, wait: bool) -> None:
         InvalidRequest: there is no such send, or another program has begun it.
         InUse: another process is sending it.
     """
-    book = OrderBook()
-    book.sweep()
-    order = book.find(session.profile.name, target)
-    if order is None:
-        _without_order(session, target)
+    kept = KeptSends()
+    kept.sweep()
+    send = kept.find(session.profile.name, target)
+    if send is None:
+        _without_kept_send(session, target)
         return
-    run = anyio.run(partial(read_run, session, **order.place))
+    run = anyio.run(partial(read_run, session, **send.place))
     if run is not None and run.state == "running":
         raise InUse(_("another process is sending {key!r}").format(key=target))
-    send_or_continue(session, order, book, wait=wait)
+    send_or_continue(session, send, kept, wait=wait)
 
 
-def _without_order(session: Session, target: str) -> None:
+def _without_kept_send(session: Session, target: str) -> None:
     """Say that a send is over; raise if it is not, or does not exist.
 
     Raises:
@@ -70,7 +70,7 @@ def _without_order(session: Session, target: str) -> None:
             "begun by a program or by newsleopard import. Run that again with the same arguments"
         )
         text = message.format(target=target, state=_(run.state))
-        raise InvalidRequest.of("KEY", "no-order", text)
+        raise InvalidRequest.of("KEY", "not-kept", text)
     text = _("There is nothing to continue: the campaign {campaign_sn} was accepted.")
     if session.as_json:
         write_json({"campaign_sn": run.campaign_sn, "run": run.to_dict()})
@@ -83,24 +83,24 @@ class _DueRuns:
     """Gives the arguments of the runs that are due, and remembers those that have none."""
 
     session: Session
-    book: OrderBook
+    kept: KeptSends
     steps: StepDisplay
-    orders: dict[str, SendOrder] = attrs.field(factory=dict)
+    sends: dict[str, ResumableSend] = attrs.field(factory=dict)
     left: list[RunState] = attrs.field(factory=list)
     display: PipelineDisplay | None = None
 
     def __call__(self, run: RunState) -> Mapping[str, Any] | None:
         """Return the arguments of a run; None leaves it to the program that began it."""
         self.end()
-        order = self.book.find(self.session.profile.name, run.send_key)
-        if order is None:
+        send = self.kept.find(self.session.profile.name, run.send_key)
+        if send is None:
             self.left.append(run)
             return None
-        self.orders[run.send_key] = order
+        self.sends[run.send_key] = send
         if self.session.errors.is_terminal or not self.session.as_json:
             self.session.errors.print(safe_text(run.send_key, "bold"))
         self.display = PipelineDisplay(self.steps)
-        return {**order.arguments(), "progress": self.display}
+        return {**send.arguments(), "progress": self.display}
 
     def end(self) -> None:
         """End the line of the run before."""
@@ -114,16 +114,16 @@ def resume_all(session: Session) -> ExitStatus:
     Returns: The status of the first send that failed.
 
     Raises:
-        ConfigurationError: the store, or the folder of the orders, cannot be used.
+        ConfigurationError: the store, or the folder of the sends, cannot be used.
         ConnectionFailed: the store is unreachable.
     """
-    book = OrderBook()
-    book.sweep()
+    kept = KeptSends()
+    kept.sweep()
     with (
         showing_warnings(session),
         StepDisplay(session.errors, only_live=session.as_json) as steps,
     ):
-        due = _DueRuns(session, book, steps)
+        due = _DueRuns(session, kept, steps)
         try:
             resumed = session.run(partial(_resume, due))
         except KeyboardInterrupt as interrupt:
@@ -133,7 +133,7 @@ def resume_all(session: Session) -> ExitStatus:
             due.end()
     for each in resumed:
         if each.outcome is not None:
-            book.remove(due.orders[each.run.send_key])
+            kept.remove(due.sends[each.run.send_key])
     failures = [None if each.error is None else failure_of(each.error) for each in resumed]
     if session.as_json:
         write_json(_as_data(resumed, failures, due.left))

@@ -12,7 +12,7 @@ import attrs
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
 from newsleopard_async.cli.display.shown_times import local_and_utc
 from newsleopard_async.cli.results.campaign_target import checkpoint_at, state_at
-from newsleopard_async.cli.sending.send_order import SendOrder
+from newsleopard_async.cli.sending.resumable_send import ResumableSend
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import (
@@ -61,24 +61,24 @@ def is_in_doubt(run: RunState) -> bool:
 class RunCommands:
     """The commands about one run, as a person copies them."""
 
-    order: SendOrder
+    send: ResumableSend
 
     def __call__(self, name: str, more: str = "") -> str:
-        """Return a command, with the profile if the order has one."""
-        parts = ["newsleopard", name, shell_quote(self.order.target), more]
-        if self.order.profile:
-            parts += ["--profile", shell_quote(self.order.profile)]
+        """Return a command, with the profile if the send has one."""
+        parts = ["newsleopard", name, shell_quote(self.send.target), more]
+        if self.send.profile:
+            parts += ["--profile", shell_quote(self.send.profile)]
         return " ".join(filter(None, parts))
 
 
 def notes_of(
-    order: SendOrder, run: RunState | None, error: KeyboardInterrupt | NewsLeopardError
+    send: ResumableSend, run: RunState | None, error: KeyboardInterrupt | NewsLeopardError
 ) -> Iterator[str]:
     """Yield what was done, what was not, and the commands that help.
 
     Whether a campaign was submitted is never guessed: the record of the run decides.
     """
-    commands = RunCommands(order)
+    commands = RunCommands(send)
     if run is None:
         if isinstance(error, KeyboardInterrupt):
             yield _("Nothing was sent, and nothing was changed at the platform.")
@@ -155,9 +155,9 @@ def _of_doubt(run: RunState, commands: RunCommands) -> Iterator[str]:
     yield "  " + commands("resolve", "abandon")
 
 
-def reword(error: BaseException, order: SendOrder) -> None:
+def reword(error: BaseException, send: ResumableSend) -> None:
     """Replace the calls of Python in the message of a submit in doubt by commands."""
     if isinstance(error, OutcomeUnknown) and error.args:
         message = _OF_PYTHON.sub("", str(error.args[0]))
-        message = send_message_for_command_line(message, order.target, is_durable=False)
+        message = send_message_for_command_line(message, send.target, is_durable=False)
         error.args = (message, *error.args[1:])

@@ -1,4 +1,4 @@
-"""Makes an order of what ``newsleopard send`` was given."""
+"""Makes a resumable send of what ``newsleopard send`` was given."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from newsleopard_async.cli.contacts.piped_contacts import copy_from_pipe, is_pip
 from newsleopard_async.cli.failures import ExitStatus
 from newsleopard_async.cli.sending.campaign_input import CampaignInput
 from newsleopard_async.cli.sending.confirmation import require_terminal
-from newsleopard_async.cli.sending.send_order import OrderBook, SendOrder
+from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models.validation import raise_problems
@@ -24,7 +24,7 @@ from newsleopard_async.workflows.hold import problems_of_hold
 from newsleopard_async.workflows.send_key import problems_of_send_key
 from newsleopard_async.workflows.sending import target_of
 
-__all__ = ["SendInput", "order_of", "rehearse_instead"]
+__all__ = ["SendInput", "prepared_send", "rehearse_instead"]
 
 
 @attrs.frozen(kw_only=True)
@@ -63,24 +63,26 @@ class SendInput:
         return self.campaign.html == "-" or str(self.contacts) == "-"
 
 
-def order_of(session: Session, given: SendInput, *, yes: bool) -> tuple[SendOrder, OrderBook]:
-    """Return the order of a send; contacts from a pipe are copied.
+def prepared_send(
+    session: Session, given: SendInput, *, yes: bool
+) -> tuple[ResumableSend, KeptSends]:
+    """Return a send that can be resumed; contacts from a pipe are copied.
 
     Raises:
         click.UsageError: options contradict each other, or the command must ask and cannot.
         InvalidRequest: the campaign is not valid, or the contacts cannot be read.
-        ConfigurationError: this user has no folder to keep the order.
+        ConfigurationError: this user has no folder to keep the send.
     """
     _refuse_contradictions(given)
     require_terminal(yes=yes, has_data_on_stdin=given.has_data_on_stdin)
-    order = _order_without_copy(session, given)
-    book = OrderBook()
-    book.sweep()
+    send = _send_without_copy(session, given)
+    kept = KeptSends()
+    kept.sweep()
     if given.contacts is not None and is_pipe(given.contacts):
-        copy = book.path_for_copy()
+        copy = kept.path_for_copy()
         copy_from_pipe(session, given.contacts, copy)
-        order = attrs.evolve(order, contacts=copy, is_piped=True)
-    return order, book
+        send = attrs.evolve(send, contacts=copy, is_piped=True)
+    return send, kept
 
 
 def _refuse_contradictions(given: SendInput) -> None:
@@ -94,7 +96,7 @@ def _refuse_contradictions(given: SendInput) -> None:
         )
 
 
-def _order_without_copy(session: Session, given: SendInput) -> SendOrder:
+def _send_without_copy(session: Session, given: SendInput) -> ResumableSend:
     campaign = given.campaign.build(session.profile.sender)
     list_sn = None
     if given.contacts is not None and given.list_name is None:
@@ -107,7 +109,7 @@ def _order_without_copy(session: Session, given: SendInput) -> SendOrder:
     send_key = given.send_key
     if send_key is None and given.checkpoint is None:
         send_key = unicodedata.normalize("NFC", campaign.name.strip())
-    order = SendOrder(
+    send = ResumableSend(
         campaign=campaign,
         profile=session.profile.name,
         send_key=send_key,
@@ -126,8 +128,8 @@ def _order_without_copy(session: Session, given: SendInput) -> SendOrder:
         part_bytes=given.part_bytes,
         hold=given.hold,
     )
-    _check_arguments(order)
-    return order
+    _check_arguments(send)
+    return send
 
 
 def _absolute(path: Path | None) -> Path | None:
@@ -135,14 +137,14 @@ def _absolute(path: Path | None) -> Path | None:
     return None if path is None else path.absolute()
 
 
-def _check_arguments(order: SendOrder) -> None:
+def _check_arguments(send: ResumableSend) -> None:
     """Refuse what the pipeline would refuse only after the question."""
-    arguments = order.arguments()
+    arguments = send.arguments()
     target_of(*(arguments[each] for each in ("contacts", "list_sn", "list_name", "if_list_exists")))
     raise_problems(
         [
-            *problems_of_hold(order.hold, order.campaign),
-            *problems_of_send_key(order.send_key, order.checkpoint),
+            *problems_of_hold(send.hold, send.campaign),
+            *problems_of_send_key(send.send_key, send.checkpoint),
         ]
     )
 

@@ -16,8 +16,8 @@ from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.results.lists import count_text
 from newsleopard_async.cli.sending.friendly_times import duration_text
+from newsleopard_async.cli.sending.resumable_send import ResumableSend
 from newsleopard_async.cli.sending.run_notes import RunCommands
-from newsleopard_async.cli.sending.send_order import SendOrder
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import APIError, UnexpectedResponse
@@ -45,7 +45,7 @@ class SendPreview:
     """What is known before a send.
 
     Attributes:
-        order: What the command was given.
+        send: What the command was given.
         contacts: The check of the contacts; None without contacts.
         checked: The findings of both checks.
         lists: The lists of the campaign that were found.
@@ -53,7 +53,7 @@ class SendPreview:
         run: An earlier run of the same key; None if there is none.
     """
 
-    order: SendOrder
+    send: ResumableSend
     contacts: ContactsReport | None
     checked: SendCheckResult
     lists: tuple[ContactList, ...]
@@ -68,38 +68,38 @@ class SendPreview:
 
     def bounds(self) -> tuple[int, int | None]:
         """Return the least and the most recipients; None if a list cannot be counted."""
-        order, report = self.order, self.contacts
-        target = _target_of(order)
-        exact = recipients_of(order.campaign, report, target)
-        if exact is not None and not order.campaign.exclude_lists:
+        send, report = self.send, self.contacts
+        target = _target_of(send)
+        exact = recipients_of(send.campaign, report, target)
+        if exact is not None and not send.campaign.exclude_lists:
             return exact, exact
         new = 0 if report is None else report.unique
-        campaign = _with_target(order)
+        campaign = _with_target(send)
         need = need_of(campaign, self.lists)
-        is_reused = order.reuse_list and order.list_name is not None
+        is_reused = send.reuse_list and send.list_name is not None
         most = None if need.most is None or is_reused else need.most + new
         if report is None and len(campaign.lists) == 1 and not campaign.exclude_lists:
             return need.least, most
         return (need.least if campaign.exclude_lists else max(need.least, new)), most
 
 
-def _target_of(order: SendOrder) -> Target | None:
-    arguments = order.arguments()
+def _target_of(send: ResumableSend) -> Target | None:
+    arguments = send.arguments()
     return target_of(
         *(arguments[name] for name in ("contacts", "list_sn", "list_name", "if_list_exists"))
     )
 
 
-def _with_target(order: SendOrder) -> Mailing:
+def _with_target(send: ResumableSend) -> Mailing:
     """Return the campaign with the list that the contacts are imported into."""
-    codes = order.campaign.lists
-    if order.list_sn is None or order.list_sn in codes:
-        return order.campaign
-    return with_lists(order.campaign, (*codes, ListSn(order.list_sn)))
+    codes = send.campaign.lists
+    if send.list_sn is None or send.list_sn in codes:
+        return send.campaign
+    return with_lists(send.campaign, (*codes, ListSn(send.list_sn)))
 
 
 async def preview_of(
-    nl: NewsLeopard, order: SendOrder, contacts: ContactsReport | None, run: RunState | None
+    nl: NewsLeopard, send: ResumableSend, contacts: ContactsReport | None, run: RunState | None
 ) -> SendPreview:
     """Check a campaign with its contacts, and read lists and balance of the account.
 
@@ -108,21 +108,21 @@ async def preview_of(
         ConnectionFailed: the platform is unreachable.
     """
     checked = await check_mailing(
-        order.campaign,
+        send.campaign,
         contacts,
-        _target_of(order),
+        _target_of(send),
         now=nl.clock.now(),
-        tolerance=Tolerance(strict=order.strict, max_rejected=order.max_rejected),
-        hold=order.hold,
+        tolerance=Tolerance(strict=send.strict, max_rejected=send.max_rejected),
+        hold=send.hold,
     )
-    campaign = _with_target(order)
+    campaign = _with_target(send)
     codes = (*campaign.lists, *campaign.exclude_lists)
     balance = await _balance(nl)
     if balance is None and not codes:
         # A wrong key is reported before the question, also if the account has no balance.
         await nl.contacts.list_lists(size=1)
     return SendPreview(
-        order=order,
+        send=send,
         contacts=contacts,
         checked=checked,
         lists=await lists_of(nl, codes) if codes else (),
@@ -154,17 +154,17 @@ def print_preview(console: Console, preview: SendPreview) -> None:
 
 
 def _facts(preview: SendPreview) -> Iterator[tuple[str, Text | str]]:
-    order = preview.order
-    yield _("Campaign"), order.campaign.name
-    yield from _facts_of_mail(order.campaign)
+    send = preview.send
+    yield _("Campaign"), send.campaign.name
+    yield from _facts_of_mail(send.campaign)
     yield _("Recipients"), _recipients_text(preview)
     yield from _facts_of_lists(preview)
-    yield _("Goes out"), _time_text(order)
+    yield _("Goes out"), _time_text(send)
     yield _("Balance"), _balance_text(preview)
-    if order.send_key is not None:
-        yield _("Send key"), order.send_key
+    if send.send_key is not None:
+        yield _("Send key"), send.send_key
     else:
-        yield _("Checkpoint"), str(order.checkpoint)
+        yield _("Checkpoint"), str(send.checkpoint)
     if preview.run is not None:
         yield _("Earlier run"), _run_text(preview.run)
 
@@ -196,11 +196,11 @@ def _recipients_text(preview: SendPreview) -> str:
 
 
 def _facts_of_lists(preview: SendPreview) -> Iterator[tuple[str, Text]]:
-    order, found = preview.order, {each.sn: each for each in preview.lists}
+    send, found = preview.send, {each.sn: each for each in preview.lists}
     report = preview.contacts
     if report is not None:
-        into = order.list_sn or order.list_name or ""
-        source = _("a pipe") if order.is_piped else str(order.contacts)
+        into = send.list_sn or send.list_name or ""
+        source = _("a pipe") if send.is_piped else str(send.contacts)
         text = ngettext(
             "{rows:,} address of {source}, into the list {list}",
             "{rows:,} addresses of {source}, into the list {list}",
@@ -210,9 +210,9 @@ def _facts_of_lists(preview: SendPreview) -> Iterator[tuple[str, Text]]:
             _("Contacts"),
             safe_text(text.format(rows=report.unique, source=source, list=into)),
         )
-    for code in _with_target(order).lists:
+    for code in _with_target(send).lists:
         yield _("List"), _list_text(code, found.get(code))
-    for code in order.campaign.exclude_lists:
+    for code in send.campaign.exclude_lists:
         yield _("Left out"), _list_text(code, found.get(code))
 
 
@@ -224,12 +224,12 @@ def _list_text(code: str, found: ContactList | None) -> Text:
     return safe_text(text.format(name=found.name or "–", code=code, count=count))
 
 
-def _time_text(order: SendOrder) -> str:
+def _time_text(send: ResumableSend) -> str:
     """Return when it goes out."""
-    schedule = order.campaign.schedule
-    if order.hold is not None:
+    schedule = send.campaign.schedule
+    if send.hold is not None:
         return _("{hold} after the platform has accepted it; until then: {command}").format(
-            hold=duration_text(order.hold), command=RunCommands(order)("cancel")
+            hold=duration_text(send.hold), command=RunCommands(send)("cancel")
         )
     if not isinstance(schedule, SendAt):
         return _("at once, when the platform has accepted it")

@@ -12,8 +12,8 @@ from newsleopard_async.cli.display.shown_times import local_and_utc
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.results.lists import count_text
+from newsleopard_async.cli.sending.resumable_send import ResumableSend
 from newsleopard_async.cli.sending.run_notes import RunCommands
-from newsleopard_async.cli.sending.send_order import SendOrder
 from newsleopard_async.cli.sending.send_preview import schedule_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
@@ -25,7 +25,7 @@ __all__ = ["print_result"]
 
 def print_result(
     session: Session,
-    order: SendOrder,
+    send: ResumableSend,
     outcome: SendOutcome,
     done: Mapping[str, Any],
     *,
@@ -35,28 +35,28 @@ def print_result(
 
     Args:
         session: The session.
-        order: What was sent.
+        send: What was sent.
         outcome: The outcome.
         done: The results of the steps of this run.
         is_again: Whether an earlier run has sent it, so that nothing was sent now.
     """
     if is_again and (session.errors.is_terminal or not session.as_json):
         text = _("This campaign was sent before under the key {key}; nothing was sent now.")
-        session.errors.print(safe_text(text.format(key=order.target), "yellow"), soft_wrap=True)
+        session.errors.print(safe_text(text.format(key=send.target), "yellow"), soft_wrap=True)
     if session.as_json:
         write_json(outcome.to_dict())
         return
     table = FactsTable()
-    for name, value in _facts(order, outcome, done, is_again=is_again):
+    for name, value in _facts(send, outcome, done, is_again=is_again):
         table.add_row(name, safe_text(value) if isinstance(value, str) else value)
     session.console.print(table)
 
 
 def _facts(
-    order: SendOrder, outcome: SendOutcome, done: Mapping[str, Any], *, is_again: bool
+    send: ResumableSend, outcome: SendOutcome, done: Mapping[str, Any], *, is_again: bool
 ) -> Iterator[tuple[str, str | Text]]:
     yield _("Campaign"), outcome.campaign_sn
-    yield _("Name"), order.campaign.name
+    yield _("Name"), send.campaign.name
     if (report := outcome.import_report) is not None:
         yield _("List"), report.list_sn
         text = _("{inserted} of {rows} rows, {rejected} rejected")
@@ -68,20 +68,20 @@ def _facts(
                 rejected=count_text(report.result.errors),
             ),
         )
-    commands = RunCommands(order)
+    commands = RunCommands(send)
     if outcome.status is not None:
         yield _("State"), safe_text(outcome.status.state, "green")
         yield _("Sent"), local_and_utc(outcome.status.sent_end)
         return
     if not is_again:
-        yield _("Goes out"), _time_text(order, done)
+        yield _("Goes out"), _time_text(send, done)
     yield _("Stop it"), commands("cancel")
     yield _("Look at it"), commands("status")
 
 
-def _time_text(order: SendOrder, done: Mapping[str, Any]) -> str:
+def _time_text(send: ResumableSend, done: Mapping[str, Any]) -> str:
     held = done.get("hold_until")
     if isinstance(held, str):
         return local_and_utc(datetime.fromisoformat(held))
-    schedule = order.campaign.schedule
+    schedule = send.campaign.schedule
     return schedule_text(schedule) if isinstance(schedule, SendAt) else _("now")

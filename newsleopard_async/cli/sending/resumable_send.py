@@ -33,7 +33,7 @@ from newsleopard_async.models import ListSn, Mailing
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.stores import FileStore
 
-__all__ = ["OrderBook", "SendOrder"]
+__all__ = ["KeptSends", "ResumableSend"]
 
 _VERSION: Final = 1
 """The version of the files; a later one is refused, and not misread."""
@@ -50,7 +50,7 @@ safe, and contacts must not stay on the disk for ever."""
 
 
 @attrs.frozen(kw_only=True)
-class SendOrder(Plain):
+class ResumableSend(Plain):
     """What a send was given.
 
     Attributes:
@@ -129,8 +129,8 @@ class SendOrder(Plain):
         }
 
 
-class OrderBook:
-    """The orders of this user, in a folder.
+class KeptSends:
+    """The sends of this user, in a folder.
 
     Raises:
         ConfigurationError: this user has no folder for it.
@@ -144,57 +144,57 @@ class OrderBook:
             raise _unusable(_("the folder of the sends"), error) from None
         self._files = FileStore(self.folder)
 
-    def find(self, profile: str, target: str) -> SendOrder | None:
-        """Return the order of a send key or a checkpoint; None if there is none.
+    def find(self, profile: str, target: str) -> ResumableSend | None:
+        """Return the send with a key or a checkpoint; None if there is none.
 
         Raises:
             InvalidRequest: its file cannot be read by this version.
             ConfigurationError: as above, because the system refuses it.
         """
         for key in (target, str(Path(target).absolute())):
-            if (order := self._read(self._path_of(profile, key))) is not None:
-                return order
+            if (send := self._read(self._path_of(profile, key))) is not None:
+                return send
         return None
 
-    def keep(self, order: SendOrder) -> None:
-        """Keep an order instead of an earlier one of the same run.
+    def add(self, send: ResumableSend) -> None:
+        """Keep a send instead of an earlier one of the same run.
 
         Raises:
             ConfigurationError: it cannot be written.
         """
-        path = self._path_of(order.profile, order.target)
+        path = self._path_of(send.profile, send.target)
         earlier = None
         with contextlib.suppress(InvalidRequest, ConfigurationError):
             earlier = self._read(path)
-        content = json.dumps({"version": _VERSION, "order": order.to_dict()}).encode()
+        content = json.dumps({"version": _VERSION, "send": send.to_dict()}).encode()
         try:
             write_durably(path, content)
         except OSError as error:
             raise _unusable(str(path), error) from None
-        if earlier is not None and earlier.contacts != order.contacts:
+        if earlier is not None and earlier.contacts != send.contacts:
             _remove_copy(earlier)
 
-    def remove(self, order: SendOrder) -> None:
-        """Remove an order and its contacts from a pipe; a failure does not matter."""
+    def remove(self, send: ResumableSend) -> None:
+        """Remove a send and its contacts from a pipe; a failure does not matter."""
         with contextlib.suppress(OSError):
-            self._path_of(order.profile, order.target).unlink(missing_ok=True)
-        _remove_copy(order)
+            self._path_of(send.profile, send.target).unlink(missing_ok=True)
+        _remove_copy(send)
 
-    def release(self, order: SendOrder) -> None:
-        """Remove the copy of contacts from a pipe, unless the order is kept."""
-        kept = None
+    def release(self, send: ResumableSend) -> None:
+        """Remove the copy of contacts from a pipe, unless the send is kept."""
+        stored = None
         with contextlib.suppress(InvalidRequest, ConfigurationError):
-            kept = self._read(self._path_of(order.profile, order.target))
-        if kept is None or kept.contacts != order.contacts:
-            _remove_copy(order)
+            stored = self._read(self._path_of(send.profile, send.target))
+        if stored is None or stored.contacts != send.contacts:
+            _remove_copy(send)
 
     def path_for_copy(self) -> Path:
         """Return a new path for contacts from a pipe."""
         return self.folder / f"piped-{secrets.token_hex(8)}.csv"
 
     def sweep(self) -> None:
-        """Remove contacts from pipes that no order needs, or that are too old."""
-        needed = {order.contacts for order in self._orders() if order.is_piped}
+        """Remove contacts from pipes that no send needs, or that are too old."""
+        needed = {send.contacts for send in self._sends() if send.is_piped}
         now_s = time.time()
         for path in self.folder.iterdir():
             if not _PIPED.fullmatch(path.name):
@@ -204,18 +204,18 @@ class OrderBook:
                 if age_s > (_LONGEST_S if path in needed else _ORPHAN_S):
                     path.unlink()
 
-    def _orders(self) -> Iterator[SendOrder]:
+    def _sends(self) -> Iterator[ResumableSend]:
         for path in self.folder.glob("*.json"):
             # A file that cannot be read must not stop a send.
             with contextlib.suppress(InvalidRequest, ConfigurationError):
-                if (order := self._read(path)) is not None:
-                    yield order
+                if (send := self._read(path)) is not None:
+                    yield send
 
     def _path_of(self, profile: str, target: str) -> Path:
         # No name of a profile and no key contains this character.
         return self._files.path_of(f"{profile}\n{target}")
 
-    def _read(self, path: Path) -> SendOrder | None:
+    def _read(self, path: Path) -> ResumableSend | None:
         try:
             found = json.loads(read_bounded(path, _MOST_BYTES))
         except FileNotFoundError:
@@ -226,7 +226,7 @@ class OrderBook:
             found = None
         if isinstance(found, dict) and found.get("version") == _VERSION:
             with contextlib.suppress(InvalidRequest):
-                return from_plain(SendOrder, found.get("order"))
+                return from_plain(ResumableSend, found.get("send"))
         message = _(
             "{path} is damaged, or was written by another version; run newsleopard send again with "
             "the same arguments, which continues"
@@ -234,10 +234,10 @@ class OrderBook:
         raise InvalidRequest.of("KEY", "format", message.format(path=path))
 
 
-def _remove_copy(order: SendOrder) -> None:
-    if order.is_piped and order.contacts is not None:
+def _remove_copy(send: ResumableSend) -> None:
+    if send.is_piped and send.contacts is not None:
         with contextlib.suppress(OSError):
-            order.contacts.unlink(missing_ok=True)
+            send.contacts.unlink(missing_ok=True)
 
 
 def _unusable(where: str, error: OSError) -> ConfigurationError:
