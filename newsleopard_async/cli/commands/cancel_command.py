@@ -7,7 +7,7 @@ import sys
 import click
 
 from newsleopard_async.cli.results.campaign_target import TargetKind, target_argument
-from newsleopard_async.cli.results.cancelling import Cancellation, cancel_campaign
+from newsleopard_async.cli.results.cancelling import CancelInput, cancel_campaign
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import (
     any_url_option,
@@ -48,4 +48,4 @@ def cancel(
     something was submitted.
     """
     session = Session(as_json=as_json, profile_name=profile_name)
-    sys.exit(cancel_campaign(session, Cancellation(target, kind=kind, url=url, yes=yes)))
+    sys.exit(cancel_campaign(session, CancelInput(target, kind=kind, url=url, yes=yes)))

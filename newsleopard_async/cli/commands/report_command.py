@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from newsleopard_async.cli.completion_values import complete_target
-from newsleopard_async.cli.results.campaign_report import ReportOrder, show_report
+from newsleopard_async.cli.results.campaign_report import ReportInput, show_report
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
 from newsleopard_async.cli.translation import translated as _
@@ -68,8 +68,8 @@ def report(
     """
     if csv_path is not None and rows is None:
         raise click.UsageError(_("--csv needs --rows, which names the type of the rows"))
-    order = ReportOrder(code=code, to=to, html=html, rows=rows, csv=csv_path or "-")
-    if order.prints_rows and as_json:
+    given = ReportInput(code=code, to=to, html=html, rows=rows, csv=csv_path or "-")
+    if given.prints_rows and as_json:
         message = _("--json and the rows cannot both be the output; name a file by --csv")
         raise click.UsageError(message)
-    show_report(Session(as_json=as_json, profile_name=profile_name), order)
+    show_report(Session(as_json=as_json, profile_name=profile_name), given)

@@ -6,7 +6,7 @@ import anyio
 import click
 
 from newsleopard_async.cli.results.campaign_target import TargetKind, target_argument
-from newsleopard_async.cli.results.shown_status import StatusQuestion, show_status
+from newsleopard_async.cli.results.shown_status import StatusInput, show_status
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import any_url_option, json_option, profile_option
 from newsleopard_async.cli.translation import translated as _
@@ -38,9 +38,9 @@ def status(
     it.
     """
     session = Session(as_json=as_json, profile_name=profile_name)
-    question = StatusQuestion(target, kind=kind, url=url, wait=wait)
+    given = StatusInput(target, kind=kind, url=url, wait=wait)
     try:
-        anyio.run(show_status, session, question)
+        anyio.run(show_status, session, given)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(_("The command only reads; the campaign is not changed."))
         raise

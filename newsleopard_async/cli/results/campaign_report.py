@@ -29,12 +29,12 @@ from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows import CampaignReport
 
-__all__ = ["ReportOrder", "show_report"]
+__all__ = ["ReportInput", "show_report"]
 
 
 @attrs.frozen(kw_only=True)
-class ReportOrder:
-    """What ``newsleopard report`` was asked.
+class ReportInput:
+    """What ``newsleopard report`` was given.
 
     Attributes:
         code: The campaign, as the user names it.
@@ -76,30 +76,30 @@ class _Report:
         }
 
 
-def show_report(session: Session, order: ReportOrder) -> None:
+def show_report(session: Session, given: ReportInput) -> None:
     """Export a report, and print its funnel.
 
     Raises: as `code_of`, `export_report` and `CampaignReport.rows`.
         OSError: a file cannot be written.
     """
     try:
-        made = anyio.run(_make, session, order)
+        made = anyio.run(_make, session, given)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(_("The platform continues the export. Run the same command again."))
         raise
     if session.as_json:
         write_json(made.to_dict())
-    elif not order.prints_rows:
+    elif not given.prints_rows:
         console = session.console
         summary = with_known_zeros(made.summary, made.facts)
         stages = stages_of(summary, recipients=made.facts.recipients)
         console.print(funnel_table(stages, made.facts.title, width=console.width))
-    _say_where(session, order, made)
+    _say_where(session, given, made)
 
 
-async def _make(session: Session, order: ReportOrder) -> _Report:
-    campaign_sn = await code_of(session, order.code)
-    with _folder(order.to) as folder:
+async def _make(session: Session, given: ReportInput) -> _Report:
+    campaign_sn = await code_of(session, given.code)
+    with _folder(given.to) as folder:
         with (
             StepDisplay(session.errors, only_live=session.as_json) as steps,
             PipelineDisplay(steps) as progress,
@@ -111,13 +111,13 @@ async def _make(session: Session, order: ReportOrder) -> _Report:
                 facts = await read_facts(nl, campaign_sn)
         summary = await report.summary()
         written = None
-        if order.html is not None:
-            await _write_page(order.html, report, facts, summary)
-        if order.rows is not None:
-            written = await write_rows(report, order.rows, order.csv)
-    if order.to is None:
+        if given.html is not None:
+            await _write_page(given.html, report, facts, summary)
+        if given.rows is not None:
+            written = await write_rows(report, given.rows, given.csv)
+    if given.to is None:
         report = attrs.evolve(report, files=())
-    html = None if order.html is None else str(order.html)
+    html = None if given.html is None else str(given.html)
     return _Report(report, facts, summary, html, written)
 
 
@@ -145,31 +145,31 @@ def _folder(to: Path | None) -> Iterator[Path]:
         yield folder
 
 
-def _say_where(session: Session, order: ReportOrder, made: _Report) -> None:
+def _say_where(session: Session, given: ReportInput, made: _Report) -> None:
     """Print on the standard error what was written where."""
     if session.as_json:
         return
     lines = []
     if made.report.unchanged:
         lines.append(_("Nothing new has happened since the last report."))
-    if order.to is not None:
+    if given.to is not None:
         files = len(made.report.files)
         text = ngettext(
             "{files} file of personal data is in {folder}.",
             "{files} files of personal data are in {folder}.",
             files,
         )
-        lines.append(text.format(files=files, folder=order.to))
-    if order.html is not None:
-        lines.append(_("The page is {path}.").format(path=order.html))
-    if made.written_rows is not None and not order.prints_rows:
+        lines.append(text.format(files=files, folder=given.to))
+    if given.html is not None:
+        lines.append(_("The page is {path}.").format(path=given.html))
+    if made.written_rows is not None and not given.prints_rows:
         text = ngettext(
             "{rows:,} row of personal data is in {path}.",
             "{rows:,} rows of personal data are in {path}.",
             made.written_rows,
         )
-        lines.append(text.format(rows=made.written_rows, path=order.csv))
+        lines.append(text.format(rows=made.written_rows, path=given.csv))
     if made.written_rows == 0:
-        lines.append(_("The report has no rows of the type {kind}.").format(kind=order.rows))
+        lines.append(_("The report has no rows of the type {kind}.").format(kind=given.rows))
     for line in lines:
         session.errors.print(safe_text(line, "dim"), soft_wrap=True)

@@ -30,12 +30,12 @@ from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.workflows import CalledOff
 
-__all__ = ["Cancellation", "cancel_campaign"]
+__all__ = ["CancelInput", "cancel_campaign"]
 
 
 @attrs.frozen
-class Cancellation:
-    """What ``newsleopard cancel`` was asked.
+class CancelInput:
+    """What ``newsleopard cancel`` was given.
 
     Attributes:
         target: The text of the user.
@@ -58,7 +58,7 @@ class _Ended:
     mails_out: int | None = None
 
 
-def cancel_campaign(session: Session, asked: Cancellation) -> ExitStatus:
+def cancel_campaign(session: Session, given: CancelInput) -> ExitStatus:
     """Call a campaign off after a question, and print how it ended.
 
     With ``yes`` nothing is read first, because each second can be a thousand mails.
@@ -67,16 +67,16 @@ def cancel_campaign(session: Session, asked: Cancellation) -> ExitStatus:
         click.UsageError: it must ask, and there is no terminal.
         click.Abort: the answer is no.
     """
-    require_terminal(yes=asked.yes)
-    if not asked.yes:
-        kind = anyio.run(_show, session, asked)
+    require_terminal(yes=given.yes)
+    if not given.yes:
+        kind = anyio.run(_show, session, given)
         confirm(_("Call it off? Mails that are out cannot be called back."))
-        asked = attrs.evolve(asked, kind=kind)
+        given = attrs.evolve(given, kind=kind)
     try:
-        ended = anyio.run(_call_off, session, asked)
+        ended = anyio.run(_call_off, session, given)
     except KeyboardInterrupt as interrupt:
         note = _("The campaign is possibly still being sent. Run the same command again: {command}")
-        command = f"newsleopard cancel {shell_quote(asked.target)}"
+        command = f"newsleopard cancel {shell_quote(given.target)}"
         interrupt.add_note(note.format(command=command))
         raise
     if session.as_json:
@@ -86,9 +86,9 @@ def cancel_campaign(session: Session, asked: Cancellation) -> ExitStatus:
     return ExitStatus.REFUSED if ended.outcome.how == "too late" else ExitStatus.DONE
 
 
-async def _show(session: Session, asked: Cancellation) -> TargetKind:
+async def _show(session: Session, given: CancelInput) -> TargetKind:
     """Show on the standard error what would be called off; return what the target is."""
-    async with opened_target(session, asked.target, asked.kind, asked.url) as target:
+    async with opened_target(session, given.target, given.kind, given.url) as target:
         if target.run is not None:
             session.errors.print(run_table(target.run))
         if target.campaign_sn is not None:
@@ -102,8 +102,8 @@ async def _show(session: Session, asked: Cancellation) -> TargetKind:
         return target.kind
 
 
-async def _call_off(session: Session, asked: Cancellation) -> _Ended:
-    async with opened_target(session, asked.target, asked.kind, asked.url) as target:
+async def _call_off(session: Session, given: CancelInput) -> _Ended:
+    async with opened_target(session, given.target, given.kind, given.url) as target:
         durable = None if target.location is None else target.location.durable
         if durable is not None and await durable.cancel(target.text) == "cancelled":
             return _Ended(CalledOff(how="never submitted"))

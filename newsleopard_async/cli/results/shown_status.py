@@ -20,15 +20,15 @@ from newsleopard_async.cli.results.known_campaign import (
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 
-__all__ = ["StatusQuestion", "show_status"]
+__all__ = ["StatusInput", "show_status"]
 
 _UNTIL_SENT: Final = Polling(deadline_s=604_800.0)
 """Chosen: a week after its time, longer than any sending and any usual wait of an A/B test."""
 
 
 @attrs.frozen
-class StatusQuestion:
-    """What ``newsleopard status`` was asked.
+class StatusInput:
+    """What ``newsleopard status`` was given.
 
     Attributes:
         target: The text of the user.
@@ -43,7 +43,7 @@ class StatusQuestion:
     wait: bool = False
 
 
-async def show_status(session: Session, question: StatusQuestion) -> None:
+async def show_status(session: Session, given: StatusInput) -> None:
     """Print the state of a run, then of its campaign.
 
     The state of the run is printed even if the platform cannot be reached.
@@ -52,17 +52,17 @@ async def show_status(session: Session, question: StatusQuestion) -> None:
         InUse: the run has not submitted a campaign that could be waited for.
         InvalidRequest: as above, and no process runs it.
     """
-    async with opened_target(session, question.target, question.kind, question.url) as target:
+    async with opened_target(session, given.target, given.kind, given.url) as target:
         if target.run is not None and not session.as_json:
             session.console.print(run_table(target.run))
         view: KnownCampaign | None = None
         try:
             if target.campaign_sn is not None:
                 async with session.client() as nl:
-                    if question.wait:
+                    if given.wait:
                         await _wait(session, nl, target.campaign_sn)
                     view = await read_campaign(nl, target.campaign_sn)
-            elif question.wait:
+            elif given.wait:
                 raise _not_submitted(target)
         finally:
             if session.as_json:
