@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async.cli.results.report_page.report_html import report_html
-from tests.cli.report_pages import AB_TEST, CAMPAIGN_DATA, NOTHING
+from tests.cli.results.report_pages import AB_TEST, CAMPAIGN_DATA, NOTHING
 
 pytestmark = pytest.mark.slow
 

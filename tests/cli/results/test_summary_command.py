@@ -16,7 +16,7 @@ from newsleopard_async.cli.runs.locations import SendsLocation
 from newsleopard_async.cli.session import Session
 from newsleopard_async.workflows import send_campaign
 from tests.cli.offices import Office, an_office
-from tests.cli.test_status_command import UNKNOWN
+from tests.cli.results.test_status_command import UNKNOWN
 from tests.clients import csv_of
 from tests.constants import CAMPAIGN, SUBJECT_TEST
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.results import cancelling
 from tests.cli.offices import Office, an_office
-from tests.cli.test_status_command import UNKNOWN, hold, send
+from tests.cli.results.test_status_command import UNKNOWN, hold, send
 from tests.durable.desk import at_desk
 
 

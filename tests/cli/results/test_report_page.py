@@ -22,7 +22,7 @@ from newsleopard_async.cli.results.report_page.charts import bar_rows, column_ch
 from newsleopard_async.cli.results.report_page.report_html import report_html
 from newsleopard_async.models import ReportType
 from newsleopard_async.workflows import CampaignReport, ReportFile
-from tests.cli.report_pages import AB_TEST, BEGAN, CAMPAIGN_DATA, NOTHING, SN, at_hour
+from tests.cli.results.report_pages import AB_TEST, BEGAN, CAMPAIGN_DATA, NOTHING, SN, at_hour
 
 
 class _Page(HTMLParser):

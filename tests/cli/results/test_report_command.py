@@ -14,7 +14,7 @@ import pytest
 from newsleopard_async import NewsLeopard
 from newsleopard_async.workflows import send_campaign
 from tests.cli.offices import Office, an_office
-from tests.cli.test_status_command import UNKNOWN
+from tests.cli.results.test_status_command import UNKNOWN
 from tests.clients import csv_of, files_in
 from tests.constants import CAMPAIGN
 
