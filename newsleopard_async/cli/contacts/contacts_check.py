@@ -11,7 +11,7 @@ from typing import Any, Final
 import anyio
 import attrs
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
@@ -224,9 +224,9 @@ def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
     if width < _WIDE_COLUMNS:
         table.add_column(_("Found"), overflow="fold")
         for finding in findings:
-            title = f"{levels[finding.level]} {finding.rule}\n"
-            message = safe_text(_message_of(finding), "not bold")
-            table.add_row(Text(title, style=_STYLES[finding.level]) + message, end_section=True)
+            title = Text(f"{levels[finding.level]} {finding.rule}", style=_STYLES[finding.level])
+            # Two texts, because their sum would not break lines of 中文 as `safe_text` does.
+            table.add_row(Group(title, safe_text(_message_of(finding))), end_section=True)
         return table
     table.add_column(_("Level"), no_wrap=True)
     table.add_column(_("Rule"), no_wrap=True)
