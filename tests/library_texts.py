@@ -65,8 +65,8 @@ _CALLS: Final = frozenset(
 )
 """Calls whose texts are types, patterns, words, or sentences of the documentation."""
 
-_SHOWN_LEVELS: Final = frozenset(("warning", "error", "exception"))
-"""The command line shows these lines of the log."""
+_WARNINGS: Final = frozenset(("warning", "error", "exception"))
+"""The methods for lines of the log that the command line shows."""
 
 _CONVERSION: Final = re.compile(r"%(?:\.\d+)?[a-z]")
 
@@ -154,8 +154,8 @@ def _walk(node: ast.AST) -> Iterator[str]:
     """Yield the templates of a node."""
     if _is_for_programs(node):
         return
-    if (warning := _warning(node)) is not None:
-        yield _numbered(warning)
+    if (notice := _notice(node)) is not None:
+        yield _numbered(notice)
     text = _text(node)
     if text is None:
         for child in _children(node):
@@ -174,24 +174,30 @@ def _is_for_programs(node: ast.AST) -> bool:
             return True
         case ast.Raise(exc=ast.Call(func=called)):
             return _name(called) in _OF_PROGRAMS
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="_log"), attr=level)):
-            return level not in _SHOWN_LEVELS
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="_log"))):
+            return not _is_shown(node)
         case ast.Call(func=called):
             return _name(called) in _CALLS
         case _:
             return False
 
 
-def _warning(node: ast.AST) -> str | None:
-    """Return the text of a warning in the log; None if the node logs none."""
+def _notice(node: ast.AST) -> str | None:
+    """Return the text of a line of the log that the command line shows; None if it shows none."""
     match node:
         case ast.Call(
-            func=ast.Attribute(value=ast.Name(id="_log"), attr=level),
+            func=ast.Attribute(value=ast.Name(id="_log")),
             args=[ast.Constant(value=str(text)), *_],
-        ) if level in _SHOWN_LEVELS and _WORD.search(text):
+        ) if _is_shown(node) and _WORD.search(text):
             return _CONVERSION.sub(_FIELD, text)
         case _:
             return None
+
+
+def _is_shown(call: ast.Call) -> bool:
+    """Return whether a line of the log is a warning, or says how long a command waits."""
+    values = (each.value for each in ast.walk(call) if isinstance(each, ast.Constant))
+    return _name(call.func) in _WARNINGS or "nl_delay_s" in values
 
 
 def _name(node: ast.AST) -> str:
@@ -204,10 +210,7 @@ def _name(node: ast.AST) -> str:
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the children of a node, without names for programs: annotations, keys, members."""
-    if isinstance(node, ast.ClassDef) and any(_name(base).endswith("Enum") for base in node.bases):
-        yield from (each for each in node.body if isinstance(each, ast.FunctionDef))
-        return
+    """Yield the children of a node, without names for programs: annotations, keys, indices."""
     for name, value in ast.iter_fields(node):
         is_key = isinstance(node, ast.Dict) and name == "keys"
         is_test = isinstance(node, ast.IfExp) and name == "test"

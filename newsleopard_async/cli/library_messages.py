@@ -260,7 +260,7 @@ class _Reader:
         if text.endswith(")") and " (" in text:
             first, _, second = text[:-1].rpartition(" (")
             outer, inner = self.read(first), self.read(second)
-            if inner.letters or inner.chinese == outer.chinese:
+            if inner.letters or outer.letters or inner.chinese == outer.chinese:
                 yield _in_brackets(outer, inner)
         if text.endswith(".") and (sentence := self.read(text[:-1])).letters:
             yield sentence._replace(chinese=f"{sentence.chinese}。")

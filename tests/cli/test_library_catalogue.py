@@ -81,7 +81,7 @@ def without_spaces(text: str) -> str:
         ('re.compile("a or b")', []),
         ('if x == "this and that": pass', []),
         ('def f(x: Literal["a or b"]) -> "c or d": pass', []),
-        ('class A(Enum):\n B = "this or that"', []),
+        ('_log.info("waits %d s", s, extra={"nl_delay_s": s})', ["waits {0} s"]),
         ('"SELECT a FROM b"', []),
         ('x = "word"', []),
     ],

@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from newsleopard_async.cli.display.terminal import safe_text
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.log import NAME
 
@@ -53,7 +54,7 @@ class _WaitNotices(logging.Handler):
         """Print a record if it is a warning, or about a wait."""
         text = self._text(record)
         if text:
-            self.console.print(safe_text(text, "yellow"), soft_wrap=True)
+            self.console.print(safe_text(in_users_language(text), "yellow"), soft_wrap=True)
 
     def _text(self, record: logging.LogRecord) -> str:
         if record.levelno >= logging.WARNING:
