@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from newsleopard_async.cli.display.output_streams import prepare_streams
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.cli.translation import users_language
 
@@ -17,9 +18,7 @@ def main() -> None:
     try:
         from newsleopard_async.cli.command_line import newsleopard
 
-        for stream in (sys.stdout, sys.stderr):
-            # A console that cannot show 中文 shows the escape \u4e2d\u6587 instead of failing.
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # typed as any TextIO
+        prepare_streams()
         newsleopard()
     except ModuleNotFoundError as missing:
         # A command loads its libraries when it is used.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,12 +17,9 @@ from newsleopard_async.cli.display.help_format import (
     parameter_in_users_language,
     translated_help,
 )
-from newsleopard_async.cli.failures import (
-    ExitStatus,
-    failure_of,
-    is_closed_pipe,
-    print_failure,
-)
+from newsleopard_async.cli.display.output_streams import OutputFailed
+from newsleopard_async.cli.ending_signals import EndingSignal, ending_signals
+from newsleopard_async.cli.failures import ExitStatus, failure_of, print_failure
 from newsleopard_async.cli.translation import translated, users_language
 from newsleopard_async.disclosure import shown
 from newsleopard_async.errors import NewsLeopardError
@@ -72,6 +67,10 @@ name that follows."""
 _MODULES: Final = {
     name: module for section in _SECTIONS.values() for name, module in section.items()
 }
+
+
+_SHOWN: Final = (click.ClickException, click.Abort, NewsLeopardError, OSError, OutputFailed)
+"""The errors with a panel; any other is an error of this program, and has its traceback."""
 
 
 class _Commands(click.Group):
@@ -162,29 +161,27 @@ class _Commands(click.Group):
         """Run a command, and end the process with the status of its outcome."""
         del standalone_mode
         given = list(sys.argv[1:] if args is None else args)
-        with users_language():
+        with users_language(), ending_signals() as ending:
             try:
                 status = super().main(
                     given, prog_name, complete_var, standalone_mode=False, **extra
                 )
-            except (click.ClickException, click.Abort, NewsLeopardError, OSError) as error:
-                _end(error, as_json="--json" in given)
+            except _SHOWN as error:
+                _end(error, ending, as_json="--json" in given)
             sys.exit(status if isinstance(status, int) else ExitStatus.DONE)
 
 
-def _end(error: BaseException, *, as_json: bool) -> NoReturn:
-    if is_closed_pipe(error):
-        # Python flushes the output again at its end, which must not fail a second time.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitStatus.REFUSED)
+def _end(error: BaseException, ending: EndingSignal, *, as_json: bool) -> NoReturn:
+    if isinstance(error, OutputFailed) and error.is_closed_pipe:
+        sys.exit(ExitStatus.UNREAD)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         sys.exit(ExitStatus.USAGE)
     if isinstance(error, click.ClickException):
         # A message about an argument contains it, for example the name of a file.
         error.message = shown(error.message)  # type: ignore[misc]  # only here it is reworded
-    failure = failure_of(error)
+    ended_by = None if ending.received is None else ending.received.name
+    failure = failure_of(error, ended_by=ended_by)
     print_failure(failure, as_json=as_json)
     sys.exit(failure.status)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from rich.text import Text
 
 from newsleopard_async import errors
 from newsleopard_async.cli.cli_messages import for_command_line
+from newsleopard_async.cli.display.output_streams import OutputFailed
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.translation import N_, is_chinese, reason_of
@@ -44,6 +44,12 @@ class ExitStatus(IntEnum):
     """Another run has the key, or the platform's job takes longer; the same command works later."""
     INTERRUPTED = 130
     """Ctrl-C; the number that shells use: 128 + SIGINT."""
+    HUNG_UP = 129
+    """The terminal was closed: 128 + SIGHUP; otherwise like Ctrl-C."""
+    TERMINATED = 143
+    """The system has ended the command: 128 + SIGTERM; otherwise like Ctrl-C."""
+    UNREAD = 141
+    """The reader of the output has ended, as head does; the number of shells: 128 + SIGPIPE."""
 
 
 @attrs.frozen(kw_only=True)
@@ -171,12 +177,28 @@ _KINDS: Final[Mapping[type[BaseException], tuple[ExitStatus, str, str]]] = {
 """The exit status, the title and the way out for each class of error."""
 
 
-def failure_of(error: BaseException) -> CommandFailure:
+_SIGNALS: Final[Mapping[str, ExitStatus]] = {
+    "SIGHUP": ExitStatus.HUNG_UP,
+    "SIGTERM": ExitStatus.TERMINATED,
+}
+"""The exit status for each signal that interrupts a command like Ctrl-C."""
+
+
+def failure_of(error: BaseException, *, ended_by: str | None = None) -> CommandFailure:
     """Return how an error is shown.
 
     Args:
         error: An error of the library or of click, an interruption, or an error of the system.
+        ended_by: The name of the signal that has interrupted the command; None for Ctrl-C.
     """
+    failure = _failure_of(error)
+    if ended_by is None or failure.status is not ExitStatus.INTERRUPTED:
+        return failure
+    message = _("Interrupted by {signal}.").format(signal=ended_by)
+    return attrs.evolve(failure, status=_SIGNALS[ended_by], message=message)
+
+
+def _failure_of(error: BaseException) -> CommandFailure:
     notes = tuple(getattr(error, "__notes__", ()))
     match error:
         case errors.NewsLeopardError():
@@ -187,6 +209,15 @@ def failure_of(error: BaseException) -> CommandFailure:
             return _interruption(notes)
         case click.ClickException():
             return _failure_of_click(error)
+        case OutputFailed():
+            return CommandFailure(
+                kind=type(error).__name__,
+                status=ExitStatus.UNFINISHED,
+                title=_("The output cannot be written"),
+                message=reason_of(error.reason),
+                advice=_("What the command has done is done; only its output is lost."),
+                notes=notes,
+            )
         case OSError():
             message = reason_of(error)
             if error.filename is not None:
@@ -305,7 +336,7 @@ def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
         parts += [Text(), safe_text(failure.advice, "bold")]
     if failure.notes:
         parts += [Text(), *(safe_text(each) for each in failure.notes)]
-    style = "yellow" if failure.status is ExitStatus.INTERRUPTED else "red"
+    style = "yellow" if failure.kind == "Interrupted" else "red"
     panel = Panel(
         Group(*parts),
         title=Text(failure.title, style="bold"),
@@ -313,8 +344,3 @@ def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
         border_style=style,
     )
     console.print(panel)
-
-
-def is_closed_pipe(error: BaseException) -> bool:
-    """Return whether the reader of the output has ended, as ``head`` does."""
-    return isinstance(error, OSError) and error.errno == errno.EPIPE

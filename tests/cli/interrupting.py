@@ -16,8 +16,16 @@ __all__ = ["interrupt_at"]
 class _InterruptingTransport(httpx.AsyncBaseTransport):
     """Sends the requests on, and this process a SIGINT before or after one of them."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, operation: str, *, after: bool) -> None:
+    def __init__(
+        self,
+        inner: httpx.AsyncBaseTransport,
+        operation: str,
+        *,
+        after: bool,
+        number: signal.Signals,
+    ) -> None:
         self._inner = inner
+        self._number = number
         self._operation: str | None = operation
         self._after = after
 
@@ -27,15 +35,20 @@ class _InterruptingTransport(httpx.AsyncBaseTransport):
         if is_it:
             self._operation = None
         if is_it and not self._after:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self._number)
         response = await self._inner.handle_async_request(request)
         if is_it and self._after:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self._number)
         return response
 
 
 def interrupt_at(
-    office: Office, monkeypatch: pytest.MonkeyPatch, operation: str, *, after: bool = False
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    *,
+    after: bool = False,
+    number: signal.Signals = signal.SIGINT,
 ) -> None:
     """Let the next such request of a command interrupt it, as Ctrl-C on a terminal does.
 
@@ -44,7 +57,8 @@ def interrupt_at(
         monkeypatch: Undoes it.
         operation: The name of the request in the emulator's log.
         after: Whether the platform has answered it.
+        number: The signal.
     """
     inner = office.emulator.transport()
-    transport = _InterruptingTransport(inner, operation, after=after)
+    transport = _InterruptingTransport(inner, operation, after=after, number=number)
     monkeypatch.setattr(office.emulator, "transport", lambda: transport)

@@ -105,8 +105,8 @@ def key_command(name: str | None, as_json: bool) -> None:
 
 
 def _read_key(name: str) -> str:
-    if not sys.stdin.isatty():
-        return sys.stdin.readline()
+    if sys.stdin is None or not sys.stdin.isatty():
+        return "" if sys.stdin is None else sys.stdin.readline()
     text: str = click.prompt(_("Key of {name}").format(name=name), hide_input=True, err=True)
     return text
 

@@ -98,6 +98,9 @@ class CampaignInput:
         if self.html is None:
             return None
         try:
+            if self.html == "-" and sys.stdin is None:
+                message = _("the standard input is closed; name a file instead of -")
+                raise InvalidRequest.of("html", "file", message)
             if self.html == "-":
                 return sys.stdin.buffer.read().decode("utf-8-sig")
             return read_html(Path(self.html))

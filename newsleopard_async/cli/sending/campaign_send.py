@@ -24,6 +24,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.aio import in_thread
 from newsleopard_async.cli.cli_messages import for_command_line
+from newsleopard_async.cli.display.output_streams import OutputFailed
 from newsleopard_async.cli.display.pipeline_display import DoneSteps, PipelineDisplay
 from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.warnings_display import showing_warnings
@@ -216,7 +217,12 @@ def send_or_continue(
             outcome = session.run(partial(_wait, session, outcome))
     was_sent = before is not None and before.campaign_sn is not None
     is_again = was_sent or done.results.get("find_earlier") is not None
-    print_result(session, send, outcome, done.results, is_again=is_again)
+    try:
+        print_result(session, send, outcome, done.results, is_again=is_again)
+    except OutputFailed as failed:
+        text = _("Done: the campaign was accepted as {campaign_sn}.")
+        failed.add_note(text.format(campaign_sn=outcome.campaign_sn))
+        raise
 
 
 async def _send(

@@ -34,7 +34,7 @@ def require_terminal(*, yes: bool, has_data_on_stdin: bool = False) -> None:
     if has_data_on_stdin:
         with _terminal_as_stdin():
             return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise _no_terminal()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,43 @@ def test_interrupt_before_the_submit_says_what_was_done(
     assert "Continue: newsleopard resume 週年慶" in result.stderr
     assert resumed.exit_code == 0, resumed.output
     assert (office.emulator.submitted, len(office.emulator.lists)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("SIGTERM", 143),
+        pytest.param("SIGHUP", 129, marks=pytest.mark.skipif(os.name == "nt", reason="no SIGHUP")),
+    ],
+)
+def test_signals_of_the_system_end_a_send_like_an_interrupt(
+    office: Office, monkeypatch: pytest.MonkeyPatch, name: str, status: int
+) -> None:
+    """The log has what was done; the second signal of a closed terminal changes nothing."""
+    number = signal.Signals[name]
+    interrupt_at(office, monkeypatch, "submit_campaign", number=number)
+
+    result = office.invoke(*NEW)
+
+    [campaign] = office.emulator.campaigns
+    assert result.exit_code == status
+    assert f"Interrupted by {name}." in result.stderr
+    assert f"Done: the campaign was accepted as {campaign.sn}." in result.stderr
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_signal_that_the_caller_ignores_stays_ignored(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With nohup a closed terminal does not end a send."""
+    interrupt_at(office, monkeypatch, "create_list", number=signal.SIGTERM)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        result = office.invoke(*NEW)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("operation", ["get_balance", "list_campaigns"])

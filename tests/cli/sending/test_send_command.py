@@ -10,7 +10,8 @@ import pytest
 from rich.cells import cell_len
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.cli.sending import confirmation
+from newsleopard_async.cli.display.output_streams import OutputFailed
+from newsleopard_async.cli.sending import confirmation, send_result
 from newsleopard_async.cli.sending import send_input as asking
 from newsleopard_async.cli.session import Session
 from newsleopard_async.stores import Store
@@ -330,6 +331,24 @@ def test_rehearsal_instead_sends_nothing(office: Office) -> None:
     assert "It would be sent." in result.stdout
     assert operations(office) == []
     assert office.invoke("send", "mail.toml", "--rehearse").exit_code == 2
+
+
+def test_lost_output_says_that_the_campaign_was_accepted(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk after the submit is not "nothing was sent"."""
+
+    def write(_: object) -> None:
+        raise OutputFailed(OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(send_result, "write_json", write)
+
+    result = office.invoke("send", *NEW, "--yes", "--json")
+
+    [campaign] = office.emulator.campaigns
+    error = json.loads(result.stderr)["error"]
+    assert (result.exit_code, error["exit_status"]) == (6, 6)
+    assert error["notes"] == [f"Done: the campaign was accepted as {campaign.sn}."]
 
 
 def test_json_is_the_outcome_alone(office: Office) -> None:
