@@ -85,7 +85,7 @@ def notes_of(
     elif run.state == "running":
         # The other process sends it, so what is not done yet says nothing about the end.
         if not isinstance(error, InUse):
-            yield _("another process is sending {key!r}").format(key=order.target)
+            yield _("another process is sending {key!r}").format(key=send.target)
     elif _is_other_run(error):
         yield from _of_other_run(run, error)
     else:
