@@ -48,7 +48,7 @@ METADATA: Final = {
 }
 
 
-@attrs.frozen
+@attrs.frozen(order=True)
 class Text:
     """A text of the command line; ``plural`` is empty if it has no number."""
 
@@ -58,17 +58,13 @@ class Text:
 
 @functools.cache
 def texts() -> dict[Text, str]:
-    """Return all texts and the place of each: of the modules, of the help, and of click."""
-    found: dict[Text, str] = {}
-    for text, place in (
-        *_texts_of_modules("cli"),
-        *_texts_of_templates(),
-        *_texts_of_help(),
-        *_texts_of_modules("click"),
-    ):
-        if text.singular:
-            found.setdefault(text, place)
-    return found
+    """Return all texts and the package of each, ours before click's, in alphabetical order.
+
+    The order does not depend on modules, so that moving one does not change the catalogue.
+    """
+    own = {*_texts_of_modules("cli"), *_texts_of_templates(), *_texts_of_help()} - {Text("")}
+    others = {*_texts_of_modules("click")} - own
+    return dict.fromkeys(sorted(own), "cli") | dict.fromkeys(sorted(others), "click")
 
 
 @functools.cache
@@ -78,32 +74,29 @@ def trees(package: str) -> list[tuple[Path, ast.Module]]:
     return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
-def _texts_of_modules(package: str) -> Iterator[tuple[Text, str]]:
-    for path, tree in trees(package):
-        name = path.relative_to(FOLDERS[package]).as_posix()
-        place = package if package == "click" else f"{package}/{name}"
+def _texts_of_modules(package: str) -> Iterator[Text]:
+    for _path, tree in trees(package):
         for call in marked_calls(tree):
             match call.args:
                 case [ast.Constant(str(singular))]:
-                    yield Text(singular), place
+                    yield Text(singular)
                 case [ast.Constant(str(singular)), ast.Constant(str(plural))]:
-                    yield Text(singular, plural), place
+                    yield Text(singular, plural)
                 case _:
                     # A text that is marked where it is written.
                     pass
 
 
-def _texts_of_templates() -> Iterator[tuple[Text, str]]:
+def _texts_of_templates() -> Iterator[Text]:
     """Yield the texts of the templates of pages."""
     for path in sorted(FOLDERS["cli"].rglob("templates/*.html")):
         tree = Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
-        place = f"cli/{path.relative_to(FOLDERS['cli']).as_posix()}"
         for _line, _function, found in extract_from_ast(tree, ("_", "ngettext")):
             match found:
                 case str(singular):
-                    yield Text(singular), place
+                    yield Text(singular)
                 case (str(singular), str(plural), *_):
-                    yield Text(singular, plural), place
+                    yield Text(singular, plural)
                 case _:
                     # No text is looked up by a variable.
                     pass
@@ -120,12 +113,12 @@ def marked_calls(tree: ast.Module) -> Iterator[ast.Call]:
                 yield ast.Call(node.func, node.args[:1], [])
 
 
-def _texts_of_help() -> Iterator[tuple[Text, str]]:
+def _texts_of_help() -> Iterator[Text]:
     context = click.Context(newsleopard)
     for text in _texts_of_command(newsleopard, context):
-        yield Text(text), "help"
+        yield Text(text)
     for title in newsleopard.titles():
-        yield Text(title), "help"
+        yield Text(title)
 
 
 def _texts_of_command(command: click.Command, context: click.Context) -> Iterator[str]:
@@ -217,9 +210,9 @@ def updated(catalogue: polib.POFile) -> polib.POFile:
     result = polib.POFile(encoding="utf-8", wrapwidth=10**6)
     result.header = "The 中文 of the command line: nox -s translate adds new texts."
     result.metadata = METADATA
-    for text, place in texts().items():
+    for text, package in texts().items():
         translation = translations.get(text, "")
-        entry = polib.POEntry(msgid=text.singular, occurrences=[(place, "")])
+        entry = polib.POEntry(msgid=text.singular, occurrences=[(package, "")])
         if text.plural:
             entry.msgid_plural, entry.msgstr_plural = text.plural, {0: translation}
         else:
