@@ -244,6 +244,8 @@ def _settings_of_the_machine_are_gone(
         monkeypatch.delenv(name.upper(), raising=False)
     # Tests run at the same time with one key.
     monkeypatch.setenv("NEWSLEOPARD_QUOTA", "process")
+    # The command line of a developer in Taiwan speaks 中文.
+    monkeypatch.setenv("LANGUAGE", "en")
 
 
 @pytest.fixture(autouse=True, scope="session")
