@@ -73,11 +73,16 @@ _CONVERSION: Final = re.compile(r"%(?:\.\d+)?[a-z]")
 _OF_SYSTEM: Final = ("Disk quota exceeded", "Too many open files", "embedded null byte")
 """Reasons of the system and of Python, which have no place in the catalogue of the command line."""
 
+_OF_A_WORD: Final = ("must be text", "must be text, not {0}")
+"""Templates that end with a single word, which is not a template itself: it can be a name."""
+
 
 @functools.cache
 def templates() -> dict[str, str]:
     """Return all templates of the library, each with the module in which it is first."""
-    found: dict[str, str] = dict.fromkeys(_OF_SYSTEM, "operating system")
+    found: dict[str, str] = dict.fromkeys(_OF_SYSTEM, "operating system") | dict.fromkeys(
+        _OF_A_WORD, "models/validation.py"
+    )
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
         if not name.startswith(_WITHOUT_MESSAGES):
