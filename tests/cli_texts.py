@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import click
@@ -126,7 +126,7 @@ def _texts_of_command(command: click.Command, context: click.Context) -> Iterato
     yield command.options_metavar or ""
     for parameter in command.get_params(context):
         yield parameter.metavar or ""
-        yield parameter.type.name
+        yield _name_of(parameter.type)
         yield getattr(parameter, "help", None) or ""
     if isinstance(command, click.Group):
         yield command.subcommand_metavar
@@ -134,6 +134,19 @@ def _texts_of_command(command: click.Command, context: click.Context) -> Iterato
             each = command.get_command(context, name)
             assert each is not None
             yield from _texts_of_command(each, context)
+
+
+def _name_of(kind: click.ParamType[Any]) -> str:
+    """Return the name of a type in English; click translates one of a path when it is made."""
+    match kind:
+        case click.Path(file_okay=True, dir_okay=False):
+            return "file"
+        case click.Path(file_okay=False, dir_okay=True):
+            return "directory"
+        case click.Path():
+            return "path"
+        case _:
+            return kind.name
 
 
 def problems(catalogue: polib.POFile) -> list[str]:
