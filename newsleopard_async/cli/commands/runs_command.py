@@ -8,10 +8,12 @@ from typing import Any, get_args
 import anyio
 import click
 
+from newsleopard_async.cli.accounts.profiles import chosen_profile
 from newsleopard_async.cli.completion_values import complete_send_key
 from newsleopard_async.cli.runs.sends import STATES, CommandOptions, list_runs, show_run
 from newsleopard_async.cli.runs.sends import resolve as decide
 from newsleopard_async.cli.runs.sends import retry as retry_send
+from newsleopard_async.cli.sending.resumable_send import forget_send
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import any_url_option, json_option, profile_option
 from newsleopard_async.workflows.decision import Decision
@@ -73,6 +75,8 @@ def resolve(send_key: str, decision: Decision, campaign_sn: str | None, **option
     decide or it is too early; 2 if the store could not be reached.
     """
     anyio.run(decide, _chosen(**options), send_key, decision, campaign_sn)
+    if decision == "abandon":
+        forget_send(chosen_profile(options["profile_name"]).name, send_key)
 
 
 @click.command()

@@ -25,6 +25,7 @@ from newsleopard_async.cli.results.known_campaign import (
     run_table,
 )
 from newsleopard_async.cli.sending.confirmation import confirm, require_terminal
+from newsleopard_async.cli.sending.resumable_send import forget_send
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
@@ -79,6 +80,9 @@ def cancel_campaign(session: Session, given: CancelInput) -> ExitStatus:
         command = f"newsleopard cancel {shell_quote(given.target)}"
         interrupt.add_note(note.format(command=command))
         raise
+    if given.kind != "code":
+        # What the send was given is of no more use, and contacts of a pipe must not stay.
+        forget_send(session.profile.name, given.target)
     if session.as_json:
         write_json({**ended.outcome.to_dict(), "mails_out": ended.mails_out})
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,7 @@ import attrs
 import click
 
 from newsleopard_async import (
+    ConfigurationError,
     ContactsReport,
     InUse,
     InvalidRequest,
@@ -38,7 +40,7 @@ from newsleopard_async.cli.sending.sent_tests import send_tests
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.files import FileIdentity
+from newsleopard_async.log import NAME
 from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.workflows import Event, RunState, SendOutcome
 
@@ -87,7 +89,7 @@ def _ask_and_send(
     session: Session, send: ResumableSend, kept: KeptSends, choices: SendChoices
 ) -> None:
     known: frozenset[str] = frozenset()
-    with explaining(session, send):
+    with explaining(session, send, kept):
         run = anyio.run(partial(read_run, session, **send.place))
         if run is not None and run.state == "running":
             raise InUse(_("another process is sending {key!r}").format(key=send.target))
@@ -107,7 +109,7 @@ def can_send(run: RunState | None) -> bool:
 
 
 @contextmanager
-def explaining(session: Session, send: ResumableSend) -> Iterator[None]:
+def explaining(session: Session, send: ResumableSend, kept: KeptSends) -> Iterator[None]:
     """Add to an error, or to Ctrl-C, what was done, what was not, and how to continue."""
     try:
         yield
@@ -119,34 +121,24 @@ def explaining(session: Session, send: ResumableSend) -> Iterator[None]:
             reason = in_users_language(str(failed))
             error.add_note(_("The state of the run cannot be read: {reason}").format(reason=reason))
         else:
-            for note in notes_of(send, run, error):
+            for note in notes_of(send, run, error, is_kept=kept.has(send)):
                 error.add_note(note)
         raise
 
 
 def _looked_at(session: Session, send: ResumableSend, run: RunState | None) -> SendPreview:
     """Check everything and show it; raise if it cannot be sent."""
-    report, identity = None, _identity(send)
+    report, identity = None, send.identity()
     if send.contacts is not None:
         report = anyio.run(_check, session, send, send.contacts)
     preview: SendPreview = session.run(partial(preview_of, send=send, contacts=report, run=run))
     if session.errors.is_terminal or not session.as_json:
         print_preview(session.errors, preview)
     raise_problems(preview.checked.problems)
-    if identity != _identity(send):
+    if identity != send.identity():
         message = _("have changed during the check; run the command again")
         raise InvalidRequest.of("contacts", "changed", message)
     return preview
-
-
-def _identity(send: ResumableSend) -> FileIdentity | None:
-    """Return what distinguishes the contacts from changed ones."""
-    if send.contacts is None:
-        return None
-    try:
-        return FileIdentity.of(send.contacts.stat())
-    except OSError:
-        return None  # The check reports a missing file.
 
 
 async def _check(session: Session, send: ResumableSend, contacts: Path) -> ContactsReport:
@@ -164,7 +156,7 @@ def _confirmed(session: Session, preview: SendPreview, choices: SendChoices) -> 
         click.Abort: the answer is no.
         InvalidRequest: the contacts have changed while the question was open.
     """
-    send, identity = preview.send, _identity(preview.send)
+    send, identity = preview.send, preview.send.identity()
     if choices.test_to:
         send_tests(session, send.campaign, choices.test_to)
     if choices.yes:
@@ -184,7 +176,7 @@ def _confirmed(session: Session, preview: SendPreview, choices: SendChoices) -> 
         if choices.test_to:
             raise click.Abort(_("Only the test was sent.")) from None
         raise
-    if identity != _identity(send):
+    if identity != send.identity():
         message = _("have changed since they were checked; run the command again")
         raise InvalidRequest.of("contacts", "changed", message)
 
@@ -209,10 +201,11 @@ def send_or_continue(
     Raises: as `carry_out`.
     """
     done = DoneSteps()
-    with explaining(session, send), showing_warnings(session, known=known):
+    with explaining(session, send, kept), showing_warnings(session, known=known):
         before = anyio.run(partial(read_run, session, **send.place))
         outcome = session.run(partial(_send, session, send, kept, done))
-        kept.remove(send)
+        if _is_recorded(session, send):
+            kept.remove(send)
         if wait:
             outcome = session.run(partial(_wait, session, outcome))
     was_sent = before is not None and before.campaign_sn is not None
@@ -223,6 +216,15 @@ def send_or_continue(
         text = _("Done: the campaign was accepted as {campaign_sn}.")
         failed.add_note(text.format(campaign_sn=outcome.campaign_sn))
         raise
+
+
+def _is_recorded(session: Session, send: ResumableSend) -> bool:
+    """Return whether the record of the run has the campaign.
+
+    With a full disk it has only the intent to submit; then a later resume finds the campaign out.
+    """
+    run = anyio.run(partial(read_run, session, **send.place))
+    return run is None or run.campaign_sn is not None
 
 
 async def _send(
@@ -239,11 +241,22 @@ async def _send(
             if not is_kept and event.step != "check_contacts":
                 # Now the run has its lock, and its record accepts this input.
                 is_kept = True
-                await in_thread(partial(kept.add, send))
+                await in_thread(partial(_keep, kept, send))
             done(event)
             display(event)
 
         return await workflows.send_campaign(nl, **send.arguments(), **send.place, progress=show)
+
+
+def _keep(kept: KeptSends, send: ResumableSend) -> None:
+    """Keep what a send was given; if that fails, the send goes on, and says what cannot be done."""
+    try:
+        kept.add(attrs.evolve(send, confirmed_contacts=send.identity()))
+    except ConfigurationError as error:
+        text = _(
+            "newsleopard resume cannot continue this send, only the same command can: {reason}"
+        )
+        logging.getLogger(NAME).warning("%s", text.format(reason=error))
 
 
 async def _wait(session: Session, outcome: SendOutcome, nl: NewsLeopard) -> SendOutcome:

@@ -24,6 +24,7 @@ from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import ConfigurationError, InvalidRequest
 from newsleopard_async.files import (
+    FileIdentity,
     make_private_folder,
     read_bounded,
     state_folder,
@@ -33,7 +34,7 @@ from newsleopard_async.models import ListSn, Mailing
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.stores import FileStore
 
-__all__ = ["KeptSends", "ResumableSend"]
+__all__ = ["KeptSends", "ResumableSend", "forget_send"]
 
 _VERSION: Final = 1
 """The version of the files; a later one is refused, and not misread."""
@@ -72,6 +73,7 @@ class ResumableSend(Plain):
         max_rejected: How many rows the platform can reject.
         part_bytes: The largest size of a part.
         hold: How long the campaign is held.
+        confirmed_contacts: What distinguishes the contacts that were shown from changed ones.
     """
 
     campaign: Mailing
@@ -92,6 +94,7 @@ class ResumableSend(Plain):
     max_rejected: float | None = 0
     part_bytes: int | None = None
     hold: timedelta | None = None
+    confirmed_contacts: str | None = None
 
     @property
     def target(self) -> str:
@@ -102,6 +105,15 @@ class ResumableSend(Plain):
     def place(self) -> dict[str, Any]:
         """The place of the run: the send key, or the checkpoint."""
         return {"send_key": self.send_key, "checkpoint": self.checkpoint}
+
+    def identity(self) -> str | None:
+        """Return what distinguishes the contacts from changed ones; None if there are none."""
+        if self.contacts is None:
+            return None
+        try:
+            return repr(FileIdentity.of(self.contacts.stat()))
+        except OSError:
+            return None  # The check reports a missing file.
 
     def about_contacts(self) -> dict[str, Any]:
         """Return the arguments of `check_contacts`."""
@@ -180,12 +192,16 @@ class KeptSends:
             self._path_of(send.profile, send.target).unlink(missing_ok=True)
         _remove_copy(send)
 
-    def release(self, send: ResumableSend) -> None:
-        """Remove the copy of contacts from a pipe, unless the send is kept."""
-        stored = None
+    def has(self, send: ResumableSend) -> bool:
+        """Return whether a send is kept in the form that it has now."""
         with contextlib.suppress(InvalidRequest, ConfigurationError):
             stored = self._read(self._path_of(send.profile, send.target))
-        if stored is None or stored.contacts != send.contacts:
+            return stored is not None and stored.contacts == send.contacts
+        return False
+
+    def release(self, send: ResumableSend) -> None:
+        """Remove the copy of contacts from a pipe, unless the send is kept."""
+        if not self.has(send):
             _remove_copy(send)
 
     def path_for_copy(self) -> Path:
@@ -232,6 +248,19 @@ class KeptSends:
             "the same arguments, which continues"
         )
         raise InvalidRequest.of("KEY", "format", message.format(path=path))
+
+
+def forget_send(profile: str, target: str) -> None:
+    """Remove a send that a person has given up, and its contacts; a failure does not matter.
+
+    Args:
+        profile: The name of the profile.
+        target: The send key or the checkpoint.
+    """
+    with contextlib.suppress(InvalidRequest, ConfigurationError):
+        kept = KeptSends()
+        if (send := kept.find(profile, target)) is not None:
+            kept.remove(send)
 
 
 def _remove_copy(send: ResumableSend) -> None:

@@ -21,7 +21,7 @@ from newsleopard_async.cli.failures import CommandFailure, ExitStatus, failure_o
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.sending.campaign_send import send_or_continue
 from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
-from newsleopard_async.cli.sending.run_notes import read_run
+from newsleopard_async.cli.sending.run_notes import is_in_doubt, read_run
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
@@ -46,7 +46,24 @@ def resume_one(session: Session, target: str, *, wait: bool) -> None:
     run = anyio.run(partial(read_run, session, **send.place))
     if run is not None and run.state == "running":
         raise InUse(_("another process is sending {key!r}").format(key=target))
+    _refuse_changed_contacts(send, run)
     send_or_continue(session, send, kept, wait=wait)
+
+
+def _refuse_changed_contacts(send: ResumableSend, run: RunState | None) -> None:
+    """Refuse contacts that a person has not seen; later, the record of the run itself does so.
+
+    Raises:
+        InvalidRequest: they have changed, and the run has not imported anything.
+    """
+    if run is not None and (run.list_sn or run.import_sn or run.campaign_sn or is_in_doubt(run)):
+        return
+    if send.confirmed_contacts is not None and send.identity() != send.confirmed_contacts:
+        message = _(
+            "have changed since the send was confirmed; run newsleopard send again, which shows "
+            "them"
+        )
+        raise InvalidRequest.of("contacts", "changed", message)
 
 
 def _without_kept_send(session: Session, target: str) -> None:
@@ -64,6 +81,12 @@ def _without_kept_send(session: Session, target: str) -> None:
             "shows all"
         )
         raise InvalidRequest.of("KEY", "missing", message.format(target=target))
+    if run.state == "abandoned":
+        message = _(
+            "the run {target!r} was given up; to send it after all, run newsleopard send with "
+            "another --send-key"
+        )
+        raise InvalidRequest.of("KEY", "abandoned", message.format(target=target))
     if run.campaign_sn is None:
         message = _(
             "the run {target!r} is {state}, and newsleopard send has not kept its campaign: it was "
@@ -96,6 +119,7 @@ class _DueRuns:
         if send is None:
             self.left.append(run)
             return None
+        _refuse_changed_contacts(send, run)
         self.sends[run.send_key] = send
         if self.session.errors.is_terminal or not self.session.as_json:
             self.session.errors.print(safe_text(run.send_key, "bold"))

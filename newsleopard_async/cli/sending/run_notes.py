@@ -59,9 +59,15 @@ def is_in_doubt(run: RunState) -> bool:
 
 @attrs.frozen
 class RunCommands:
-    """The commands about one run, as a person copies them."""
+    """The commands about one run, as a person copies them.
+
+    Attributes:
+        send: What the run sends.
+        is_kept: Whether ``resume`` can continue it.
+    """
 
     send: ResumableSend
+    is_kept: bool = True
 
     def __call__(self, name: str, more: str = "") -> str:
         """Return a command, with the profile if the send has one."""
@@ -70,15 +76,23 @@ class RunCommands:
             parts += ["--profile", shell_quote(self.send.profile)]
         return " ".join(filter(None, parts))
 
+    def continuing(self) -> str:
+        """Return the command that continues the run."""
+        return self("resume") if self.is_kept else _("the same command with the same contacts")
+
 
 def notes_of(
-    send: ResumableSend, run: RunState | None, error: KeyboardInterrupt | NewsLeopardError
+    send: ResumableSend,
+    run: RunState | None,
+    error: KeyboardInterrupt | NewsLeopardError,
+    *,
+    is_kept: bool = True,
 ) -> Iterator[str]:
     """Yield what was done, what was not, and the commands that help.
 
     Whether a campaign was submitted is never guessed: the record of the run decides.
     """
-    commands = RunCommands(send)
+    commands = RunCommands(send, is_kept)
     if run is None:
         if isinstance(error, KeyboardInterrupt):
             yield _("Nothing was sent, and nothing was changed at the platform.")
@@ -90,7 +104,7 @@ def notes_of(
         yield from _of_other_run(run, error)
     else:
         yield from _of_import(run)
-        yield from _of_submit(run, commands, has_failed=isinstance(error, CampaignFailed))
+        yield from _of_submit(run, commands, error)
 
 
 def _is_other_run(error: BaseException) -> bool:
@@ -111,14 +125,22 @@ def _of_other_run(run: RunState, error: BaseException) -> Iterator[str]:
     yield _("Is this another campaign? Then give it another name, or its own key by --send-key.")
 
 
-def _of_submit(run: RunState, commands: RunCommands, *, has_failed: bool) -> Iterator[str]:
+def _of_submit(run: RunState, commands: RunCommands, error: BaseException) -> Iterator[str]:
     if run.campaign_sn is not None:
-        yield from _of_accepted(run, commands, has_failed=has_failed)
+        yield from _of_accepted(run, commands, has_failed=isinstance(error, CampaignFailed))
     elif is_in_doubt(run):
         yield from _of_doubt(run, commands)
     elif run.state != "abandoned":
         yield _("Not done: the campaign was not submitted, so no mail is sent.")
-        yield _("Continue: {command}").format(command=commands("resume"))
+        if run.state == "checking" and run.look_again_at is not None:
+            text, time = _("Continue after {time}: {command}"), local_and_utc(run.look_again_at)
+            yield text.format(time=time, command=commands.continuing())
+        else:
+            yield _("Continue: {command}").format(command=commands.continuing())
+        if isinstance(error, KeyboardInterrupt):
+            # For example a resume of all sends in a crontab.
+            text = _("Never send it, also by no later newsleopard resume: {command}")
+            yield text.format(command=commands("cancel"))
 
 
 def _of_import(run: RunState) -> Iterator[str]:
@@ -142,7 +164,7 @@ def _of_doubt(run: RunState, commands: RunCommands) -> Iterator[str]:
         "It is unknown whether the campaign was submitted. Do not send it under another key or "
         "name."
     )
-    command = commands("resume")
+    command = commands.continuing()
     if run.look_again_at is None:
         yield _("Find out, without sending anything: {command}").format(command=command)
     else:

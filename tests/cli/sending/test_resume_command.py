@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from newsleopard_async import NewsLeopard, OutcomeUnknown, workflows
+from newsleopard_async import ConfigurationError, NewsLeopard, OutcomeUnknown, workflows
 from newsleopard_async.cli.sending.resumable_send import KeptSends
 from newsleopard_async.stores import FileStore
 from tests.cli.interrupting import interrupt_at
@@ -208,7 +208,7 @@ def test_decision_of_a_person_ends_the_doubt(office: Office) -> None:
 
     assert one.exit_code == 0, one.output
     assert two.exit_code == 1
-    assert "abandoned" in two.stderr
+    assert "was given up" in two.stderr
     assert office.emulator.submitted == 1
 
 
@@ -264,6 +264,96 @@ def test_contacts_of_a_pipe_are_not_kept_if_nothing_began(office: Office) -> Non
     )
 
     assert result.exit_code == 1
+    assert kept() == []
+
+
+def test_resume_does_not_send_to_contacts_that_no_one_has_seen(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the import, the record of the run accepts other contacts, and resume must not."""
+    interrupt_at(office, monkeypatch, "list_campaigns")
+    office.invoke(*NEW)
+    Path("members.csv").write_text(CONTACTS + "all@example.com,全部\n", "utf-8")
+
+    one, due = office.invoke("resume", "週年慶"), office.invoke("resume")
+    again = office.invoke(*NEW)
+
+    for refused in (one, due):
+        assert refused.exit_code == 1
+        assert "have changed since the send was confirmed" in refused.output
+    assert again.exit_code == 0, again.output
+    assert "3 addresses of" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "give_up", [("cancel", "週年慶", "--yes"), ("resolve", "週年慶", "abandon")]
+)
+def test_send_that_is_given_up_leaves_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch, give_up: tuple[str, ...]
+) -> None:
+    """The contacts of a pipe are removed, and no resume continues it."""
+    piped = (*NEW[:3], "-", *NEW[4:])
+    if give_up[0] == "cancel":
+        interrupt_at(office, monkeypatch, "create_list")
+        stopped = office.invoke(*piped, input=CONTACTS)
+        assert "Never send it, also by no later newsleopard resume: newsleopard cancel 週年慶" in (
+            stopped.stderr
+        )
+    else:
+        office.emulator.drop_request("submit_campaign")
+        office.invoke(*piped, input=CONTACTS)
+    assert len(kept()) == 2
+
+    given_up = office.invoke(*give_up)
+    resumed = office.invoke("resume", "週年慶")
+
+    assert given_up.exit_code == 0, given_up.output
+    assert kept() == []
+    assert resumed.exit_code == 1
+    assert "was given up" in resumed.stderr
+    assert office.emulator.submitted == 0
+
+
+def test_send_that_cannot_be_kept_goes_on_and_says_so(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its notes name the same command, because resume has nothing to continue."""
+
+    def add(_self: KeptSends, _send: object) -> None:
+        raise ConfigurationError("the disk is full")
+
+    monkeypatch.setattr(KeptSends, "add", add)
+    interrupt_at(office, monkeypatch, "get_import")
+
+    stopped = office.invoke(*NEW)
+    again = office.invoke(*NEW)
+
+    assert "newsleopard resume cannot continue this send" in stopped.stderr
+    assert "the disk is full" in stopped.stderr
+    assert "Continue: the same command with the same contacts" in stopped.stderr
+    assert again.exit_code == 0, again.output
+    assert office.emulator.submitted == 1
+
+
+def test_send_stays_kept_until_its_record_has_the_campaign(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the disk is full after the submit, a later resume finds the campaign."""
+    write = FileStore.save
+
+    async def save(self: FileStore, key: str, data: Any, revision: Any) -> Any:
+        if office.emulator.submitted:
+            raise ConfigurationError("the disk is full")
+        return await write(self, key, data, revision)
+
+    with monkeypatch.context() as full:
+        full.setattr(FileStore, "save", save)
+        sent = office.invoke(*NEW)
+    office.clock.advance(600)
+    resumed = office.invoke("resume", "週年慶")
+
+    assert (sent.exit_code, resumed.exit_code) == (0, 0), resumed.output
+    assert office.emulator.submitted == 1
     assert kept() == []
 
 
