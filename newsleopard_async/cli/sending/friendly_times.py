@@ -19,7 +19,14 @@ _INSTANT: Final = re.compile(
     r"(?P<date>\d{4}[-/]\d{1,2}[-/]\d{1,2})[T ]\s*(?P<time>\d{1,2}:\d{2}(?::\d{2})?)\s*"
     r"(?P<zone>.*)"
 )
-_OFFSET: Final = re.compile(r"([+-])(\d{2}):?(\d{2})?")
+_OFFSET: Final = re.compile(
+    r"(?:UTC|GMT)?(?P<sign>[+-])"
+    r"(?:(?P<hours>\d{1,2})(?::(?P<minutes>[0-5]\d))?|(?P<HH>\d{2})(?P<MM>[0-5]\d))",
+    re.IGNORECASE,
+)
+"""UTC+8 and GMT+8 are usual in Taiwan, and always mean 8 hours before Greenwich."""
+_CLOSE: Final = 0.75
+"""Chosen: it finds a zone with a wrong letter, and none for an abbreviation: CST is not UCT."""
 _IN_UTC: Final = frozenset({"Z", "UTC", "GMT"})
 
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
@@ -58,6 +65,12 @@ def parse_instant(text: str) -> datetime:
             _("{text!r} is not in the calendar: {reason}").format(text=text, reason=error)
         ) from None
     _refuse_change_of_clocks(local, text)
+    try:
+        local.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(
+            _("{text!r} is not in the calendar: {reason}").format(text=text, reason=error)
+        ) from None
     return local
 
 
@@ -66,9 +79,10 @@ def _zone_of(name: str) -> tzinfo:
         return UTC
     offset = _OFFSET.fullmatch(name)
     if offset is not None:
-        distance = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        hours, minutes = offset["hours"] or offset["HH"], offset["minutes"] or offset["MM"] or 0
+        distance = timedelta(hours=int(hours), minutes=int(minutes))
         if distance < timedelta(days=1):
-            return timezone(-distance if offset[1] == "-" else distance)
+            return timezone(-distance if offset["sign"] == "-" else distance)
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -76,7 +90,8 @@ def _zone_of(name: str) -> tzinfo:
     listed = Timezone.__members__.get(name.upper())
     if listed is not None:
         return listed.zone
-    close = difflib.get_close_matches(name, available_timezones(), n=1)
+    zones = [each for each in available_timezones() if "/" in each]
+    close = difflib.get_close_matches(name, zones, n=1, cutoff=_CLOSE)
     hint = _("did you mean {zone}?").format(zone=close[0]) if close else ""
     raise ValueError(
         _("there is no time zone {name!r}; {hint}").format(
