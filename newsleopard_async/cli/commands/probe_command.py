@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
+from newsleopard_async.cli.confirmation import confirm, require_terminal
 from newsleopard_async.cli.probing.probe_report import (
     print_findings,
     print_questions,
     probe_account,
 )
 from newsleopard_async.cli.probing.questions import ProbeOptions
-from newsleopard_async.cli.sending.confirmation import confirm, require_terminal
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option, yes_option
 from newsleopard_async.cli.translation import translated as _

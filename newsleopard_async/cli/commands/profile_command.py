@@ -15,8 +15,8 @@ from newsleopard_async.cli.accounts.profile_actions import (
 from newsleopard_async.cli.accounts.profile_keys import store_key
 from newsleopard_async.cli.accounts.profiles import LimitsName
 from newsleopard_async.cli.completion_values import complete_profile
+from newsleopard_async.cli.confirmation import confirm, require_terminal
 from newsleopard_async.cli.display.terminal import safe_text, write_json
-from newsleopard_async.cli.sending.confirmation import confirm, require_terminal
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, yes_option
 from newsleopard_async.cli.translation import translated as _

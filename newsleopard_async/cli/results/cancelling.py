@@ -11,6 +11,7 @@ from rich.text import Text
 
 from newsleopard_async import NewsLeopard, NewsLeopardError, OutcomeUnknown, workflows
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
+from newsleopard_async.cli.confirmation import confirm, require_terminal
 from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
 from newsleopard_async.cli.display.shown_times import local_and_utc
 from newsleopard_async.cli.display.step_display import StepDisplay
@@ -24,7 +25,6 @@ from newsleopard_async.cli.results.known_campaign import (
     read_total,
     run_table,
 )
-from newsleopard_async.cli.sending.confirmation import confirm, require_terminal
 from newsleopard_async.cli.sending.resumable_send import forget_send
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import joined, ngettext

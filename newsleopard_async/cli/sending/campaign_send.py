@@ -26,12 +26,12 @@ from newsleopard_async import (
 )
 from newsleopard_async.aio import in_thread
 from newsleopard_async.cli.cli_messages import for_command_line
+from newsleopard_async.cli.confirmation import confirm
 from newsleopard_async.cli.display.output_streams import OutputFailed
 from newsleopard_async.cli.display.pipeline_display import DoneSteps, PipelineDisplay
 from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.warnings_display import showing_warnings
 from newsleopard_async.cli.library_messages import in_users_language
-from newsleopard_async.cli.sending.confirmation import confirm
 from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
 from newsleopard_async.cli.sending.run_notes import is_in_doubt, notes_of, read_run, reword
 from newsleopard_async.cli.sending.send_preview import SendPreview, preview_of, print_preview

@@ -284,9 +284,7 @@ def test_questions_are_shown_before_they_are_asked(monkeypatch: pytest.MonkeyPat
     run = CliRunner()
 
     assert run.invoke(newsleopard, ["probe"]).exit_code == 2
-    monkeypatch.setattr(
-        "newsleopard_async.cli.sending.confirmation.require_terminal", lambda **_: None
-    )
+    monkeypatch.setattr("newsleopard_async.cli.confirmation.require_terminal", lambda **_: None)
     monkeypatch.setattr(
         "newsleopard_async.cli.commands.probe_command.require_terminal", lambda **_: None
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
+from newsleopard_async.cli.confirmation import confirm
 from newsleopard_async.cli.failures import ExitStatus, failure_of
-from newsleopard_async.cli.sending.confirmation import confirm
 
 
 @pytest.mark.parametrize(
