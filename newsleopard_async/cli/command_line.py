@@ -17,6 +17,7 @@ from newsleopard_async.cli.display.help_format import (
     parameter_in_users_language,
     translated_help,
 )
+from newsleopard_async.cli.display.log_notices import restored_log
 from newsleopard_async.cli.display.output_streams import OutputFailed
 from newsleopard_async.cli.ending_signals import EndingSignal, ending_signals
 from newsleopard_async.cli.failures import ExitStatus, failure_of, print_failure
@@ -161,7 +162,7 @@ class _Commands(click.Group):
         """Run a command, and end the process with the status of its outcome."""
         del standalone_mode
         given = list(sys.argv[1:] if args is None else args)
-        with users_language(), ending_signals() as ending:
+        with users_language(), restored_log(), ending_signals() as ending:
             try:
                 status = super().main(
                     given, prog_name, complete_var, standalone_mode=False, **extra

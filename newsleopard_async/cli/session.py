@@ -13,7 +13,7 @@ from rich.console import Console
 
 from newsleopard_async import NewsLeopard
 from newsleopard_async.cli.accounts.profiles import Profile, chosen_profile
-from newsleopard_async.cli.display.waiting_notices import announce_waits
+from newsleopard_async.cli.display.log_notices import show_log
 from newsleopard_async.cli.runs.locations import SendsLocation, open_location, store_of
 from newsleopard_async.stores import Store
 
@@ -31,12 +31,18 @@ class Session:
         profile_name: The value of ``--profile``; None for the default.
         console: The standard output, for results.
         errors: The standard error, for progress, questions and errors.
+        shown_findings: The messages of findings that were shown; the library also logs them.
     """
 
     as_json: bool = False
     profile_name: str | None = None
     console: Console = attrs.field(factory=lambda: Console(highlight=False))
     errors: Console = attrs.field(factory=lambda: Console(stderr=True, highlight=False))
+    shown_findings: set[str] = attrs.field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        """Show from now on what the library logs for a person."""
+        show_log(self.errors, as_json=self.as_json, known=self.shown_findings)
 
     @cached_property
     def profile(self) -> Profile:
@@ -56,9 +62,6 @@ class Session:
         Raises:
             ConfigurationError: the key is missing, or a setting cannot be used.
         """
-        # Programs that read JSON get no line that is not an error, except on a terminal.
-        is_quiet = self.as_json and not self.errors.is_terminal
-        announce_waits(self.errors, only_warnings=is_quiet)
         profile = self.profile
         settings: dict[str, Any] = {}
         if profile.quota is not None:

@@ -28,7 +28,6 @@ from newsleopard_async.cli.display.pipeline_display import DoneSteps, PipelineDi
 from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.tables import FactsTable, headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
-from newsleopard_async.cli.display.warnings_display import showing_warnings
 from newsleopard_async.cli.results.lists import count_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
@@ -95,7 +94,7 @@ def run_import(session: Session, given: ImportInput) -> None:
     Raises: as `import_contacts`, with notes about what was done.
     """
     done = DoneSteps()
-    with open_contacts(given.path) as (contacts, _title), showing_warnings(session):
+    with open_contacts(given.path) as (contacts, _title):
         try:
             report = session.run(partial(_import, session, given, contacts, done))
             rejected = session.run(partial(_read_rejected, session, given, report))

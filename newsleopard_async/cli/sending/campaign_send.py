@@ -30,7 +30,6 @@ from newsleopard_async.cli.confirmation import confirm
 from newsleopard_async.cli.display.output_streams import OutputFailed
 from newsleopard_async.cli.display.pipeline_display import DoneSteps, PipelineDisplay
 from newsleopard_async.cli.display.step_display import StepDisplay
-from newsleopard_async.cli.display.warnings_display import showing_warnings
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
 from newsleopard_async.cli.sending.run_notes import is_in_doubt, notes_of, read_run, reword
@@ -88,16 +87,17 @@ def carry_out(session: Session, send: ResumableSend, kept: KeptSends, choices: S
 def _ask_and_send(
     session: Session, send: ResumableSend, kept: KeptSends, choices: SendChoices
 ) -> None:
-    known: frozenset[str] = frozenset()
     with explaining(session, send, kept):
         run = anyio.run(partial(read_run, session, **send.place))
         if run is not None and run.state == "running":
             raise InUse(_("another process is sending {key!r}").format(key=send.target))
         if can_send(run):
             preview = _looked_at(session, send, run)
-            known = frozenset(for_command_line(each.message) for each in preview.checked.remarks)
+            session.shown_findings.update(
+                for_command_line(each.message) for each in preview.checked.remarks
+            )
             _confirmed(session, preview, choices)
-    send_or_continue(session, send, kept, wait=choices.wait, known=known)
+    send_or_continue(session, send, kept, wait=choices.wait)
 
 
 def can_send(run: RunState | None) -> bool:
@@ -187,7 +187,6 @@ def send_or_continue(
     kept: KeptSends,
     *,
     wait: bool = False,
-    known: frozenset[str] = frozenset(),
 ) -> None:
     """Send a campaign, or continue its run, and print the outcome.
 
@@ -196,12 +195,11 @@ def send_or_continue(
         send: What the command was given.
         kept: Where that is kept until the campaign is accepted.
         wait: Whether to wait until the campaign is sent.
-        known: The messages of findings that were shown.
 
     Raises: as `carry_out`.
     """
     done = DoneSteps()
-    with explaining(session, send, kept), showing_warnings(session, known=known):
+    with explaining(session, send, kept):
         before = anyio.run(partial(read_run, session, **send.place))
         outcome = session.run(partial(_send, session, send, kept, done))
         if _is_recorded(session, send):

@@ -16,7 +16,6 @@ from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
 from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.tables import headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
-from newsleopard_async.cli.display.warnings_display import showing_warnings
 from newsleopard_async.cli.failures import CommandFailure, ExitStatus, failure_of
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.sending.campaign_send import send_or_continue
@@ -143,10 +142,7 @@ def resume_all(session: Session) -> ExitStatus:
     """
     kept = KeptSends()
     kept.sweep()
-    with (
-        showing_warnings(session),
-        StepDisplay(session.errors, only_live=session.as_json) as steps,
-    ):
+    with StepDisplay(session.errors, only_live=session.as_json) as steps:
         due = _DueRuns(session, kept, steps)
         try:
             resumed = session.run(partial(_resume, due))
