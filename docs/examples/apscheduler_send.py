@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsleopard_async import Campaign, NewsLeopard, Sender, workflows
 
-SEND_KEY = "anniversary-2027"
+SEND_KEY = "apscheduler-2027"
 
 
 def order() -> dict[str, Any]:

@@ -78,4 +78,4 @@ if __name__ == "__main__":
         "contacts": str(Path("members.csv").resolve()),
         "list_name": "週年慶會員",
     }
-    send.delay("anniversary-2027", order)
+    send.delay("celery-2027", order)

@@ -17,7 +17,7 @@ from newsleopard_async import (
     workflows,
 )
 
-SEND_KEY = "anniversary-2027"
+SEND_KEY = "script-2027"
 """The name of this send. A second start with the same key sends nothing twice."""
 
 

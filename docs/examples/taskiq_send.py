@@ -108,7 +108,7 @@ def example_order() -> dict[str, Any]:
 async def main() -> None:
     """Put a job into the queue, as a web application does."""
     await broker.startup()
-    await send.kiq("anniversary-2027", example_order())
+    await send.kiq("taskiq-2027", example_order())
     await broker.shutdown()
 
 
