@@ -20,6 +20,7 @@ import difflib
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -105,15 +106,31 @@ def _read(path: Path) -> Fields:
         ) from None
     except UnicodeDecodeError:
         raise _refusal(path, _("is not UTF-8; save it as UTF-8")) from None
+    is_json = path.suffix.lower() == ".json"
     try:
-        found = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        found = json.loads(text, object_pairs_hook=_unique) if is_json else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        form = "JSON" if path.suffix.lower() == ".json" else "TOML"
+        form = "JSON" if is_json else "TOML"
         message = _("is not {form}: {reason}").format(form=form, reason=error)
         raise _refusal(path, message) from None
     if not isinstance(found, dict):
         raise _refusal(path, _("must be an object with the fields of a campaign"))
     return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Fields:
+    """Return the fields of an object; TOML itself refuses a field that is there twice.
+
+    Raises:
+        ValueError: one is there twice, for example two different fields of lists.
+    """
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        twice = next(
+            name for name, count in Counter(name for name, _value in pairs).items() if count > 1
+        )
+        raise ValueError(_("{name} is there twice").format(name=twice))
+    return fields
 
 
 def _refusal(path: Path, message: str) -> InvalidRequest:
@@ -124,7 +141,7 @@ def _class_of(fields: Fields) -> type[Mailing]:
     """Return the class of a campaign file, and remove its kind."""
     guessed = next((kind for name, kind in _TELLING.items() if name in fields), "campaign")
     kind = fields.pop("kind", guessed)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         message = _("must be one of {kinds}").format(kinds=", ".join(_KINDS))
         raise InvalidRequest.of("kind", "choice", message)
     return _KINDS[kind]

@@ -128,7 +128,7 @@ def _send_without_copy(session: Session, given: SendInput) -> ResumableSend:
         part_bytes=given.part_bytes,
         hold=given.hold,
     )
-    _check_arguments(send)
+    _check_arguments(send, has_own_key=given.send_key is not None)
     return send
 
 
@@ -137,16 +137,15 @@ def _absolute(path: Path | None) -> Path | None:
     return None if path is None else path.absolute()
 
 
-def _check_arguments(send: ResumableSend) -> None:
+def _check_arguments(send: ResumableSend, *, has_own_key: bool) -> None:
     """Refuse what the pipeline would refuse only after the question."""
+    of_key = problems_of_send_key(send.send_key, send.checkpoint)
+    if not has_own_key:
+        # The key is the campaign's name, and its user knows of no key.
+        of_key = (attrs.evolve(problem, field="name") for problem in of_key)
     arguments = send.arguments()
     target_of(*(arguments[each] for each in ("contacts", "list_sn", "list_name", "if_list_exists")))
-    raise_problems(
-        [
-            *problems_of_hold(send.hold, send.campaign),
-            *problems_of_send_key(send.send_key, send.checkpoint),
-        ]
-    )
+    raise_problems([*problems_of_hold(send.hold, send.campaign), *of_key])
 
 
 def rehearse_instead(session: Session, given: SendInput) -> None:

@@ -144,6 +144,8 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         ("[1]", "mail.json", "must be an object"),
         ("{", "mail.json", "is not JSON: "),
         ('kind = "letter"', "mail.toml", "kind: must be one of campaign, subject_test"),
+        ("kind = ['campaign']", "mail.toml", "kind: must be one of campaign, subject_test"),
+        ('{"lists": [], "lists": []}', "mail.json", "is not JSON: lists is there twice"),
         ('html = "x"\nhtml_file = "mail.html"', "mail.toml", "cannot be combined with html"),
         ("html_file = 3", "mail.toml", "html_file: must be the name of a file"),
         ('wait = "4"\nsubject_a = "a"', "mail.toml", "'4' is not a duration"),
