@@ -37,6 +37,7 @@ __all__ = [
     "put_in_place",
     "read_bounded",
     "real_path",
+    "replacing",
     "state_folder",
     "write_durably",
 ]
@@ -317,8 +318,8 @@ def _flush_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path, *, must_last: bool) -> Iterator[IO[bytes]]:
-    """Write a private file that replaces another, completely or not at all."""
+def replacing(path: Path, *, must_last: bool = False) -> Iterator[IO[bytes]]:
+    """Write a private file that replaces another one at the end, completely or not at all."""
     part = part_of(path)
     try:
         with create_private(part) as file:
@@ -331,13 +332,13 @@ def _replacing(path: Path, *, must_last: bool) -> Iterator[IO[bytes]]:
 
 def write_durably(path: Path, content: bytes) -> None:
     """Replace the content of a file, completely or not at all."""
-    with _replacing(path, must_last=True) as file:
+    with replacing(path, must_last=True) as file:
         file.write(content)
 
 
 def copy_durably(source: Path, path: Path) -> None:
     """Replace a file by a copy of another, completely or not at all."""
-    with source.open("rb") as content, _replacing(path, must_last=False) as file:
+    with source.open("rb") as content, replacing(path, must_last=False) as file:
         shutil.copyfileobj(content, file)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
@@ -32,7 +32,7 @@ from newsleopard_async.cli.results.lists import count_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.files import create_private, part_of, put_in_place
+from newsleopard_async.files import replacing
 from newsleopard_async.workflows import Event, ImportReport
 
 __all__ = ["ImportInput", "run_import"]
@@ -180,7 +180,8 @@ async def _read_rejected(
         contacts_columns=given.how.columns,
     )
     try:
-        with _rejected_file(given.rejected_to) as file:
+        to = given.rejected_to
+        with nullcontext() if to is None else replacing(to) as file:
             async with aclosing(rows):
                 async for row in rows:
                     found.count += 1
@@ -196,22 +197,6 @@ async def _read_rejected(
 
 def _results(report: ImportReport) -> Sequence[Any]:
     return report.parts or (report.result,)
-
-
-@contextmanager
-def _rejected_file(path: Path | None) -> Iterator[IO[bytes] | None]:
-    """Open a private file that replaces another one when it is complete."""
-    if path is None:
-        yield None
-        return
-    part = part_of(path)
-    try:
-        with create_private(part) as file:
-            yield file
-        put_in_place(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _write_row(file: IO[bytes], row: RejectedRow, *, is_first: bool) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import click
 
 from newsleopard_async.disclosure import shown
-from newsleopard_async.files import create_private, part_of, put_in_place
+from newsleopard_async.files import replacing
 from newsleopard_async.models import ReportRow
 from newsleopard_async.workflows import CampaignReport
 
@@ -41,7 +41,7 @@ async def write_rows(report: CampaignReport, kind: str, to: str) -> int:
     """
     if to == "-":
         return await _write(report, kind, _print)
-    with _private_file(Path(to)) as file:
+    with replacing(Path(to)) as file:
         file.write("\ufeff".encode())
         return await _write(report, kind, file.write)
 
@@ -52,18 +52,6 @@ def _print(content: bytes) -> None:
         click.echo("\n".join(map(shown, content.decode().split("\n"))), nl=False)
     else:
         click.echo(content, nl=False)
-
-
-@contextmanager
-def _private_file(path: Path) -> Iterator[IO[bytes]]:
-    part = part_of(path)
-    try:
-        with create_private(part) as file:
-            yield file
-        put_in_place(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 async def _write(report: CampaignReport, kind: str, write: Callable[[bytes], object]) -> int:
