@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import attrs
@@ -26,8 +26,10 @@ from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import Mailing
-from newsleopard_async.rehearsal import Rehearsal, rehearse
 from newsleopard_async.workflows import Event
+
+if TYPE_CHECKING:
+    from newsleopard_async.rehearsal import Rehearsal
 
 __all__ = ["RehearsalInput", "run_rehearsal"]
 
@@ -72,6 +74,9 @@ def run_rehearsal(session: Session, given: RehearsalInput) -> bool:
 
 
 async def _rehearse(session: Session, given: RehearsalInput, contacts: Any) -> Rehearsal:
+    # Loaded when it is used, because it loads the emulator, and the help loads this module.
+    from newsleopard_async.rehearsal import rehearse
+
     # One line for all steps: a line "Submit the campaign" would frighten a person.
     with (
         StepDisplay(session.errors, only_live=session.as_json) as steps,
