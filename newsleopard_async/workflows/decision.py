@@ -62,7 +62,8 @@ def apply_decision(
         raise InvalidRequest.of(
             "checkpoint",
             "nothing-held",
-            "has no submit in doubt, so there is nothing to decide; run it again",
+            "has no submit in doubt, so there is nothing to decide; if it is not done, run it "
+            "again",
         )
     # The end of the last run is out of date.
     kept = attrs.evolve(kept, records=dict(kept.records), ended=None)

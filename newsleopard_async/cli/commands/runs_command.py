@@ -48,7 +48,8 @@ def runs(send_key: str | None, states: tuple[str, ...], **options: Any) -> None:
     Sends are the durable sends of a database, or the runs with a send key in any other store. Sends
     that need a person come first. The command changes nothing and blocks no worker.
 
-    The exit status is 0; 1 if no send has this KEY; 2 if the store could not be read.
+    The exit status is 0; 1 if no send has this KEY; 2 if the store cannot be used; 5 if its server
+    cannot be reached.
     """
     chosen = _chosen(**options)
     if send_key is None:
@@ -72,7 +73,7 @@ def resolve(send_key: str, decision: Decision, campaign_sn: str | None, **option
     resubmit: it does not exist, so submit it. abandon: never send anything under this KEY.
 
     A durable send then continues automatically. The exit status is 0; 1 if there is nothing to
-    decide or it is too early; 2 if the store could not be reached.
+    decide or it is too early; 2 if the store cannot be used; 5 if its server cannot be reached.
     """
     anyio.run(decide, _chosen(**options), send_key, decision, campaign_sn)
     if decision == "abandon":
@@ -88,6 +89,7 @@ def retry(send_key: str, **options: Any) -> None:
     """Begin the next attempt at a durable send now.
 
     This also works for a send that has failed, after you have corrected the problem in its message.
-    The exit status is 0; 1 if no send has this KEY; 2 if the database could not be reached.
+    The exit status is 0; 1 if no send has this KEY; 2 if the database cannot be used; 5 if its
+    server cannot be reached.
     """
     anyio.run(retry_send, _chosen(**options), send_key)

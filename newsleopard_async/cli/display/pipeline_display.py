@@ -93,7 +93,7 @@ def _title_of(event: Event, *, again: bool) -> str:
     if again and event.step == "get_report_state":
         title = _("Wait for the report")
     if event.pipeline == "call_off" and event.step == "get_status":
-        title = _("Wait until it has stopped") if again else _("Read the state")
+        title = _("Wait until it stops") if again else _("Read the state")
     if event.part is not None:
         title = _("{title}, part {part}/{parts}").format(
             title=title, part=event.part, parts=event.parts
@@ -193,12 +193,12 @@ def _of_upload(import_sn: Any) -> Detail:
 
 
 def _of_status(status: Any) -> Detail:
-    """Describe the state of a campaign; a scheduled campaign waits for its time."""
+    """Describe the state of a campaign, or its time if it is not sent yet."""
     state = (status or {}).get("state", "")
     scheduled = (status or {}).get("scheduled")
     if not scheduled or state not in {"DRAFT", "PREPARE", "PREPARE_TO_SENT"}:
         return state, None
-    return _("waits until {time}").format(time=_local(scheduled)), None
+    return _("scheduled for {time}").format(time=_local(scheduled)), None
 
 
 def _of_hold(until: Any) -> Detail:
@@ -206,7 +206,9 @@ def _of_hold(until: Any) -> Detail:
 
 
 def _local(instant: str) -> str:
-    return f"{datetime.fromisoformat(instant).astimezone():%Y-%m-%d %H:%M:%S}"
+    local = datetime.fromisoformat(instant).astimezone()
+    zone = local.isoformat()[-6:] if local.utcoffset() else "UTC"
+    return f"{local:%Y-%m-%d %H:%M:%S} {zone}"
 
 
 def _of_earlier(campaign: Any) -> Detail:

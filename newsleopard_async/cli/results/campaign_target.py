@@ -160,7 +160,7 @@ def _chosen(
     else:
         message = _(
             "{text!r} is not a checkpoint file, not the key of a send in this store (newsleopard "
-            "runs shows all), and has not the form of a code; if it is a code, add --code"
+            "runs shows all), and does not have the form of a code; if it is a code, add --code"
         )
     raise InvalidRequest.of("TARGET", "missing", message.format(text=text))
 

@@ -41,7 +41,9 @@ def print_result(
         is_again: Whether an earlier run has sent it, so that nothing was sent now.
     """
     if is_again and (session.errors.is_terminal or not session.as_json):
-        text = _("This campaign was sent before under the key {key}; nothing was sent now.")
+        text = _(
+            "The platform accepted this campaign before, under the key {key}; nothing was sent now."
+        )
         session.errors.print(safe_text(text.format(key=send.target), "yellow"), soft_wrap=True)
     if session.as_json:
         write_json(outcome.to_dict())

@@ -244,7 +244,7 @@ def test_nothing_is_written_beside_json() -> None:
         ("get_balance", {"mails": 7_000}, "7,000 mails"),
         ("get_balance", None, "unknown"),
         ("get_status", {"state": "SENDING", "scheduled": None}, "SENDING"),
-        ("get_status", {"state": "PREPARE", "scheduled": "2027-01-05T02:00:00Z"}, "2027-01-05"),
+        ("get_status", {"state": "PREPARE", "scheduled": "2027-01-05T02:00:00Z"}, "for 2027-01-05"),
         ("hold_until", "2027-01-05T02:00:00Z", "until 2027-01-05"),
     ],
 )

@@ -45,7 +45,7 @@ def test_scheduled_campaign_is_stopped(office: Office, kind: str) -> None:
         "out.\n"
     )
     assert "Pause the campaign" in result.stderr
-    assert "Wait until it has stopped" in result.stderr
+    assert "Wait until it stops" in result.stderr
     assert (again["how"], again["campaign_sn"]) == ("already stopped", code)
     assert state_of(office, code) == "STOP"
 
