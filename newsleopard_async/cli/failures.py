@@ -23,7 +23,7 @@ from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.translation import N_, is_chinese, reason_of
 from newsleopard_async.cli.translation import translated as _
 
-__all__ = ["N_", "CommandFailure", "ExitStatus", "failure_of", "print_failure"]
+__all__ = ["CommandFailure", "ExitStatus", "failure_of", "print_failure"]
 
 
 class ExitStatus(IntEnum):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import attrs
@@ -16,6 +16,10 @@ from newsleopard_async.cli.accounts.profiles import Profile, chosen_profile
 from newsleopard_async.cli.display.log_notices import show_log
 from newsleopard_async.cli.runs.locations import SendsLocation, open_location, store_of
 from newsleopard_async.stores import Store
+
+if TYPE_CHECKING:
+    from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
+    from newsleopard_async.cli.display.step_display import StepDisplay
 
 __all__ = ["Session"]
 
@@ -84,6 +88,21 @@ class Session:
         Raises: as `open_location`, and `profile`.
         """
         return open_location(url or self.profile.store)
+
+    def step_display(self) -> StepDisplay:
+        """Return the display of long work on the standard error; programs get nothing."""
+        # Loaded when it is used: many commands have no long work.
+        from newsleopard_async.cli.display.step_display import StepDisplay
+
+        return StepDisplay(self.errors, only_live=self.as_json)
+
+    @contextmanager
+    def pipeline_display(self) -> Iterator[PipelineDisplay]:
+        """Show the steps of one pipeline during the block; pass it as ``progress=``."""
+        from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
+
+        with self.step_display() as steps, PipelineDisplay(steps) as display:
+            yield display
 
     def run(self, work: Callable[[NewsLeopard], Awaitable[T]]) -> T:
         """Run an async function with a client of the account, and close the client.

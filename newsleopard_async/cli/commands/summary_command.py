@@ -7,8 +7,6 @@ import click
 
 from newsleopard_async import workflows
 from newsleopard_async.cli.completion_values import complete_target
-from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
-from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.terminal import write_json
 from newsleopard_async.cli.results.campaign_target import code_of
 from newsleopard_async.cli.results.summary_table import summaries_table
@@ -45,9 +43,6 @@ def summary(codes: tuple[str, ...], *, profile_name: str | None, as_json: bool) 
 
 async def _summarize(session: Session, codes: tuple[str, ...]) -> tuple[CampaignSummary, ...]:
     campaign_sns = [await code_of(session, each) for each in codes]
-    with (
-        StepDisplay(session.errors, only_live=session.as_json) as steps,
-        PipelineDisplay(steps) as progress,
-    ):
+    with session.pipeline_display() as progress:
         async with session.client() as nl:
             return await workflows.summarize(nl, campaign_sns, progress=progress)

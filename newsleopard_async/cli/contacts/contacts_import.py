@@ -24,8 +24,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.cli.cli_messages import shell_quote
 from newsleopard_async.cli.contacts.contacts_input import ContactsInput
 from newsleopard_async.cli.contacts.streams import open_contacts
-from newsleopard_async.cli.display.pipeline_display import DoneSteps, PipelineDisplay
-from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.display.pipeline_display import DoneSteps
 from newsleopard_async.cli.display.tables import FactsTable, headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.results.lists import count_text
@@ -113,10 +112,7 @@ def run_import(session: Session, given: ImportInput) -> None:
 async def _import(
     session: Session, given: ImportInput, contacts: Any, done: DoneSteps, nl: NewsLeopard
 ) -> ImportReport:
-    with (
-        StepDisplay(session.errors, only_live=session.as_json) as steps,
-        PipelineDisplay(steps) as display,
-    ):
+    with session.pipeline_display() as display:
 
         def show(event: Event) -> None:
             done(event)

@@ -12,7 +12,6 @@ import anyio
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.cli.contacts.streams import open_contacts
-from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import InvalidRequest
@@ -44,7 +43,7 @@ def copy_from_pipe(session: Session, path: Path, copy: Path) -> None:
     try:
         with (
             open_contacts(path) as (source, _title),
-            StepDisplay(session.errors, only_live=session.as_json) as steps,
+            session.step_display() as steps,
             steps.step(_("Read the contacts")) as line,
         ):
             size_bytes = anyio.run(_copy, source, copy)

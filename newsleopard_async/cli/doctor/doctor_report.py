@@ -38,9 +38,9 @@ from newsleopard_async.cli.doctor.setup_checks import (
     check_temporary_folder,
 )
 from newsleopard_async.cli.doctor.state_checks import check_limits, check_store
-from newsleopard_async.cli.failures import N_, ExitStatus
+from newsleopard_async.cli.failures import ExitStatus
 from newsleopard_async.cli.session import Session
-from newsleopard_async.cli.translation import joined, ngettext
+from newsleopard_async.cli.translation import N_, joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 
 __all__ = ["examine"]

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import attrs
 
 from newsleopard_async import NewsLeopard, RetryPolicy
-from newsleopard_async.cli.failures import N_
+from newsleopard_async.cli.translation import N_
 from newsleopard_async.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -14,8 +14,6 @@ import attrs
 
 from newsleopard_async import workflows
 from newsleopard_async.aio import in_thread
-from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
-from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.results.campaign_facts import CampaignFacts, read_facts, with_known_zeros
 from newsleopard_async.cli.results.campaign_target import code_of
@@ -100,10 +98,7 @@ def show_report(session: Session, given: ReportInput) -> None:
 async def _make(session: Session, given: ReportInput) -> _Report:
     campaign_sn = await code_of(session, given.code)
     with _folder(given.to) as folder:
-        with (
-            StepDisplay(session.errors, only_live=session.as_json) as steps,
-            PipelineDisplay(steps) as progress,
-        ):
+        with session.pipeline_display() as progress:
             async with session.client() as nl:
                 report = await workflows.export_report(
                     nl, campaign_sn, download_to=folder, progress=progress

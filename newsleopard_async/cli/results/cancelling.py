@@ -14,7 +14,6 @@ from newsleopard_async.cli.cli_messages import send_message_for_command_line, sh
 from newsleopard_async.cli.confirmation import confirm, require_terminal
 from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
 from newsleopard_async.cli.display.shown_times import local_and_utc
-from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.failures import ExitStatus
 from newsleopard_async.cli.library_messages import in_users_language
@@ -113,10 +112,7 @@ async def _call_off(session: Session, given: CancelInput) -> _Ended:
             return _Ended(CalledOff(how="never submitted"))
         store = None if target.location is None else target.location.store
         async with session.client(store) as nl:
-            with (
-                StepDisplay(session.errors, only_live=session.as_json) as steps,
-                PipelineDisplay(steps) as progress,
-            ):
+            with session.pipeline_display() as progress:
                 try:
                     outcome = await _stop(nl, target, progress)
                 except OutcomeUnknown as error:

@@ -7,8 +7,6 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async import CampaignSn, InUse, InvalidRequest, NewsLeopard, Polling, workflows
-from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
-from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.terminal import write_json
 from newsleopard_async.cli.results.campaign_target import CampaignTarget, TargetKind, opened_target
 from newsleopard_async.cli.results.known_campaign import (
@@ -19,8 +17,9 @@ from newsleopard_async.cli.results.known_campaign import (
 )
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.models import CampaignStatus
 
-__all__ = ["StatusInput", "show_status"]
+__all__ = ["StatusInput", "show_status", "wait_until_sent"]
 
 _UNTIL_SENT: Final = Polling(deadline_s=604_800.0)
 """Chosen: a week after its time, longer than any sending and any usual wait of an A/B test."""
@@ -60,7 +59,7 @@ async def show_status(session: Session, given: StatusInput) -> None:
             if target.campaign_sn is not None:
                 async with session.client() as nl:
                     if given.wait:
-                        await _wait(session, nl, target.campaign_sn)
+                        await wait_until_sent(session, nl, target.campaign_sn)
                     view = await read_campaign(nl, target.campaign_sn)
             elif given.wait:
                 raise _not_submitted(target)
@@ -73,12 +72,17 @@ async def show_status(session: Session, given: StatusInput) -> None:
             session.console.print(campaign_table(view))
 
 
-async def _wait(session: Session, nl: NewsLeopard, campaign_sn: CampaignSn) -> None:
-    with (
-        StepDisplay(session.errors, only_live=session.as_json) as steps,
-        PipelineDisplay(steps) as progress,
-    ):
-        await workflows.wait_for_campaign(nl, campaign_sn, polling=_UNTIL_SENT, progress=progress)
+async def wait_until_sent(
+    session: Session, nl: NewsLeopard, campaign_sn: CampaignSn
+) -> CampaignStatus:
+    """Wait until a campaign is sent, and return its status.
+
+    Raises: as `workflows.wait_for_campaign`.
+    """
+    with session.pipeline_display() as progress:
+        return await workflows.wait_for_campaign(
+            nl, campaign_sn, polling=_UNTIL_SENT, progress=progress
+        )
 
 
 def _not_submitted(target: CampaignTarget) -> InUse | InvalidRequest:

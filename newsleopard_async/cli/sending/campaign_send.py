@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import anyio
 import attrs
@@ -20,7 +19,6 @@ from newsleopard_async import (
     InvalidRequest,
     NewsLeopard,
     NewsLeopardError,
-    Polling,
     check_contacts,
     workflows,
 )
@@ -28,9 +26,9 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.confirmation import confirm
 from newsleopard_async.cli.display.output_streams import OutputFailed
-from newsleopard_async.cli.display.pipeline_display import DoneSteps, PipelineDisplay
-from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.display.pipeline_display import DoneSteps
 from newsleopard_async.cli.library_messages import in_users_language
+from newsleopard_async.cli.results.shown_status import wait_until_sent
 from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
 from newsleopard_async.cli.sending.run_notes import is_in_doubt, notes_of, read_run, reword
 from newsleopard_async.cli.sending.send_preview import SendPreview, preview_of, print_preview
@@ -44,9 +42,6 @@ from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.workflows import Event, RunState, SendOutcome
 
 __all__ = ["SendChoices", "carry_out", "explaining", "send_or_continue"]
-
-UNTIL_SENT: Final = Polling(deadline_s=604_800.0)
-"""Chosen: a week after its time, longer than any sending and any usual wait of an A/B test."""
 
 
 @attrs.frozen(kw_only=True)
@@ -142,10 +137,7 @@ def _looked_at(session: Session, send: ResumableSend, run: RunState | None) -> S
 
 
 async def _check(session: Session, send: ResumableSend, contacts: Path) -> ContactsReport:
-    with (
-        StepDisplay(session.errors, only_live=session.as_json) as steps,
-        PipelineDisplay(steps) as display,
-    ):
+    with session.pipeline_display() as display:
         return await check_contacts(contacts, progress=display, **send.about_contacts())
 
 
@@ -228,10 +220,7 @@ def _is_recorded(session: Session, send: ResumableSend) -> bool:
 async def _send(
     session: Session, send: ResumableSend, kept: KeptSends, done: DoneSteps, nl: NewsLeopard
 ) -> SendOutcome:
-    with (
-        StepDisplay(session.errors, only_live=session.as_json) as steps,
-        PipelineDisplay(steps) as display,
-    ):
+    with session.pipeline_display() as display:
         is_kept = False
 
         async def show(event: Event) -> None:
@@ -258,11 +247,5 @@ def _keep(kept: KeptSends, send: ResumableSend) -> None:
 
 
 async def _wait(session: Session, outcome: SendOutcome, nl: NewsLeopard) -> SendOutcome:
-    with (
-        StepDisplay(session.errors, only_live=session.as_json) as steps,
-        PipelineDisplay(steps) as display,
-    ):
-        status = await workflows.wait_for_campaign(
-            nl, outcome.campaign_sn, polling=UNTIL_SENT, progress=display
-        )
+    status = await wait_until_sent(session, nl, outcome.campaign_sn)
     return attrs.evolve(outcome, status=status)

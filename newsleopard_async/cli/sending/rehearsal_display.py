@@ -17,7 +17,6 @@ from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.contacts.contacts_check import findings_table
 from newsleopard_async.cli.contacts.streams import open_contacts
 from newsleopard_async.cli.display.pipeline_display import detail_of
-from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.library_messages import in_users_language
@@ -79,7 +78,7 @@ async def _rehearse(session: Session, given: RehearsalInput, contacts: Any) -> R
 
     # One line for all steps: a line "Submit the campaign" would frighten a person.
     with (
-        StepDisplay(session.errors, only_live=session.as_json) as steps,
+        session.step_display() as steps,
         steps.step(_("Rehearse the campaign")) as line,
     ):
 

@@ -142,7 +142,7 @@ def resume_all(session: Session) -> ExitStatus:
     """
     kept = KeptSends()
     kept.sweep()
-    with StepDisplay(session.errors, only_live=session.as_json) as steps:
+    with session.step_display() as steps:
         due = _DueRuns(session, kept, steps)
         try:
             resumed = session.run(partial(_resume, due))

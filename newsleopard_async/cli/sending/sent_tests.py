@@ -9,8 +9,6 @@ from typing import Any
 import attrs
 
 from newsleopard_async import Campaign, NewsLeopard, workflows
-from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
-from newsleopard_async.cli.display.step_display import StepDisplay
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
@@ -39,10 +37,7 @@ def send_tests(session: Session, campaign: Mailing, addresses: Sequence[str]) ->
 async def _send(
     session: Session, version: Campaign, addresses: Sequence[str], nl: NewsLeopard
 ) -> None:
-    with (
-        StepDisplay(session.errors, only_live=session.as_json) as steps,
-        PipelineDisplay(steps) as display,
-    ):
+    with session.pipeline_display() as display:
         await workflows.send_test(nl, version, to=addresses, progress=display)
 
 
