@@ -224,6 +224,12 @@ def _of_balance(balance: Any) -> Detail:
     return ngettext("{mails:,} mail", "{mails:,} mails", mails).format(mails=mails), None
 
 
+def _of_submit(campaign_sn: Any) -> Detail:
+    """Return the campaign; a call-off that has only looked for it in the record has none."""
+    text = _("campaign {campaign_sn}").format(campaign_sn=campaign_sn)
+    return "" if campaign_sn is None else text, None
+
+
 _DETAILS: Final[Mapping[str, Callable[[Any], Detail]]] = {
     "check_contacts": _of_check,
     "create_list": lambda list_sn: (_("list {list_sn}").format(list_sn=list_sn), None),
@@ -236,6 +242,6 @@ _DETAILS: Final[Mapping[str, Callable[[Any], Detail]]] = {
     "get_status": _of_status,
     "hold_until": _of_hold,
     "import_text": _of_upload,
-    "submit": lambda sn: (_("campaign {campaign_sn}").format(campaign_sn=sn), None),
+    "submit": _of_submit,
     "upload_file": _of_upload,
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import attrs
 from rich.text import Text
 
-from newsleopard_async import NewsLeopard, NewsLeopardError, OutcomeUnknown, workflows
+from newsleopard_async import InUse, NewsLeopard, NewsLeopardError, OutcomeUnknown, workflows
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
 from newsleopard_async.cli.confirmation import confirm, require_terminal
 from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
@@ -31,6 +31,12 @@ from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.workflows import CalledOff
 
 __all__ = ["CancelInput", "cancel_campaign"]
+
+
+_LOOKS_EVERY_S: Final = 0.5
+"""Chosen: it reads only the store of the runs, and in half a second few mails go out."""
+_WAITS_S: Final = 3_600.0
+"""Chosen: an import is polled for an hour, and the campaign is submitted after it."""
 
 
 @attrs.frozen
@@ -114,10 +120,44 @@ async def _call_off(session: Session, given: CancelInput) -> _Ended:
         async with session.client(store) as nl:
             with session.pipeline_display() as progress:
                 try:
-                    outcome = await _stop(nl, target, progress)
+                    outcome = await _stop_when_possible(session, nl, target, progress)
                 except OutcomeUnknown as error:
                     raise _explained(error, target) from None
             return _Ended(outcome, await _mails_out(nl, outcome))
+
+
+async def _stop_when_possible(
+    session: Session, nl: NewsLeopard, target: CampaignTarget, progress: PipelineDisplay
+) -> CalledOff:
+    """Call a campaign off; if another process is about to submit it, do so immediately after.
+
+    Raises: as `workflows.call_off`.
+        InUse: that process has not submitted it within an hour.
+    """
+    until_s = nl.clock.monotonic() + _WAITS_S
+    is_announced = False
+    while True:
+        try:
+            outcome: CalledOff = await _stop(nl, target, progress)
+        except InUse:
+            if nl.clock.monotonic() >= until_s:
+                raise
+            if not is_announced:
+                _announce_wait(session, target)
+            is_announced = True
+            await nl.clock.sleep(_LOOKS_EVERY_S)
+        else:
+            return outcome
+
+
+def _announce_wait(session: Session, target: CampaignTarget) -> None:
+    if session.as_json and not session.errors.is_terminal:
+        return
+    text = _(
+        "Another process is sending {key}, and has not submitted it yet. It is called off as soon "
+        "as it is submitted. End that process to stop it sooner; Ctrl-C ends only this wait."
+    )
+    session.errors.print(safe_text(text.format(key=target.text), "yellow"), soft_wrap=True)
 
 
 def _stop(nl: NewsLeopard, target: CampaignTarget, progress: PipelineDisplay) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import anyio
 import pytest
 from click.testing import CliRunner
 
+from newsleopard_async import OutcomeUnknown
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.results import cancelling
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.workflows import resolve
 from tests.cli.offices import Office, an_office
 from tests.cli.results.test_status_command import UNKNOWN, hold, send
 from tests.durable.desk import at_desk
@@ -48,6 +52,28 @@ def test_scheduled_campaign_is_stopped(office: Office, kind: str) -> None:
     assert "Wait until it stops" in result.stderr
     assert (again["how"], again["campaign_sn"]) == ("already stopped", code)
     assert state_of(office, code) == "STOP"
+
+
+def test_cancel_waits_until_another_process_has_submitted(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wants to stop a send is not told to wait for its end."""
+    office.emulator.drop_request("submit_campaign")
+    with pytest.raises(OutcomeUnknown):
+        send(office, in_hours=5, send_key="k")
+    office.do(lambda nl: resolve(nl.store, "k", "resubmit"))
+    other = ExitStack()
+    other.enter_context(office.store.locked("k"))
+
+    async def end_the_other_process(_self: ManualClock, _seconds: float) -> None:
+        other.close()
+
+    monkeypatch.setattr(ManualClock, "sleep", end_the_other_process)
+    result = office.invoke("cancel", "k", "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert "It is called off as soon as it is submitted." in result.stderr
+    assert "Nothing was submitted" in result.stdout
 
 
 def test_sent_campaign_is_too_late(office: Office) -> None:
