@@ -51,6 +51,7 @@ class SendPreview:
         lists: The lists of the campaign that were found.
         balance: The balance; None if the account does not offer it.
         run: An earlier run of the same key; None if there is none.
+        resolved: The same send, with the code of the list that it reuses by its name.
     """
 
     send: ResumableSend
@@ -59,6 +60,7 @@ class SendPreview:
     lists: tuple[ContactList, ...]
     balance: Balance | None
     run: RunState | None
+    resolved: ResumableSend = attrs.field(default=attrs.Factory(lambda self: self.send, True))
 
     @property
     def recipients(self) -> int | None:
@@ -68,7 +70,7 @@ class SendPreview:
 
     def bounds(self) -> tuple[int, int | None]:
         """Return the least and the most recipients; None if a list cannot be counted."""
-        send, report = self.send, self.contacts
+        send, report = self.resolved, self.contacts
         target = _target_of(send)
         exact = recipients_of(send.campaign, report, target)
         if exact is not None and not send.campaign.exclude_lists:
@@ -115,20 +117,40 @@ async def preview_of(
         tolerance=Tolerance(strict=send.strict, max_rejected=send.max_rejected),
         hold=send.hold,
     )
-    campaign = _with_target(send)
-    codes = (*campaign.lists, *campaign.exclude_lists)
+    reused = await _reused(nl, send)
+    resolved = _resolved(send, reused)
+    campaign = _with_target(resolved)
+    known = [each.sn for each in reused]
+    codes = [sn for sn in (*campaign.lists, *campaign.exclude_lists) if sn not in known]
     balance = await _balance(nl)
-    if balance is None and not codes:
+    if balance is None and not codes and not reused:
         # A wrong key is reported before the question, also if the account has no balance.
         await nl.contacts.list_lists(size=1)
     return SendPreview(
         send=send,
         contacts=contacts,
         checked=checked,
-        lists=await lists_of(nl, codes) if codes else (),
+        lists=(*(await lists_of(nl, codes) if codes else ()), *reused),
         balance=balance,
         run=run,
+        resolved=resolved,
     )
+
+
+async def _reused(nl: NewsLeopard, send: ResumableSend) -> tuple[ContactList, ...]:
+    """Return the existing lists that the send would import into by their name."""
+    if not send.reuse_list or send.list_name is None:
+        return ()
+    return tuple([each async for each in nl.contacts.iter_lists(name=send.list_name)])
+
+
+def _resolved(send: ResumableSend, reused: tuple[ContactList, ...]) -> ResumableSend:
+    """Return the send with the list that it reuses: all members of the list get the mail, too."""
+    if len(reused) > 1:
+        return send  # The pipeline refuses it.
+    if not reused:
+        return attrs.evolve(send, reuse_list=False)
+    return attrs.evolve(send, reuse_list=False, list_name=None, list_sn=reused[0].sn)
 
 
 async def _balance(nl: NewsLeopard) -> Balance | None:
@@ -196,10 +218,10 @@ def _recipients_text(preview: SendPreview) -> str:
 
 
 def _facts_of_lists(preview: SendPreview) -> Iterator[tuple[str, Text]]:
-    send, found = preview.send, {each.sn: each for each in preview.lists}
+    send, found = preview.resolved, {each.sn: each for each in preview.lists}
     report = preview.contacts
     if report is not None:
-        into = send.list_sn or send.list_name or ""
+        into = preview.send.list_sn or preview.send.list_name or ""
         source = _("a pipe") if send.is_piped else str(send.contacts)
         text = ngettext(
             "{rows:,} address of {source}, into the list {list}",

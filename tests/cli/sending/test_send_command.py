@@ -231,6 +231,24 @@ def test_lists_are_counted(office: Office) -> None:
     assert unknown.exit_code == 1
 
 
+def test_members_of_a_reused_list_are_shown_and_counted(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They get the mail as well as the new contacts; a list that does not exist has none."""
+    old = "".join(f"old{n}@example.com,舊\n" for n in range(40))
+    Path("old.csv").write_text(f"EMAIL,NAME\n{old}", "utf-8")
+    sn = office.json("import", "old.csv", "--list-name", "會員")["list_sn"]
+    monkeypatch.setattr(asking, "require_terminal", lambda **_: None)
+
+    asked = office.invoke("send", *NEW, "--reuse-list", input="n\n")
+    new = office.invoke("send", *NEW[:4], "新會員", "--reuse-list", "--yes")
+
+    assert f"會員 ({sn}), subscribers: 40" in asked.stderr
+    assert "at most 42" in asked.stderr
+    assert "Recipients  2 " in new.stderr
+    assert new.exit_code == 0, new.output
+
+
 def test_contacts_go_into_the_list_with_a_code(office: Office) -> None:
     """Its members get the mail too."""
     sn = office.json("import", "members.csv", "--list-name", "一")["list_sn"]
