@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import attrs
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
 from newsleopard_async import errors
 from newsleopard_async.cli.cli_messages import for_command_line
+from newsleopard_async.cli.display.line_breaks import WideConsole
 from newsleopard_async.cli.display.output_streams import OutputFailed
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.library_messages import in_users_language
@@ -320,7 +321,7 @@ def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"error": failure.to_dict()}), err=True)
         return
-    console = Console(stderr=True, highlight=False)
+    console = WideConsole(stderr=True, highlight=False)
     message = [in_users_language(failure.message)]
     if failure.parts:
         text = _("{count} problems were found.").format(count=len(failure.parts))

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from newsleopard_async import NewsLeopard
 from newsleopard_async.cli.accounts.profiles import Profile, chosen_profile
+from newsleopard_async.cli.display.line_breaks import WideConsole
 from newsleopard_async.cli.display.log_notices import show_log
 from newsleopard_async.cli.runs.locations import SendsLocation, open_location, store_of
 from newsleopard_async.stores import Store
@@ -40,8 +41,8 @@ class Session:
 
     as_json: bool = False
     profile_name: str | None = None
-    console: Console = attrs.field(factory=lambda: Console(highlight=False))
-    errors: Console = attrs.field(factory=lambda: Console(stderr=True, highlight=False))
+    console: Console = attrs.field(factory=lambda: WideConsole(highlight=False))
+    errors: Console = attrs.field(factory=lambda: WideConsole(stderr=True, highlight=False))
     shown_findings: set[str] = attrs.field(factory=set)
 
     def __attrs_post_init__(self) -> None:

@@ -48,8 +48,9 @@ def story(width: int, charset: str) -> Iterator[tuple[str, Result]]:
     runner = CliRunner(charset=charset, env={"COLUMNS": str(width), "TZ": "Asia/Taipei"})
     for command in (
         ("check", "members.csv", "--campaign", "mail.toml"),
-        ("send", *NEW, "--yes"),
-        ("send", *NEW, "--yes"),
+        ("rehearse", *NEW[:3]),
+        ("send", *NEW, "--hold", "1h", "--yes"),
+        ("send", *NEW, "--hold", "1h", "--yes"),
         ("runs",),
         ("runs", "週年慶"),
         ("status", "週年慶"),
@@ -89,5 +90,6 @@ def test_story_of_a_campaign_is_chinese_and_fits(width: int, charset: str, offic
         assert result.exit_code == 0, (command, result.output, result.exception)
         assert ENGLISH.findall(COMMAND.sub("", result.output)) == [], command
         assert not re.search(r"\\[xu]\w\w", result.output), command
+        assert not re.search(r"^\s*[，。、；：）]", result.output, re.MULTILINE), command
         lines = result.stdout.splitlines()
         assert [line for line in lines if cell_len(line) > width] == [], command

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 import click
-from rich.console import Console
 
+from newsleopard_async.cli.display.line_breaks import WideConsole
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.emulating.config_file import ConfigFile, config_option
 from newsleopard_async.cli.emulating.emulator_server import EmulatorOptions, run_emulator
@@ -263,5 +263,5 @@ def _why_not_listening(options: EmulatorOptions, error: OSError) -> str:
 
 
 def _fail(text: str) -> NoReturn:
-    Console(stderr=True).print(safe_text(text, "red"), soft_wrap=True)
+    WideConsole(stderr=True).print(safe_text(text, "red"), soft_wrap=True)
     sys.exit(1)

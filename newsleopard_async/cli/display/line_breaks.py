@@ -7,14 +7,14 @@ a line, and an opening bracket does not end one (避頭尾). Latin words break a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from rich.cells import cell_len
-from rich.console import Console, JustifyMethod, OverflowMethod
+from rich.console import Console, Group, JustifyMethod, OverflowMethod
 from rich.containers import Lines
 from rich.text import Text
 
-__all__ = ["WideText", "has_wide", "line_starts", "wrapped_lines"]
+__all__ = ["WideConsole", "WideText", "has_wide", "line_starts", "wrapped_lines"]
 
 _NOT_FIRST: Final = frozenset("，。、；：？！）」』】〉》…,.;:?!)]}%")
 _NOT_LAST: Final = frozenset("（「『【〈《([{")
@@ -114,3 +114,27 @@ class WideText(Text):
             # The rest of the line gets the style of the text, as in rich's own lines.
             lines.justify(console, width, justify="left", overflow=overflow or "fold")
         return lines
+
+
+class WideConsole(Console):
+    """A console that breaks the lines of all texts like this, and not only of `WideText`.
+
+    rich makes a text of its own of what is printed alone.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print something; see rich."""
+        if len(objects) == 1 and "end" not in options:
+            objects = (_with_own_lines(objects[0]),)
+        super().print(*objects, **options)
+
+
+def _with_own_lines(printed: Any) -> Any:
+    """Return a text with wide letters in a group, in which rich leaves it as it is."""
+    # A bracket can be the markup of rich.
+    if isinstance(printed, str) and "[" not in printed:
+        printed = Text(printed)
+    if not (isinstance(printed, Text) and has_wide(printed.plain)):
+        return printed
+    spans = list(printed.spans)
+    return Group(WideText(printed.plain, style=printed.style, end=printed.end, spans=spans))

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from newsleopard_async import ConfigurationError, InvalidRequest, workflows
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
+from newsleopard_async.cli.display.line_breaks import WideConsole
 from newsleopard_async.cli.display.pipeline_display import step_name
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.library_messages import in_users_language
@@ -125,7 +126,7 @@ async def show_run(options: CommandOptions, send_key: str) -> bool:
             "No send with the key {send_key!r} exists in {where}; check the key and --url, or list "
             "all sends: newsleopard runs."
         ).format(send_key=send_key, where=location.where)
-        Console(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
+        WideConsole(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
     else:
         _print_one(options, found)
     return found is not None

@@ -6,8 +6,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from newsleopard_async.cli.display.line_breaks import WideText, wrapped_lines
+from newsleopard_async.cli.display.line_breaks import WideConsole, WideText, wrapped_lines
 
 pytestmark = pytest.mark.quick
 
@@ -58,6 +59,37 @@ def test_text_in_a_table_fills_its_lines() -> None:
         "第三行沒有電子郵件地",
         "址，請補上。",
     ]
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "檔案 members.csv 的第三行沒有電子郵件地址。",
+        Text.assemble("檔案 ", ("members.csv", "red"), " 的第三行沒有電子郵件地址。"),
+    ],
+)
+def test_text_that_is_printed_alone_fills_its_lines(printed: str | Text) -> None:
+    """Rich makes a text of its own of it, which would break at spaces only."""
+    console = WideConsole(width=20, color_system=None)
+
+    with console.capture() as capture:
+        console.print(printed, style="bold")
+
+    assert [line.rstrip() for line in capture.get().splitlines()] == [
+        "檔案 members.csv 的",
+        "第三行沒有電子郵件地",
+        "址。",
+    ]
+
+
+def test_text_for_a_pipe_stays_on_one_line() -> None:
+    """A line of a file is not broken."""
+    console = WideConsole(width=20, color_system=None)
+
+    with console.capture() as capture:
+        console.print("檔案 members.csv 的第三行沒有電子郵件地址。", soft_wrap=True)
+
+    assert capture.get() == "檔案 members.csv 的第三行沒有電子郵件地址。\n"
 
 
 def test_text_without_wide_letters_is_broken_by_rich() -> None:
