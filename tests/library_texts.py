@@ -41,6 +41,11 @@ _WITHOUT_MESSAGES: Final = (
 )
 """What has a catalogue of its own, tables for Python, and words for machines."""
 
+_OF_EMULATOR: Final = tuple(
+    f"emulator/{name}.py" for name in ("platform/webhooks", "server", "state", "switches")
+)
+"""Modules whose messages ``newsleopard emulator`` shows."""
+
 _FIELD: Final = "\0"
 """A field of a template that has no number yet."""
 
@@ -85,7 +90,7 @@ def templates() -> dict[str, str]:
     )
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
-        if not name.startswith(_WITHOUT_MESSAGES):
+        if name in _OF_EMULATOR or not name.startswith(_WITHOUT_MESSAGES):
             for template in templates_of(path.read_text("utf-8")):
                 for form in shown_forms(template):
                     found.update((each, name) for each in _sentences(form) if each not in found)

@@ -303,13 +303,14 @@ def _failure_of_click(error: click.ClickException) -> CommandFailure:
         kind=type(error).__name__,
         status=ExitStatus.USAGE,
         title=_("The command is not complete"),
-        message=_chinese_stop(error.format_message()) if is_chinese() else error.format_message(),
+        message=_in_chinese(error.format_message()) if is_chinese() else error.format_message(),
         advice=advice,
     )
 
 
-def _chinese_stop(message: str) -> str:
-    """Replace the full stop and the spaces that click puts between its sentences."""
+def _in_chinese(message: str) -> str:
+    """Replace what click does not translate: full stops, spaces and the name of a variable."""
+    message = re.sub(r" \(env\svar: ('\w+')\) ?", r"（環境變數：\1）", message)
     return re.sub(r"(?<=')\.(?: |$)|。 ", "。", message)
 
 

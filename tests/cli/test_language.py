@@ -119,6 +119,14 @@ def test_help_is_chinese(command: tuple[str, ...]) -> None:
         (("chekc",), "指令不完整：沒有指令 'chekc'。（是不是 'check'？）"),
         (("resolve", "k1"), "指令不完整：缺少參數 'sent|resubmit|abandon'。"),
         (("emulator", "--port", "x"), "指令不完整：'--port' 的值不正確：'x' 不是正確的整數。"),
+        (
+            ("emulator", "--control-token", "x"),
+            "指令不完整：'--control-token'（環境變數：'NEWSLEOPARD_EMULATOR_TOKEN'）的值不正確：權杖",
+        ),
+        (
+            ("emulator", "--set", "first_page=1", "--set", "open_share=2"),
+            "指令不完整：'--set' / '--switch' 的值不正確：open_share：2.0 不是 0 到 1 的比例",
+        ),
         (("check", "--strict=1"), "指令不完整：選項 '--strict' 不需要值。"),
     ],
 )

@@ -17,10 +17,15 @@ from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.emulating.config_file import ConfigFile, config_option
 from newsleopard_async.cli.emulating.emulator_server import EmulatorOptions, run_emulator
 from newsleopard_async.cli.emulating.switch_values import read_switches
+from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.emulator.platform.clock import MOST_SPEED
 from newsleopard_async.emulator.platform.webhooks import check_hosts
-from newsleopard_async.emulator.sandbox.access import ControlAccess, ControlOptions
+from newsleopard_async.emulator.sandbox.access import (
+    LEAST_TOKEN_CHARS,
+    ControlAccess,
+    ControlOptions,
+)
 from newsleopard_async.emulator.server import check_public_url
 from newsleopard_async.emulator.state import StateError
 
@@ -37,7 +42,7 @@ def _checked(
         try:
             return None if value is None else check(value)
         except ValueError as error:
-            raise click.BadParameter(str(error)) from error
+            raise click.BadParameter(in_users_language(str(error))) from error
 
     return checked
 
@@ -94,7 +99,11 @@ def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_token(token: str) -> str:
-    ControlOptions(token=token)  # raises ValueError for a token that is easy to guess
+    try:
+        ControlOptions(token=token)
+    except ValueError:
+        message = _("token: must have at least {count} ASCII characters and no spaces")
+        raise ValueError(message.format(count=LEAST_TOKEN_CHARS)) from None
     return token
 
 
@@ -109,7 +118,7 @@ def _read_all_switches(
         kept = {} if file is None else read_switches(map("=".join, file.switches.items()))
         return read_switches(pairs, before=kept)
     except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+        raise click.BadParameter(in_users_language(str(error))) from error
 
 
 @click.command()
@@ -244,7 +253,7 @@ def emulator(
     try:
         run_emulator(chosen)
     except StateError as error:
-        _fail(str(error))
+        _fail(in_users_language(str(error)))
     except OSError as error:
         _fail(_why_not_listening(chosen, error))
 
