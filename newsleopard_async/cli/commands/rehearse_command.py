@@ -76,7 +76,7 @@ def rehearse(
     CAMPAIGN is a file as for newsleopard send. The exit status is 0 if the campaign would be sent,
     and 1 if it would not.
     """
-    campaign.refuse_two_inputs(contacts)
+    campaign.refuse_contradictions(contacts)
     session = Session(as_json=as_json, profile_name=profile_name)
     options = how.arguments()
     del options["left_out_to"]

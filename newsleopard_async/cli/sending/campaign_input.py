@@ -56,17 +56,16 @@ class CampaignInput:
     lists: tuple[str, ...] = ()
     exclude_lists: tuple[str, ...] = ()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the command line has neither a campaign file nor a field."""
-        return not any(attrs.astuple(self, recurse=False))
-
-    def refuse_two_inputs(self, contacts: Path | None) -> None:
-        """Refuse a body and contacts that would both be read from the standard input.
+    def refuse_contradictions(self, contacts: Path | None) -> None:
+        """Refuse a command line that names no campaign, or uses the standard input twice.
 
         Raises:
-            click.UsageError: both are ``-``.
+            click.UsageError: there is neither a file nor a field, or body and contacts are ``-``.
         """
+        if not any(attrs.astuple(self, recurse=False)):
+            raise click.UsageError(
+                _("name a CAMPAIGN file, or give --name, --subject, --sender and --html")
+            )
         if self.html == "-" and str(contacts) == "-":
             raise click.UsageError(_("only one of --html and --contacts can be the standard input"))
 

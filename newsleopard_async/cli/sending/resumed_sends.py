@@ -220,5 +220,5 @@ def _table(resumed: Sequence[ResumedRun], failures: Sequence[CommandFailure | No
                 ),
                 "red",
             )
-        table.add_row(safe_text(each.run.send_key), each.run.state, now)
+        table.add_row(safe_text(each.run.send_key), _(each.run.state), now)
     return table

@@ -86,7 +86,7 @@ def prepared_send(
 
 
 def _refuse_contradictions(given: SendInput) -> None:
-    given.campaign.refuse_two_inputs(given.contacts)
+    given.campaign.refuse_contradictions(given.contacts)
     if given.send_key is not None and given.checkpoint is not None:
         raise click.UsageError(_("--send-key and --checkpoint cannot be combined"))
     has_no_file = given.how.left_out_to is None and is_pipe(given.contacts)

@@ -459,6 +459,24 @@ def test_resume_continues_all_that_are_due(office: Office, monkeypatch: pytest.M
     assert [run["send_key"] for run in rest["left"]] == ["python"]
 
 
+def test_former_state_is_in_the_language_of_the_user(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The states are English for programs."""
+    with monkeypatch.context() as patch:
+        interrupt_at(office, patch, "get_import")
+        office.invoke(*NEW)
+    office.clock.advance(86_400)
+    monkeypatch.setenv("LANG", "zh_TW.UTF-8")
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+
+    result = office.invoke("resume")
+
+    assert "interrupted" not in result.stdout
+    assert "已中斷" in result.stdout
+
+
 def test_nothing_due_is_status_0(office: Office) -> None:
     """For cron; a wrong argument is a usage error."""
     result = office.invoke("resume")

@@ -154,6 +154,15 @@ def test_without_a_terminal_yes_is_required(office: Office) -> None:
     assert operations(office) == []
 
 
+@pytest.mark.parametrize("command", ["send", "rehearse"])
+def test_command_line_without_a_campaign_says_what_to_name(office: Office, command: str) -> None:
+    """A first try must not be answered with --yes, which would send."""
+    result = office.invoke(command, "--contacts", "members.csv")
+
+    assert result.exit_code == 2
+    assert "name a CAMPAIGN file, or give --name, --subject" in result.stderr
+
+
 def test_answer_comes_from_the_terminal_if_contacts_are_piped(
     office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
