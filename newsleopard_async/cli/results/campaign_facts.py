@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,11 +12,11 @@ from newsleopard_async import APIError, CampaignSn, NewsLeopard
 from newsleopard_async.models import CampaignMetrics, SentCampaign
 from newsleopard_async.models.metrics import ReportSummary
 
-__all__ = ["CampaignFacts", "read_facts", "with_known_zeros"]
+__all__ = ["CampaignFacts", "find_sent", "read_facts", "total_of", "with_known_zeros"]
 
 _LOOKS_BACK: Final = timedelta(days=28)
-"""How far a campaign is searched for if it is not among the latest ten. Chosen: a month in all, so
-one request; an older campaign has a report without a name."""
+"""How far a campaign is searched for if it is not among the latest ten. Chosen: with a day after
+now it is a month, so one request."""
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +66,7 @@ async def read_facts(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignFacts:
     if facts.name and facts.sent_begin is not None:
         return facts
     try:
-        found = await _find_sent(nl, campaign_sn)
+        found = await find_sent(nl, campaign_sn)
     except APIError:
         return facts
     if found is None:
@@ -84,10 +85,9 @@ def _of_metrics(facts: CampaignFacts, rows: list[CampaignMetrics]) -> CampaignFa
         has_metrics=True,
         parts=tuple(row for row in rows if row.part in ("TEST_A", "TEST_B", "WINNING")),
     )
-    totals = [row for row in rows if row.part == "TOTAL"] or rows
-    if len(totals) != 1:
+    total = total_of(rows)
+    if total is None:
         return facts
-    [total] = totals
     return attrs.evolve(
         facts,
         name=total.name,
@@ -112,7 +112,18 @@ def with_known_zeros(summary: ReportSummary, facts: CampaignFacts) -> ReportSumm
     return attrs.evolve(summary, **zeros)
 
 
-async def _find_sent(nl: NewsLeopard, campaign_sn: CampaignSn) -> SentCampaign | None:
+def total_of(rows: Sequence[CampaignMetrics]) -> CampaignMetrics | None:
+    """Return the numbers of a whole campaign among those of its parts; None if there are none."""
+    totals = [row for row in rows if row.part == "TOTAL"] or rows
+    return totals[0] if len(totals) == 1 else None
+
+
+async def find_sent(nl: NewsLeopard, campaign_sn: CampaignSn) -> SentCampaign | None:
+    """Search the latest ten sent campaigns, then those of the last 28 days.
+
+    Raises:
+        APIError: the platform refuses.
+    """
     now = nl.clock.now()
     for start, end in ((None, None), (now - _LOOKS_BACK, now + timedelta(days=1))):
         for found in await nl.reports.list_campaigns(start=start, end=end):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from newsleopard_async import APIError, CampaignSn, NewsLeopard, NotOffered
+from newsleopard_async import APIError, CampaignSn, NewsLeopard
 from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.display.pipeline_display import step_name
 from newsleopard_async.cli.display.shown_times import local_and_utc
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.library_messages import in_users_language
+from newsleopard_async.cli.results.campaign_facts import find_sent, total_of
 from newsleopard_async.cli.results.lists import count_text
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import CampaignMetrics, CampaignState, CampaignStatus
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from newsleopard_async.durable import SendStatus
 
 __all__ = ["KnownCampaign", "campaign_table", "read_campaign", "read_total", "run_table"]
-
-_LOOKS_BACK: Final = timedelta(days=27)
-"""How far a campaign without a readable state is searched for among the finished ones. Chosen: the
-same as in `wait_for_campaign`; with a day on both sides it is a month, one request."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +58,8 @@ async def read_campaign(nl: NewsLeopard, campaign_sn: CampaignSn) -> KnownCampai
         if not has_no_status(error):
             raise
         is_offered = False
-        status = await _find_finished(nl, campaign_sn)
+        found = await find_sent(nl, campaign_sn)
+        status = None if found is None else status_of(found)
     has_begun = status is not None and not _is_waiting(status.state)
     return KnownCampaign(
         campaign_sn=campaign_sn,
@@ -70,15 +67,6 @@ async def read_campaign(nl: NewsLeopard, campaign_sn: CampaignSn) -> KnownCampai
         total=await read_total(nl, campaign_sn) if has_begun else None,
         is_offered=is_offered,
     )
-
-
-async def _find_finished(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignStatus | None:
-    now = nl.clock.now()
-    begin, end = now - _LOOKS_BACK - timedelta(days=1), now + timedelta(days=1)
-    for each in await nl.reports.list_campaigns(start=begin, end=end):
-        if each.sn == campaign_sn:
-            return status_of(each)
-    return None
 
 
 def _is_waiting(state: CampaignState) -> bool:
@@ -89,11 +77,9 @@ async def read_total(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignMetric
     """Read the numbers of a whole campaign; None if the account has none of it."""
     try:
         rows = await nl.reports.get_metrics([campaign_sn])
-    except (APIError, NotOffered):
+    except APIError:
         return None
-    mine = [row for row in rows if row.sn == campaign_sn]
-    totals = [row for row in mine if row.part == "TOTAL"] or mine
-    return totals[0] if len(totals) == 1 else None
+    return total_of([row for row in rows if row.sn == campaign_sn])
 
 
 def run_table(run: RunState | SendStatus) -> FactsTable:
@@ -174,7 +160,7 @@ def _add_counts(table: FactsTable, total: CampaignMetrics) -> None:
 def _unknown_text() -> str:
     return _(
         "unknown: this account cannot read states of campaigns, and it is not among the campaigns "
-        "that were sent in the last 27 days; it is scheduled, being sent, or was not sent. Look in "
+        "that were sent in the last 28 days; it is scheduled, being sent, or was not sent. Look in "
         "the console (活動列表)"
     )
 
