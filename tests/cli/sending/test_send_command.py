@@ -74,6 +74,14 @@ def test_send_shows_everything_and_sends(office: Office) -> None:
     assert KEY not in result.output
 
 
+@pytest.mark.parametrize("name", ["Cafe\u0301", "  Café "])
+def test_name_in_another_form_is_also_a_key(office: Office, name: str) -> None:
+    """A Mac decomposes letters, and a cell of a table can have spaces; a key has neither."""
+    ends = [office.invoke("send", *NEW, "--name", name, "--yes").exit_code for _ in range(2)]
+
+    assert (ends, office.emulator.submitted) == ([0, 0], 1)
+
+
 def test_same_command_twice_sends_once(office: Office) -> None:
     """The second says so and ends with 0, also after the contacts are in another form."""
     first = office.json("send", *NEW, "--yes")
