@@ -319,3 +319,13 @@ def test_counts_are_rounded(count: int, text: str) -> None:
 def test_formats_are_named(value: object, text: str) -> None:
     """A value is described by its format."""
     assert shape_of({"x": value}, Secret(KEY)) == {"$.x": [text]}
+
+
+def test_key_as_the_name_of_a_field_is_not_shown() -> None:
+    """A key of letters looks like a name, and a proxy can answer with what it was sent."""
+    key = "SecretKeyOfLettersOnly"
+
+    assert shape_of({key: 1, "name": 1}, Secret(key)) == {
+        "$.(another name)": ["number of 1 digit"],
+        "$.name": ["number of 1 digit"],
+    }
