@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from newsleopard_async import Balance, NewsLeopard
+from newsleopard_async.cli.display.shown_values import count_text
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import write_json
-from newsleopard_async.cli.results.lists import count_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
 from newsleopard_async.cli.translation import translated as _

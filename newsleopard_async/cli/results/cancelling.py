@@ -13,7 +13,7 @@ from newsleopard_async import InUse, NewsLeopard, NewsLeopardError, OutcomeUnkno
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
 from newsleopard_async.cli.confirmation import confirm, require_terminal
 from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
-from newsleopard_async.cli.display.shown_times import local_and_utc
+from newsleopard_async.cli.display.shown_values import local_and_utc
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.failures import ExitStatus
 from newsleopard_async.cli.library_messages import in_users_language

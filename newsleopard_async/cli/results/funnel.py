@@ -8,8 +8,8 @@ from typing import Final
 import attrs
 from rich.table import Table
 
+from newsleopard_async.cli.display.shown_values import count_text, rate_text
 from newsleopard_async.cli.display.tables import headed_table
-from newsleopard_async.cli.results.lists import count_text, rate_text
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models.metrics import ReportSummary
 

@@ -9,12 +9,11 @@ import attrs
 from newsleopard_async import APIError, CampaignSn, NewsLeopard
 from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.display.pipeline_display import step_name
-from newsleopard_async.cli.display.shown_times import local_and_utc
+from newsleopard_async.cli.display.shown_values import count_text, local_and_utc
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.results.campaign_facts import find_sent, total_of
-from newsleopard_async.cli.results.lists import count_text
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import CampaignMetrics, CampaignState, CampaignStatus
 from newsleopard_async.workflows import RunState

@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.cli.display.shown_times import local_time
+from newsleopard_async.cli.display.shown_values import count_text, local_time, rate_text
 from newsleopard_async.cli.display.tables import headed_table
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import ContactList
 
-__all__ = ["FIRST_LISTS", "FoundLists", "count_text", "lists_table", "rate_text", "read_lists"]
+__all__ = ["FIRST_LISTS", "FoundLists", "lists_table", "read_lists"]
 
 FIRST_LISTS: Final = 50
 """Chosen: two screens of a terminal, and one request."""
@@ -113,13 +113,3 @@ def _name_of(found: ContactList) -> Text:
     if found.status == "PROCESSING":
         name.append(" " + _("(an import is running)"), style="yellow")
     return name
-
-
-def count_text(count: int | None) -> str:
-    """Return a number with commas; a dash if it is unknown, because that is not 0."""
-    return "–" if count is None else f"{count:,}"
-
-
-def rate_text(percent: float | None) -> str:
-    """Return a rate in percent; a dash if it is unknown."""
-    return "–" if percent is None else f"{percent:.1f} %"

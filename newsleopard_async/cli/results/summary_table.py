@@ -9,9 +9,9 @@ import attrs
 from rich.table import Table
 from rich.text import Text
 
+from newsleopard_async.cli.display.shown_values import count_text, rate_text
 from newsleopard_async.cli.display.tables import headed_table
 from newsleopard_async.cli.display.terminal import safe_text
-from newsleopard_async.cli.results.lists import count_text, rate_text
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import CampaignMetrics
 from newsleopard_async.workflows import CampaignSummary

@@ -1,4 +1,4 @@
-"""Times and durations as a person writes them: ``2027-01-05 10:00 Asia/Taipei`` and ``10m``."""
+"""Reads times and durations of a person: ``2027-01-05 10:00 Asia/Taipei`` and ``10m``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import Timezone
 
-__all__ = ["duration_text", "parse_duration", "parse_instant"]
+__all__ = ["parse_duration", "parse_instant"]
 
 _EXAMPLE: Final = "2027-01-05 10:00 Asia/Taipei"
 
@@ -134,16 +134,3 @@ def parse_duration(text: str) -> timedelta:
         return timedelta(**parts)
     except OverflowError:
         raise ValueError(_("{text!r} is too long").format(text=text)) from None
-
-
-def duration_text(duration: timedelta) -> str:
-    """Return a duration in the unit that fits, for a person."""
-    minutes = round(duration / timedelta(minutes=1))
-    if minutes < 2:
-        return _("{seconds:.0f} s").format(seconds=duration.total_seconds())
-    hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return _("{minutes} min").format(minutes=minutes)
-    if duration >= timedelta(days=2):
-        return _("{days:,.1f} days").format(days=duration / timedelta(days=1))
-    return _("{hours} h {minutes:02} min").format(hours=hours, minutes=minutes)

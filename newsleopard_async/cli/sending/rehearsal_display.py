@@ -17,10 +17,10 @@ from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.contacts.contacts_check import findings_table
 from newsleopard_async.cli.contacts.streams import open_contacts
 from newsleopard_async.cli.display.pipeline_display import detail_of
+from newsleopard_async.cli.display.shown_values import duration_text
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.library_messages import in_users_language
-from newsleopard_async.cli.sending.friendly_times import duration_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
-from newsleopard_async.cli.display.shown_times import local_and_utc
+from newsleopard_async.cli.display.shown_values import local_and_utc
 from newsleopard_async.cli.results.campaign_target import checkpoint_at, state_at
 from newsleopard_async.cli.sending.resumable_send import ResumableSend
 from newsleopard_async.cli.session import Session

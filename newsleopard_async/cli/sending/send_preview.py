@@ -12,10 +12,9 @@ from rich.text import Text
 from newsleopard_async import AuthenticationError, ContactsReport, NewsLeopard
 from newsleopard_async.cli.contacts.contacts_check import findings_table
 from newsleopard_async.cli.display.pipeline_display import step_name
+from newsleopard_async.cli.display.shown_values import count_text, duration_text
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text
-from newsleopard_async.cli.results.lists import count_text
-from newsleopard_async.cli.sending.friendly_times import duration_text
 from newsleopard_async.cli.sending.resumable_send import ResumableSend
 from newsleopard_async.cli.sending.run_notes import RunCommands
 from newsleopard_async.cli.translation import ngettext

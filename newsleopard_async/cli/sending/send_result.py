@@ -8,10 +8,9 @@ from typing import Any
 
 from rich.text import Text
 
-from newsleopard_async.cli.display.shown_times import local_and_utc
+from newsleopard_async.cli.display.shown_values import count_text, local_and_utc
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text, write_json
-from newsleopard_async.cli.results.lists import count_text
 from newsleopard_async.cli.sending.resumable_send import ResumableSend
 from newsleopard_async.cli.sending.run_notes import RunCommands
 from newsleopard_async.cli.sending.send_preview import schedule_text

@@ -11,10 +11,9 @@ from typing import Any, Final
 import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from newsleopard_async.cli.display.shown_times import local_and_utc
+from newsleopard_async.cli.display.shown_values import count_text, local_and_utc, rate_text
 from newsleopard_async.cli.results.campaign_facts import CampaignFacts, with_known_zeros
 from newsleopard_async.cli.results.funnel import FunnelStage, stages_of
-from newsleopard_async.cli.results.lists import count_text, rate_text
 from newsleopard_async.cli.results.report_page.activity import ReaderActivity, TimeBucket
 from newsleopard_async.cli.results.report_page.charts import (
     BarRow,
