@@ -10,15 +10,22 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 from types import FrameType
 from typing import Final
 
 import attrs
+from rich.console import Console
 
-__all__ = ["EndingSignal", "ending_signals"]
+from newsleopard_async.cli.display.terminal import safe_text
+from newsleopard_async.cli.translation import translated as _
+
+__all__ = ["EndingSignal", "ending_signals", "noticing_interrupts"]
 
 _NAMES: Final = ("SIGTERM", "SIGHUP")
 """The signals; Windows has no SIGHUP."""
+_PATIENCE_S: Final = 1.5
+"""Chosen: a person who has pressed Ctrl-C presses it again after two or three seconds."""
 
 
 @attrs.define
@@ -64,3 +71,37 @@ def ending_signals() -> Iterator[EndingSignal]:
     finally:
         for each in handled:
             signal.signal(each, signal.SIG_DFL)
+
+
+@contextmanager
+def noticing_interrupts(console: Console) -> Iterator[None]:
+    """Say why a command does not end soon after Ctrl-C.
+
+    A submit that was sent is waited for, and a second Ctrl-C would leave its outcome unknown.
+
+    Args:
+        console: The standard error.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not (is_main and callable(before)):
+        yield
+        return
+    text = _(
+        "Waiting for the answer to a request that was sent, so that its outcome is known. A second "
+        "Ctrl-C does not wait."
+    )
+    timer = Timer(_PATIENCE_S, console.print, (safe_text(text, "yellow"),))
+    timer.daemon = True
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if not timer.is_alive() and not timer.finished.is_set():
+            timer.start()
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)

@@ -15,6 +15,7 @@ from newsleopard_async import NewsLeopard
 from newsleopard_async.cli.accounts.profiles import Profile, chosen_profile
 from newsleopard_async.cli.display.line_breaks import WideConsole
 from newsleopard_async.cli.display.log_notices import show_log
+from newsleopard_async.cli.ending_signals import noticing_interrupts
 from newsleopard_async.cli.runs.locations import SendsLocation, open_location, store_of
 from newsleopard_async.stores import Store
 
@@ -112,7 +113,8 @@ class Session:
         """
 
         async def run() -> T:
-            async with self.client() as nl:
-                return await work(nl)
+            with noticing_interrupts(self.errors):
+                async with self.client() as nl:
+                    return await work(nl)
 
         return anyio.run(run)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import anyio
 import pytest
 
 from newsleopard_async import ConfigurationError, NewsLeopard, OutcomeUnknown, workflows
+from newsleopard_async.cli import ending_signals
 from newsleopard_async.cli.sending.resumable_send import KeptSends
 from newsleopard_async.stores import FileStore
 from tests.cli.interrupting import interrupt_at
@@ -147,6 +151,40 @@ def test_interrupt_during_the_submit_waits_for_its_answer(
     assert "not submitted" not in result.stderr
     assert office.invoke("resume", "週年慶").exit_code == 0
     assert office.emulator.submitted == 1
+
+
+def test_interrupt_says_that_the_answer_is_waited_for(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a person presses Ctrl-C again, which leaves the outcome unknown."""
+
+    class Timer:
+        """A timer whose time has come."""
+
+        def __init__(self, _seconds: float, call: Callable[..., None], arguments: Any) -> None:
+            self.finished = threading.Event()
+            self._say = partial(call, *arguments)
+
+        def is_alive(self) -> bool:
+            """Return whether it still has to act."""
+            return False
+
+        def start(self) -> None:
+            """Act."""
+            self.finished.set()
+            self._say()
+
+        def cancel(self) -> None:
+            """Do nothing: it has acted, or was not started."""
+
+    monkeypatch.setattr(ending_signals, "Timer", Timer)
+    interrupt_at(office, monkeypatch, "submit_campaign")
+
+    result = office.invoke(*NEW)
+
+    assert "Waiting for the answer to a request that was sent" in result.stderr
+    assert "Done: the campaign was accepted" in result.stderr
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_interrupt_of_the_wait_stops_only_the_wait(
