@@ -141,6 +141,15 @@ class _Commands(click.Group):
             if name.startswith(incomplete)
         ] + click.Command.shell_complete(self, ctx, incomplete)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; click ends the line of ^C, which only a terminal has."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            if sys.stderr.isatty():
+                raise
+            raise click.Abort from interrupt
+
     @staticmethod
     def titles() -> tuple[str, ...]:
         """Return the titles of the sections, in English."""

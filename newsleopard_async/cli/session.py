@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -113,7 +113,8 @@ class Session:
         """
 
         async def run() -> T:
-            with noticing_interrupts(self.errors):
+            is_for_people = self.errors.is_terminal or not self.as_json
+            with noticing_interrupts(self.errors) if is_for_people else nullcontext():
                 async with self.client() as nl:
                     return await work(nl)
 

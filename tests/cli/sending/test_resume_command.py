@@ -181,9 +181,13 @@ def test_interrupt_says_that_the_answer_is_waited_for(
     interrupt_at(office, monkeypatch, "submit_campaign")
 
     result = office.invoke(*NEW)
+    interrupt_at(office, monkeypatch, "submit_campaign")
+    as_json = office.invoke(*NEW, "--send-key", "other", "--reuse-list", "--json")
 
     assert "Waiting for the answer to a request that was sent" in result.stderr
     assert "Done: the campaign was accepted" in result.stderr
+    warnings = [json.loads(line) for line in as_json.stderr.splitlines()]
+    assert warnings[-1]["error"]["exit_status"] == 130
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
