@@ -293,6 +293,8 @@ def test_contacts_of_a_pipe_are_kept_until_they_were_sent(
     assert [path.read_text("utf-8") for path in copies] == [CONTACTS]
     assert copies[0].stat().st_mode & 0o077 == 0
 
+    # An unused copy would be removed after a day.
+    os.utime(copies[0], (time.time() - 90_000,) * 2)
     assert office.invoke("resume", "週年慶").exit_code == 0
     assert kept() == []
 
