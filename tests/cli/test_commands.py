@@ -64,6 +64,7 @@ def test_demo_sends_a_campaign_and_cleans_up(tmp_path: Path) -> None:
     assert run.stderr == ""
     assert re.search(r"Recipients\s+收件人\s+300\s+100.0 %", run.stdout)
     assert re.search(r"Opened\s+開信\s+[1-9]", run.stdout)
+    assert run.stdout.endswith("newsleopard demo --keep shows the mails on a page.\n")
     assert list(tmp_path.iterdir()) == []
 
 

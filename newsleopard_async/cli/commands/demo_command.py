@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import click
 
-from newsleopard_async.cli.emulating.demo import CONTACTS, LIMIT_S, run_demo
+from newsleopard_async.cli.emulating.demo import (
+    CONTACTS,
+    LIMIT_S,
+    run_demo,
+    until_interrupted,
+)
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import DeadlineExceeded
@@ -20,8 +25,9 @@ __all__ = ["demo"]
     show_default=True,
     help="The number of contacts to generate.",
 )
+@click.option("--keep", is_flag=True, help="Then serve the page with the mails, until Ctrl-C.")
 @click.option("--pace", type=click.FloatRange(0.01, 1.0), default=1.0, hidden=True)
-def demo(contacts: int, pace: float) -> None:
+def demo(contacts: int, keep: bool, pace: float) -> None:
     """Run a whole campaign against an emulator on this machine.
 
     It generates and imports contacts, sends them mails and exports the report over real HTTP. No
@@ -29,7 +35,8 @@ def demo(contacts: int, pace: float) -> None:
     """
     session = Session()
     try:
-        run_demo(session.console, contacts, pace=pace)
+        until = until_interrupted if keep else None
+        run_demo(session.console, contacts, pace=pace, until=until)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(_("The emulator is stopped and its files are deleted."))
         raise

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Final
@@ -28,7 +29,7 @@ from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running
 
-__all__ = ["CONTACTS", "LIMIT_S", "run_demo"]
+__all__ = ["CONTACTS", "LIMIT_S", "run_demo", "until_interrupted"]
 
 CONTACTS: Final = 20_000
 """Chosen: enough for realistic rates, and imported within seconds at the demonstration's speed."""
@@ -84,13 +85,20 @@ CAMPAIGN: Final = Campaign(
 )
 
 
-def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -> None:
+def run_demo(
+    console: Console,
+    contacts: int = CONTACTS,
+    *,
+    pace: float = 1.0,
+    until: Callable[[], object] | None = None,
+) -> None:
     """Run the demonstration and print its results.
 
     Args:
         console: The console for the output.
         contacts: The number of contacts to generate.
         pace: The factor for all durations; below 1, the demonstration is faster.
+        until: Waits for as long as the emulator and its page shall stay; None ends them at once.
 
     Raises:
         TimeoutError: the demonstration took longer than `LIMIT_S`.
@@ -100,14 +108,27 @@ def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -
         _("A whole campaign over HTTP, with an emulator on this machine.") + "\n", style="bold"
     )
     emulator = Emulator(api_keys=(KEY,), switches=quick_platform(pace))
-    with tempfile.TemporaryDirectory(prefix="newsleopard-demo-") as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="newsleopard-demo-"))
         with StepDisplay(console) as steps:
             demo = _Demo(steps, emulator, Path(folder), contacts, pace)
-            results = demo.run()
+            url, results = demo.run(stack)
         _print_results(console, results)
-    text = _("{requests} requests in {seconds:.0f} s. No mail left this machine.")
-    requests, seconds = len(emulator.requests), time.monotonic() - began_s
-    console.print(text.format(requests=requests, seconds=seconds), style="dim")
+        text = _("{requests} requests in {seconds:.0f} s. No mail left this machine.")
+        requests, seconds = len(emulator.requests), time.monotonic() - began_s
+        console.print(text.format(requests=requests, seconds=seconds), style="dim")
+        if until is None:
+            console.print(_("newsleopard demo --keep shows the mails on a page."), style="dim")
+            return
+        text = _("The mails are at {url} until Ctrl-C.").format(url=f"{url}/")
+        console.print(text, soft_wrap=True)
+        until()
+
+
+def until_interrupted() -> None:
+    """Wait for Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        anyio.run(anyio.sleep_forever)
 
 
 @attrs.frozen
@@ -133,13 +154,12 @@ class _Demo:
         """The file of contacts."""
         return self.folder / "members.csv"
 
-    def run(self) -> _Results:
-        """Run all steps and return the results."""
+    def run(self, stack: ExitStack) -> tuple[str, _Results]:
+        """Run all steps; return the URL of the emulator, which ends with the stack, and results."""
         self._write_contacts()
-        with ExitStack() as stack:
-            with self.steps.step(_("Start the emulator")) as step:
-                step.detail = stack.enter_context(running(self.emulator))
-            return anyio.run(self._run_campaign, step.detail)
+        with self.steps.step(_("Start the emulator")) as step:
+            url = step.detail = stack.enter_context(running(self.emulator))
+        return url, anyio.run(self._run_campaign, url)
 
     async def _run_campaign(self, base_url: str) -> _Results:
         with anyio.fail_after(LIMIT_S):
