@@ -170,7 +170,8 @@ def _facts_of_mails(found: Rehearsal, goes_out_at: datetime) -> Iterator[tuple[s
     if found.sent_by is not None:
         yield _("All out by"), _both_times(found, found.sent_by)
     if found.duration is not None:
-        yield _("Whole job"), duration_text(found.duration)
+        text = _("{duration}, report included")
+        yield _("Whole job"), text.format(duration=duration_text(found.duration))
 
 
 def _both_times(found: Rehearsal, when: datetime) -> str:

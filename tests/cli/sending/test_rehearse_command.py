@@ -55,6 +55,7 @@ def test_rehearsal_shows_what_a_send_would_do(width: int) -> None:
     for text in ("2027-01-05 10:00 Asia/Taipei", "2027-01-05 02:00 UTC", "2 mails are needed"):
         assert text in result.stdout
     assert "It would be sent. Nothing has left this" in result.stdout
+    assert "report included" in " ".join(result.stdout.split())
     assert "王小明 您好" in Path("rehearsal/mail-1.html").read_text("utf-8")
     assert max(map(cell_len, result.stdout.splitlines())) <= width
     assert "Submit" not in result.stderr
