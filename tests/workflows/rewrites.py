@@ -332,7 +332,7 @@ def _rewrites() -> list[Rewrite]:
             "null for the array",
             lists,
             _rows(lambda _: {"Lists": None}),
-            wanted=r"UnexpectedResponse: .*\$\.Lists is not",
+            wanted=r"UnexpectedResponse: .*\$\.Lists neither is",
         ),
         # Containers of links
         Rewrite("a bare array", links, _rows(lambda rows: rows)),
