@@ -67,16 +67,26 @@ def read(page: str) -> str:
     source = DOCS / f"{page}.md"
 
     def expanded(found: re.Match[str]) -> str:
+        if found["kind"] == "toctree":
+            return _list_of_pages(found["body"])
         if found["kind"] not in ("include", "literalinclude"):
             return ""
         text = (source.parent / found["argument"]).read_text(encoding="utf-8")
         if found["kind"] == "include":
             return text
+        if first := re.search(r":start-at: (.+)", found["body"]):
+            text = text[text.index(first[1]) :]
         language = re.search(r":language: (\w+)", found["body"])
         return f"```{language[1] if language else ''}\n{text.rstrip()}\n```\n"
 
     text = _DIRECTIVE.sub(expanded, source.read_text(encoding="utf-8"))
     return re.sub(r"^<!--.*?-->\n", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _list_of_pages(toctree: str) -> str:
+    caption = re.search(r":caption: (.+)", toctree)
+    pages = re.findall(r"^[\w/-]+$", toctree, re.MULTILINE)
+    return "\n".join([str(caption and caption[1]), "", *(f"- []({page}.md)" for page in pages), ""])
 
 
 def sections_of(page: str) -> Iterator[Section]:

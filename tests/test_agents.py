@@ -63,6 +63,21 @@ def test_pages_are_plain_markdown() -> None:
         assert left == [], page
 
 
+def test_front_page_lists_all_pages() -> None:
+    """The tree of the site is a list of links with the titles of the pages."""
+    text = agents.as_markdown("index")
+
+    listed = re.findall(rf"^- \[.+\]\({agents.SITE}(.+)\.(?:md|html)\)$", text, re.MULTILINE)
+    assert sorted(listed) == sorted(PAGES - {"index"})
+
+
+def test_part_of_a_program_begins_where_the_site_begins_it() -> None:
+    """A page that shows only the end of a program does so as Markdown, too."""
+    text = agents.as_markdown("recipes/kubernetes-cronjob")
+
+    assert "```python\nasync def send(" in text
+
+
 def test_code_is_not_changed() -> None:
     """What looks like a link in a block of code stays."""
     code = "```python\nrows[0](index)\n```\n"
