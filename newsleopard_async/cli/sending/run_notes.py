@@ -101,7 +101,7 @@ def notes_of(
         if not isinstance(error, InUse):
             yield _("another process is sending {key!r}").format(key=send.target)
     elif _is_other_run(error):
-        yield from _of_other_run(run, error)
+        yield from _of_other_run(run, commands, error)
     else:
         yield from _of_import(run)
         yield from _of_submit(run, commands, error)
@@ -117,9 +117,16 @@ def _rules_of(error: BaseException) -> frozenset[str]:
     return frozenset(problem.rule for problem in problems)
 
 
-def _of_other_run(run: RunState, error: BaseException) -> Iterator[str]:
-    """Yield the way out; what the run of another account has done is not this account's."""
-    if run.campaign_sn is not None and "other-account" not in _rules_of(error):
+def _of_other_run(run: RunState, commands: RunCommands, error: BaseException) -> Iterator[str]:
+    """Yield the way out; what the run of another account has done is not this account's.
+
+    While a submit is in doubt, the same campaign with a change must not get a key of its own.
+    """
+    is_own = "other-account" not in _rules_of(error)
+    if is_own and is_in_doubt(run):
+        yield from _of_doubt(run, commands)
+        return
+    if is_own and run.campaign_sn is not None:
         text = _("The campaign {campaign_sn} was accepted under this key before.")
         yield text.format(campaign_sn=run.campaign_sn)
     yield _("Is this another campaign? Then give it another name, or its own key by --send-key.")

@@ -236,6 +236,21 @@ def test_lost_reply_is_unknown_and_names_all_ways_on(office: Office) -> None:
     assert kept() == []
 
 
+def test_changed_campaign_in_doubt_is_not_sent_under_another_key(office: Office) -> None:
+    """A person corrects the subject after a lost reply; another key would send both."""
+    office.emulator.lose_reply_to("submit_campaign")
+    at = ("--at", "2026-01-05 12:00 Asia/Taipei")
+    office.invoke(*NEW, *at)
+
+    changed = office.invoke(*NEW, *at, "--subject", "更正")
+
+    assert changed.exit_code == 1
+    assert "campaign.subject differs" in changed.stderr
+    assert "its own key" not in changed.stderr
+    assert "Do not send it under another key or name." in changed.stderr
+    assert "newsleopard resolve 週年慶 abandon" in changed.stderr
+
+
 def test_decision_of_a_person_ends_the_doubt(office: Office) -> None:
     """It was not submitted, so it is submitted now; or it is abandoned, and never again."""
     office.emulator.drop_request("submit_campaign")
