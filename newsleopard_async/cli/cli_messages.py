@@ -77,6 +77,8 @@ _OF_SENDS: Final = (
     (re.compile(r"\bcontacts=(?=,|$)"), "--contacts"),
     (re.compile(r"\brejected_rows shows\b"), "newsleopard import --rejected-to writes to a file"),
     (re.compile(r", for example with_lists\(campaign, \[sn\]\)"), ": --list SN, or --contacts"),
+    (re.compile(r"\bsuch as timedelta\(hours=4\)"), "such as 4h"),
+    (re.compile(r"(?:(?<=^)|(?<=; ))part_bytes(?=: )"), "--part-bytes"),
     (re.compile(r"\bschedule=SendAt\(…\) of the campaign"), "--at"),
     (re.compile(r"\bchoose a later time, or SendNow\(\)"), "choose a later time, or leave it out"),
     (re.compile(r"\bSendNow\(\)"), "an immediate send"),

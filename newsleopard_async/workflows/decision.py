@@ -91,8 +91,10 @@ def _found(kept: RunRecord, step: str, campaign_sn: CampaignSn | None) -> Campai
     Raises:
         InvalidRequest: the code is missing, or is not the known one.
     """
-    if step in (SUBMIT, SUBMIT_ONCE):
-        check_code("campaign_sn", campaign_sn)
+    if step in (SUBMIT, SUBMIT_ONCE) and campaign_sn is None:
+        raise InvalidRequest.of(
+            "campaign_sn", "required", "is missing; copy it from the console (活動列表)"
+        )
     known = kept.records.get(SUBMIT_ONCE)
     if step == UPLOAD_ONCE and known is not None and campaign_sn not in (None, known.result):
         raise InvalidRequest.of(

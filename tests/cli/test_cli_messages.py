@@ -38,6 +38,8 @@ OPTION = re.compile(r"--[a-z][a-z-]*")
         ("columns={'a': 'EMAIL', 'b': 'NAME'};", "--column a=EMAIL --column b=NAME;"),
         ("say columns={'a\\': 'EMAIL'}", "say --column"),
         ("do it (part_bytes=1) now", "do it now"),
+        ("part_bytes: is too small", "--part-bytes: is too small"),
+        ("wait: hours, such as timedelta(hours=4)", "wait: hours, such as 4h"),
         ("column prefix='x' of a text", "column prefix='x' of a text"),
         ("list_name: exists; pass if_list_exists='reuse'", "--list-name: exists; add --reuse-list"),
         ("a, b have it; pass list_sn", "a, b have it; give its code by --list"),

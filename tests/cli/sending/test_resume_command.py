@@ -259,6 +259,8 @@ def test_decision_of_a_person_ends_the_doubt(office: Office) -> None:
     office.invoke(*NEW, "--send-key", "one")
     office.invoke(*NEW, "--send-key", "two", "--reuse-list")
     office.clock.advance(600)
+    without_code = office.invoke("resolve", "one", "sent")
+    assert "--campaign-sn: is missing; copy it from the console" in without_code.stderr
     for key, decision in (("one", "resubmit"), ("two", "abandon")):
         assert office.invoke("resolve", key, decision).exit_code == 0
     one, two = office.invoke("resume", "one"), office.invoke("resume", "two")
