@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from newsleopard_async import ConfigurationError
+from newsleopard_async.cli import session
 from newsleopard_async.cli.accounts.profiles import Profile, chosen_profile, profiles_path
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.session import Session
@@ -26,6 +27,12 @@ store = "sqlite:///runs.db"
 rate_limits = "vendor-2026"
 
 [profiles.crm]
+
+[profiles.lab]
+api_key_variable = "SHOP_KEY"
+base_url = "http://lab.example"
+allow_http = true
+quota = "redis://lab.example"
 """
 
 
@@ -95,6 +102,19 @@ async def test_client_has_the_settings_of_the_profile(monkeypatch: pytest.Monkey
         assert nl._api.base_url == "http://127.0.0.1:9"
         assert isinstance(nl.store, SqlStore)
         assert nl.usage.limit == RateLimits.vendor_2026().windows[-1][0]
+
+
+def test_profile_allows_plain_http_and_shares_the_limits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the first, the client refuses the URL; without the second, hosts exceed the limit."""
+    monkeypatch.setenv("SHOP_KEY", "key-of-lab")
+    given: dict[str, object] = {}
+    monkeypatch.setattr(session, "NewsLeopard", lambda _key, **settings: given.update(settings))
+
+    Session(profile_name="lab").client()
+
+    assert (given["allow_http"], given["quota"]) == (True, "redis://lab.example")
 
 
 @pytest.mark.parametrize(
