@@ -220,7 +220,7 @@ def test_each_step_that_reaches_a_reader_can_be_decided_about(case: str) -> None
 @pytest.mark.parametrize(
     ("records", "campaign_sn", "rule"),
     [
-        ({"submit_once": HELD}, None, "type"),
+        ({"submit_once": HELD}, None, "required"),
         ({"submit_once": MADE, "upload_once": HELD}, "other", "other-campaign"),
         ({"submit_once": MADE, "delete_campaigns": HELD}, "made", "nothing-held"),
     ],
