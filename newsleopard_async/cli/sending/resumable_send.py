@@ -142,19 +142,27 @@ class ResumableSend(Plain):
 
 
 class KeptSends:
-    """The sends of this user, in a folder.
-
-    Raises:
-        ConfigurationError: this user has no folder for it.
-    """
+    """The sends of this user, in a folder; without a folder, none is kept."""
 
     def __init__(self) -> None:
+        self._refusal: ConfigurationError | None = None
         try:
-            self.folder: Path = state_folder() / "sends"
-            make_private_folder(self.folder)
+            folder = state_folder() / "sends"
+            make_private_folder(folder)
+            self._files = FileStore(folder)
         except OSError as error:
-            raise _unusable(_("the folder of the sends"), error) from None
-        self._files = FileStore(self.folder)
+            # The run itself can have another place: a checkpoint, or a store for several hosts.
+            self._refusal = _unusable(_("the folder of the sends"), error)
+
+    def require(self) -> Path:
+        """Return the folder.
+
+        Raises:
+            ConfigurationError: this user has no folder that can be used.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+        return self._files.folder
 
     def find(self, profile: str, target: str) -> ResumableSend | None:
         """Return the send with a key or a checkpoint; None if there is none.
@@ -163,16 +171,25 @@ class KeptSends:
             InvalidRequest: its file cannot be read by this version.
             ConfigurationError: as above, because the system refuses it.
         """
+        if self._refusal is not None:
+            return None
         for key in (target, str(Path(target).absolute())):
             if (send := self._read(self._path_of(profile, key))) is not None:
                 return send
         return None
 
+    def profile_of(self, target: str) -> str | None:
+        """Return the profile of a send with a key or a checkpoint; None if there is none."""
+        if self._refusal is not None:
+            return None
+        keys = (target, str(Path(target).absolute()))
+        return next((send.profile for send in self._sends() if send.target in keys), None)
+
     def add(self, send: ResumableSend) -> None:
         """Keep a send instead of an earlier one of the same run.
 
         Raises:
-            ConfigurationError: it cannot be written.
+            ConfigurationError: it cannot be written, or there is no folder.
         """
         path = self._path_of(send.profile, send.target)
         earlier = None
@@ -188,7 +205,7 @@ class KeptSends:
 
     def remove(self, send: ResumableSend) -> None:
         """Remove a send and its contacts from a pipe; a failure does not matter."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ConfigurationError):
             self._path_of(send.profile, send.target).unlink(missing_ok=True)
         _remove_copy(send)
 
@@ -205,14 +222,20 @@ class KeptSends:
             _remove_copy(send)
 
     def path_for_copy(self) -> Path:
-        """Return a new path for contacts from a pipe."""
-        return self.folder / f"piped-{secrets.token_hex(8)}.csv"
+        """Return a new path for contacts from a pipe.
+
+        Raises:
+            ConfigurationError: there is no folder.
+        """
+        return self.require() / f"piped-{secrets.token_hex(8)}.csv"
 
     def sweep(self) -> None:
         """Remove contacts from pipes that no send needs, or that are too old."""
+        if self._refusal is not None:
+            return
         needed = {send.contacts for send in self._sends() if send.is_piped}
         now_s = time.time()
-        for path in self.folder.iterdir():
+        for path in self.require().iterdir():
             if not _PIPED.fullmatch(path.name):
                 continue
             with contextlib.suppress(OSError):
@@ -221,13 +244,14 @@ class KeptSends:
                     path.unlink()
 
     def _sends(self) -> Iterator[ResumableSend]:
-        for path in self.folder.glob("*.json"):
+        for path in self._files.folder.glob("*.json"):
             # A file that cannot be read must not stop a send.
             with contextlib.suppress(InvalidRequest, ConfigurationError):
                 if (send := self._read(path)) is not None:
                     yield send
 
     def _path_of(self, profile: str, target: str) -> Path:
+        self.require()
         # No name of a profile and no key contains this character.
         return self._files.path_of(f"{profile}\n{target}")
 

@@ -40,7 +40,7 @@ def resume_one(session: Session, target: str, *, wait: bool) -> None:
     kept.sweep()
     send = kept.find(session.profile.name, target)
     if send is None:
-        _without_kept_send(session, target)
+        _without_kept_send(session, kept, target)
         return
     run = anyio.run(partial(read_run, session, **send.place))
     if run is not None and run.state == "running":
@@ -65,7 +65,7 @@ def _refuse_changed_contacts(send: ResumableSend, run: RunState | None) -> None:
         raise InvalidRequest.of("contacts", "changed", message)
 
 
-def _without_kept_send(session: Session, target: str) -> None:
+def _without_kept_send(session: Session, kept: KeptSends, target: str) -> None:
     """Say that a send is over; raise if it is not, or does not exist.
 
     Raises:
@@ -86,6 +86,8 @@ def _without_kept_send(session: Session, target: str) -> None:
             "another --send-key"
         )
         raise InvalidRequest.of("KEY", "abandoned", message.format(target=target))
+    if run.campaign_sn is None and (profile := kept.profile_of(target)) is not None:
+        raise _of_other_profile(target, profile)
     if run.campaign_sn is None:
         message = _(
             "the run {target!r} is {state}, and newsleopard send has not kept its campaign: it was "
@@ -98,6 +100,17 @@ def _without_kept_send(session: Session, target: str) -> None:
         write_json({"campaign_sn": run.campaign_sn, "run": run.to_dict()})
     else:
         session.console.print(safe_text(text.format(campaign_sn=run.campaign_sn)))
+
+
+def _of_other_profile(target: str, profile: str) -> InvalidRequest:
+    message = _("the send {target!r} was begun with the profile {profile}; add --profile {profile}")
+    if not profile:
+        message = _(
+            "the send {target!r} was begun without a profile; leave out --profile and the variable "
+            "NEWSLEOPARD_PROFILE"
+        )
+    text = message.format(target=target, profile=profile)
+    return InvalidRequest.of("KEY", "other-profile", text)
 
 
 @attrs.define

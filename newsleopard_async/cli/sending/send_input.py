@@ -71,13 +71,16 @@ def prepared_send(
     Raises:
         click.UsageError: options contradict each other, or the command must ask and cannot.
         InvalidRequest: the campaign is not valid, or the contacts cannot be read.
-        ConfigurationError: this user has no folder to keep the send.
+        ConfigurationError: this user has no folder for the run, or for contacts from a pipe.
     """
     _refuse_contradictions(given)
     require_terminal(yes=yes, has_data_on_stdin=given.has_data_on_stdin)
     send = _send_without_copy(session, given)
     kept = KeptSends()
     kept.sweep()
+    if send.checkpoint is None and session.profile.store is None:
+        # The run would be beside it, and the pipeline would refuse that only after the question.
+        kept.require()
     if given.contacts is not None and is_pipe(given.contacts):
         copy = kept.path_for_copy()
         copy_from_pipe(session, given.contacts, copy)

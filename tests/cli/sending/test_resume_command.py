@@ -396,6 +396,23 @@ def test_send_that_cannot_be_kept_goes_on_and_says_so(
     assert office.emulator.submitted == 1
 
 
+def test_checkpoint_needs_no_folder_of_the_user(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container with a read-only file system, its run has a place of its own."""
+    (tmp_path / "nowhere").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nowhere"))
+
+    by_key = office.invoke(*NEW)
+    by_checkpoint = office.invoke(*NEW, "--checkpoint", "run.json")
+
+    assert by_key.exit_code == 2
+    assert "the folder of the sends cannot be used" in by_key.stderr
+    assert by_checkpoint.exit_code == 0, by_checkpoint.output
+    assert "newsleopard resume cannot continue this send" in by_checkpoint.stderr
+    assert office.emulator.submitted == 1
+
+
 def test_send_stays_kept_until_its_record_has_the_campaign(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -420,7 +437,7 @@ def test_send_stays_kept_until_its_record_has_the_campaign(
 
 def test_abandoned_copies_of_contacts_are_removed(office: Office) -> None:
     """A process that was killed leaves one; the next command removes it after a day."""
-    folder = KeptSends().folder
+    folder = KeptSends().require()
     old, new = folder / f"piped-{'0' * 16}.csv", folder / f"piped-{'1' * 16}.csv"
     for path in (old, new, folder / "other.csv"):
         path.write_text(CONTACTS)
@@ -477,7 +494,9 @@ def test_commands_name_the_profile(office: Office, monkeypatch: pytest.MonkeyPat
 
     assert "店 <service@example.com>" in result.stderr
     assert "Continue: newsleopard resume 週年慶 --profile shop" in result.stderr
-    assert office.invoke("resume", "週年慶").exit_code == 1
+    without = office.invoke("resume", "週年慶")
+    assert without.exit_code == 1
+    assert "was begun with the profile shop; add --profile shop" in without.stderr
     assert office.invoke("resume", "週年慶", "--profile", "shop").exit_code == 0
 
 
