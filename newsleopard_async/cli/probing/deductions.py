@@ -21,7 +21,7 @@ from newsleopard_async.cli.probing.questions import (
     rows_in,
 )
 
-__all__ = ["POINTS", "NoValue", "OpenPoint", "Verdict", "conclusions"]
+__all__ = ["POINTS", "Deduction", "NoValue", "OpenPoint", "deductions_of"]
 
 Replies = Mapping[str, ProbeReply]
 
@@ -53,7 +53,7 @@ class OpenPoint:
 
 
 @attrs.frozen
-class Verdict:
+class Deduction:
     """What the answers say about a point.
 
     Attributes:
@@ -72,7 +72,7 @@ class Verdict:
         return not isinstance(self.value, NoValue)
 
 
-def conclusions(replies: Replies, defaults: Mapping[str, Any]) -> Iterator[Verdict]:
+def deductions_of(replies: Replies, defaults: Mapping[str, Any]) -> Iterator[Deduction]:
     """Yield what the answers say about each point.
 
     Args:
@@ -81,7 +81,7 @@ def conclusions(replies: Replies, defaults: Mapping[str, Any]) -> Iterator[Verdi
     """
     for point in POINTS:
         value = point.deduce(replies)
-        yield Verdict(point, value, value == defaults[point.switch])
+        yield Deduction(point, value, value == defaults[point.switch])
 
 
 def _codes(reply: ProbeReply) -> list[object]:

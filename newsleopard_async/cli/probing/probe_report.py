@@ -13,7 +13,7 @@ from newsleopard_async.cli.cli_messages import shell_quote
 from newsleopard_async.cli.display.tables import headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.probing.answer_shapes import shape_of
-from newsleopard_async.cli.probing.deductions import NoValue, Verdict, conclusions
+from newsleopard_async.cli.probing.deductions import Deduction, NoValue, deductions_of
 from newsleopard_async.cli.probing.questions import (
     QUESTIONS,
     ProbeOptions,
@@ -38,19 +38,19 @@ class ProbeFindings:
     Attributes:
         replies: The questions and their answers.
         shapes: The shape of each answer, by the name of its question.
-        verdicts: What the answers say about the emulator's assumptions.
+        deductions: What the answers say about the emulator's assumptions.
     """
 
     replies: Sequence[tuple[Question, ProbeReply]] = attrs.field(repr=False)
     shapes: Mapping[str, Mapping[str, Sequence[str]]]
-    verdicts: Sequence[Verdict]
+    deductions: Sequence[Deduction]
 
     @property
     def command(self) -> str:
         """The command that starts an emulator that answers alike."""
         switches = [
             f"--set {shell_quote(f'{each.point.switch}={_written(each.value)}')}"
-            for each in self.verdicts
+            for each in self.deductions
             if each.is_known and not each.is_default
         ]
         return " ".join(["newsleopard emulator", *switches])
@@ -87,7 +87,7 @@ class ProbeFindings:
                     "value": each.value if each.is_known else None,
                     "state": _state(each),
                 }
-                for each in self.verdicts
+                for each in self.deductions
             ],
             "command": self.command,
         }
@@ -138,9 +138,9 @@ def _findings(
 
     replies = {question.name: reply for question, reply in found}
     defaults = attrs.asdict(Switches(), recurse=False)
-    verdicts = tuple(conclusions(replies, defaults))
+    deductions = tuple(deductions_of(replies, defaults))
     every = {question.name: shapes.get(question.name, {}) for question, _reply in found}
-    return ProbeFindings(replies=found, shapes=every, verdicts=verdicts)
+    return ProbeFindings(replies=found, shapes=every, deductions=deductions)
 
 
 def print_findings(session: Session, findings: ProbeFindings) -> None:
@@ -170,7 +170,7 @@ def _points_table(findings: ProbeFindings) -> Any:
     table.add_column(_("Point"), no_wrap=True)
     table.add_column(_("Switch"), overflow="fold")
     table.add_column(_("This account"), overflow="fold")
-    for each in findings.verdicts:
+    for each in findings.deductions:
         texts = {
             "unknown": _("not shown by these answers"),
             "no-switch": _("another form, for which the emulator has no switch"),
@@ -185,7 +185,7 @@ def _points_table(findings: ProbeFindings) -> Any:
 
 def _print_command(session: Session, findings: ProbeFindings) -> None:
     console = session.console
-    unknown = sum(each.value is NoValue.UNKNOWN for each in findings.verdicts)
+    unknown = sum(each.value is NoValue.UNKNOWN for each in findings.deductions)
     if unknown:
         text = ngettext(
             "{count} point was not shown: the account has nothing that could show it.",
@@ -208,10 +208,10 @@ def _body(reply: ProbeReply) -> str:
     return _("JSON") if reply.is_json else _("content that is not JSON")
 
 
-def _state(verdict: Verdict) -> str:
-    if isinstance(verdict.value, NoValue):
-        return str(verdict.value.value)
-    return "default" if verdict.is_default else "other"
+def _state(deduction: Deduction) -> str:
+    if isinstance(deduction.value, NoValue):
+        return str(deduction.value.value)
+    return "default" if deduction.is_default else "other"
 
 
 def _written(value: object) -> str:
