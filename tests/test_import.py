@@ -15,7 +15,6 @@ import pytest
 LAZY = (
     "newsleopard_async",
     "newsleopard_async.durable",
-    "newsleopard_async.durable",
     "newsleopard_async.models",
     "newsleopard_async.stores",
     "newsleopard_async.testing",
@@ -96,6 +95,24 @@ def test_importing_the_package_loads_nothing_else_of_ours() -> None:
     own = {name for name in loaded_by("import newsleopard_async") if "newsleopard" in name}
 
     assert own == {"newsleopard_async", "newsleopard_async.lazy"}
+
+
+ONE_COMMAND = """
+import contextlib
+from newsleopard_async.cli.command_line import newsleopard
+with contextlib.suppress(SystemExit):
+    newsleopard(["timezones", "taipei"])
+"""
+
+
+@pytest.mark.slow
+def test_command_loads_no_room_that_it_does_not_use() -> None:
+    """The help loads all commands; one command starts in a quarter of a second."""
+    rooms = ("checks", "contacts", "durable", "emulator", "endpoints", "rehearsal")
+
+    unused = {*(f"newsleopard_async.{room}" for room in rooms), "dbos", "httpx", "sqlalchemy"}
+
+    assert not unused & loaded_by(ONE_COMMAND)
 
 
 @pytest.mark.slow
