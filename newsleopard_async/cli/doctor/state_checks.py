@@ -12,7 +12,7 @@ from newsleopard_async.cli.accounts.profile_actions import without_password
 from newsleopard_async.cli.doctor.diagnosis import Diagnosis, Examination, passed, warned
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.runs.locations import needs_a_person
-from newsleopard_async.cli.translation import joined
+from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.errors import ConfigurationError
@@ -89,11 +89,15 @@ async def check_store(examination: Examination) -> Diagnosis:
             with location.store.locked(f"doctor {secrets.token_hex(8)}"):
                 pass
         runs = [run async for run in workflows.runs(location.store)]
-    found = _("{where}: {count:,} runs").format(where=location.where, count=len(runs))
+    text = ngettext("{where}: {count:,} run", "{where}: {count:,} runs", len(runs))
+    found = text.format(where=location.where, count=len(runs))
     waiting = sum(map(needs_a_person, runs))
     if waiting:
+        text = ngettext(
+            "{found}, {count:,} needs a person", "{found}, {count:,} need a person", waiting
+        )
         return warned(
-            _("{found}, {count:,} need a person").format(found=found, count=waiting),
+            text.format(found=found, count=waiting),
             _("Show them: newsleopard runs"),
         )
     return passed(found)
