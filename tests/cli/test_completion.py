@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import anyio
@@ -15,6 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from newsleopard_async.cli import completion_values
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.stores import FileStore
 
@@ -133,6 +134,19 @@ def test_another_store_is_not_asked() -> None:
     assert completed("newsleopard runs --url redis://host ") == []
     CliRunner().invoke(newsleopard, ["profile", "set", "shop", "--default"])
     assert completed("newsleopard runs ") == []
+
+
+def test_slow_folder_completes_only_what_was_read_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder on a network must not make the tab key wait."""
+
+    async def keys(_: FileStore) -> AsyncIterator[str]:
+        yield "first"
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(FileStore, "keys", keys)
+    monkeypatch.setattr(completion_values, "_WITHIN_S", 0.01)
+
+    assert completed("newsleopard runs f") == ["plain,first"]
 
 
 def test_damaged_files_complete_nothing(tmp_path: Path) -> None:

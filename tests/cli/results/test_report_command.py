@@ -12,6 +12,7 @@ import attrs
 import pytest
 
 from newsleopard_async import NewsLeopard
+from newsleopard_async.cli.results import report_rows
 from newsleopard_async.workflows import send_campaign
 from tests.cli.offices import Office, an_office
 from tests.cli.results.test_status_command import UNKNOWN
@@ -105,6 +106,18 @@ def test_rows_are_written_as_csv(sent: Sent, tmp_path: Path) -> None:
     assert list(first) == ["TIME_UTC", "EMAIL", "NAME", "CLICKED_AT", "URL"]
     assert first["TIME_UTC"][:19] == first["CLICKED_AT"][:19]
     assert len(others) + 1 == sent.office.json("report", sent.code)["summary"]["events"]["click"]
+
+
+def test_rows_have_no_effect_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reader chooses the user agent, which is a column; a file or a pipe gets it as it is."""
+    report_rows._print(b"EMAIL,AGENT\na@example.com,\x1b[2J\n")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    report_rows._print(b"EMAIL,AGENT\na@example.com,\x1b[2J\n")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [lines[1], lines[3]] == ["a@example.com,\x1b[2J", r"a@example.com,\x1b[2J"]
 
 
 def test_page_is_written_without_contacts(sent: Sent, tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ def test_unknown_target_says_what_was_looked_for(office: Office) -> None:
     assert "'nothing' is not a checkpoint file, not the key of a send" in result.stderr
     assert "no send with the key 'nothing'" in forced.stderr
     assert "no checkpoint exists at nothing" in file.stderr
+    # Digits are a usual send key, for example of a date.
+    assert office.invoke("status", "20270105").exit_code == 1
     assert len(office.emulator.requests) == before
     assert office.invoke("status", UNKNOWN).exit_code == 1
 
