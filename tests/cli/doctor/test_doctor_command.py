@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -250,7 +251,7 @@ def answering(certificate: Path | None = None, **how: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("seconds", "state", "text"),
-    [(0, "ok", ""), (-30, "warning", "30 s ahead"), (900, "failed", "900 s behind")],
+    [(0, "ok", ""), (-30, "warning", r"3\d s ahead"), (900, "failed", r"(89|90)\d s behind")],
 )
 def test_clock_is_compared_with_the_platform(
     seconds: int, state: str, text: str, monkeypatch: pytest.MonkeyPatch
@@ -261,7 +262,8 @@ def test_clock_is_compared_with_the_platform(
         checks, _ = doctor()
 
     assert checks["clock"]["state"] == state
-    assert text in checks["clock"]["found"]
+    # A busy machine adds seconds to what it reads.
+    assert re.search(text, checks["clock"]["found"])
 
 
 @pytest.mark.parametrize(
