@@ -9,10 +9,10 @@ from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.urls import is_loopback, split_url
 
-__all__ = ["DEFAULT_BASE_URL", "read_base_url", "read_key"]
+__all__ = ["DEFAULT_BASE_URL", "KEY_VARIABLES", "read_base_url", "read_key"]
 
 DEFAULT_BASE_URL: Final = "https://api.newsleopard.com"
-_KEY_VARIABLES: Final = ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY")
+KEY_VARIABLES: Final = ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY")
 _URL_VARIABLE: Final = "NEWSLEOPARD_BASE_URL"
 _HTTP_VARIABLE: Final = "NEWSLEOPARD_ALLOW_HTTP"
 _HTTP_WORDS: Final = {"": False, "0": False, "1": True}
@@ -40,7 +40,7 @@ def _trimmed(given: Secret | None) -> Secret:
         if not isinstance(given.reveal(), str):
             raise ConfigurationError("api_key must be text")
         return Secret(given.reveal().strip())
-    found = (os.environ.get(name, "").strip() for name in _KEY_VARIABLES)
+    found = (os.environ.get(name, "").strip() for name in KEY_VARIABLES)
     return Secret(next(filter(None, found), ""))
 
 

@@ -91,6 +91,9 @@ class Profile:
         Raises:
             ConfigurationError: the profile has no key.
         """
+        # Loaded when it is used, because it loads httpx.
+        from newsleopard_async.transport.settings import KEY_VARIABLES
+
         if self.api_key_variable is not None:
             key = os.environ.get(self.api_key_variable)
             if not key:
@@ -101,7 +104,7 @@ class Profile:
                     message.format(name=self.name, variable=self.api_key_variable)
                 )
             return key
-        if not self.name and any(map(os.environ.get, ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY"))):
+        if not self.name and any(map(os.environ.get, KEY_VARIABLES)):
             return None
         key = _key_of_keyring(self.name or "default")
         if key is None and self.name:

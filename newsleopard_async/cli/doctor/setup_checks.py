@@ -22,7 +22,7 @@ from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.transport.redact import Secret
-from newsleopard_async.transport.settings import read_base_url, read_key
+from newsleopard_async.transport.settings import KEY_VARIABLES, read_base_url, read_key
 from newsleopard_async.version import __version__
 
 __all__ = [
@@ -44,8 +44,6 @@ _EXTRAS: Final = {
     "xlsx": ("python_calamine",),
 }
 """The extras of the package, and the modules of each."""
-
-_KEY_VARIABLES: Final = ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY")
 
 _TELLING_CHARACTERS: Final = 16
 """Chosen: of a key of this length, the last two characters are not enough to find the rest."""
@@ -96,7 +94,7 @@ async def check_key(examination: Examination) -> Diagnosis:
 def _source(variable: str | None, *, is_given: bool) -> str:
     if variable is None and is_given:
         return _("the keyring")
-    names = _KEY_VARIABLES if variable is None else (variable,)
+    names = KEY_VARIABLES if variable is None else (variable,)
     return "$" + next(name for name in names if os.environ.get(name, "").strip())
 
 

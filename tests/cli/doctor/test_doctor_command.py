@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from newsleopard_async.cli.command_line import newsleopard
-from newsleopard_async.cli.doctor import network_checks
+from newsleopard_async.cli.doctor import network_checks, setup_checks
 from newsleopard_async.cli.doctor.diagnosis import (
     DoctorCheck,
     Examination,
@@ -398,3 +399,10 @@ async def test_check_that_hangs_ends_and_does_not_stop_the_next() -> None:
 
     assert [each.state async for _, each in found] == ["failed", "skipped", "failed", "ok"]
     forever.set()
+
+
+def test_extras_of_the_doctor_are_those_of_the_package() -> None:
+    """A new extra must appear in the first line of a report."""
+    declared = metadata("newsleopard-async").get_all("Provides-Extra") or []
+
+    assert {*setup_checks._EXTRAS, "all"} == {*declared}
