@@ -239,9 +239,13 @@ def state_folder() -> Path:
 
 def _home() -> Path:
     try:
-        return Path.home()
+        home = Path.home()
     except RuntimeError:
         raise FileNotFoundError(errno.ENOENT, "this user has no home folder; set HOME") from None
+    if not home.is_absolute():
+        # Each working folder would have a store of its own, and send what another one has sent.
+        raise FileNotFoundError(errno.ENOENT, "HOME is not an absolute path; correct it")
+    return home
 
 
 def make_private_folder(folder: Path) -> None:

@@ -56,6 +56,17 @@ def test_user_without_a_home_folder_has_no_state_folder(monkeypatch: pytest.Monk
         files.state_folder()
 
 
+def test_home_folder_that_depends_on_the_working_folder_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise a command in another folder has another store, and sends a second time."""
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: Path("home"))
+
+    with pytest.raises(FileNotFoundError, match="not an absolute path"):
+        files.state_folder()
+
+
 @posix
 def test_folders_that_are_made_are_for_their_owner_only(tmp_path: Path) -> None:
     """Parent folders are also private; an existing folder does not change."""
