@@ -150,6 +150,7 @@ def _anchors(page: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in plain}
 
 
+@pytest.mark.source_tree
 @pytest.mark.parametrize("readme", sorted(ROOT.glob("README*.md")), ids=lambda path: path.name)
 def test_links_of_the_readme_lead_to_headings_that_exist(readme: Path) -> None:
     """Each relative link leads to a file of the repository, and to a heading in it."""

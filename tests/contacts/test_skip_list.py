@@ -116,6 +116,19 @@ async def test_entries_without_an_address_are_named(
     assert "B@Example.com" in clean
 
 
+@pytest.mark.parametrize("is_file", [True, False])
+async def test_many_entries_without_an_address_are_counted(is_file: bool, tmp_path: Path) -> None:
+    """The message has the first five places, and the number of the others."""
+    entries = ["a@example.com", *["no one"] * 7]
+    path = tmp_path / "skip.csv"
+    path.write_text("\n".join(entries), "utf-8")
+
+    _, report = await clean_of(path if is_file else entries, tmp_path)
+
+    places = "lines" if is_file else "positions"
+    assert f"({places} 2, 3, 4, 5, 6 and 2 more)" in report.findings[-1].message
+
+
 AROUND = [
     "王小明 <b@example.com>",
     '"Lee, B" <B@example.com>',
