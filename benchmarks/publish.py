@@ -27,7 +27,6 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
         )
     },
     "upload": ("benchmarks.upload", "plain"),
-    "pipelines-kept": ("benchmarks.pipelines", "--kept"),
     "emulator-socket": ("benchmarks.emulator", "--socket"),
 }
 """The names of the places in the page, and the module and the arguments of each."""
