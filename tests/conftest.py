@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import ipaddress
 import itertools
+import logging
 import math
 import os
 import re
@@ -309,3 +310,15 @@ def is_loopback(host: str | bytes | None) -> bool:
         return ipaddress.ip_address(name.partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(autouse=True)
+def _log_is_as_before() -> Iterator[None]:
+    """Undo what a test or its framework has changed at the library's logger."""
+    logger = logging.getLogger("newsleopard_async")
+    before = (logger.level, logger.propagate, logger.disabled, logging.root.manager.disable)
+    handlers, filters = [*logger.handlers], [*logger.filters]
+    yield
+    logger.setLevel(before[0])
+    logger.propagate, logger.disabled, logging.root.manager.disable = before[1:]
+    logger.handlers[:], logger.filters[:] = handlers, filters
