@@ -229,7 +229,7 @@ def _kind_of(error: BaseException, text: str) -> Literal["away", "no-table", "se
         return "away" if sqlite_code & 0xFF in _BUSY else "setup"
     state: str | None = getattr(error, "sqlstate", None)
     if state is None:
-        # There is no connection, or it was lost; the server sent no error for a statement.
+        # The connection does not exist or was lost; the server sent no error for a statement.
         return "setup" if _WRONG_SETUP.search(text) else "away"
     if state == _NO_TABLE:
         return "no-table"

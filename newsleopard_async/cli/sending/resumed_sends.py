@@ -33,7 +33,7 @@ def resume_one(session: Session, target: str, *, wait: bool) -> None:
     """Continue the send with a key or a checkpoint, by what it was given.
 
     Raises: as `send_or_continue`.
-        InvalidRequest: there is no such send, or another program has begun it.
+        InvalidRequest: the send does not exist, or another program has begun it.
         InUse: another process is sending it.
     """
     kept = KeptSends()

@@ -192,7 +192,7 @@ class WaveEvents:
     def times_of(self, place: int) -> dict[str, int]:
         """Return the events of one mail: type and milliseconds.
 
-        It reads the events of all mails, because there is no index: 0.1 s for a million mails.
+        It reads the events of all mails, because it has no index: 0.1 s for a million mails.
         """
         arrival = "bounce" if self._is_bounced(place) else "delivery"
         times = {arrival: self.arrival_ms(place)}
