@@ -19,7 +19,7 @@ from newsleopard_async.files import AnyPath, make_private_folder, real_path, sta
 from newsleopard_async.log import Log
 from newsleopard_async.stores.protocol import Kept
 from newsleopard_async.stores.serialization import from_json, to_json
-from newsleopard_async.stores.swap import SwapFile, revision_of
+from newsleopard_async.stores.swap import SwapFile, in_use, revision_of
 
 __all__ = ["FileStore"]
 
@@ -119,6 +119,9 @@ class FileStore:
         """
         self._make_folder()
         file = SwapFile(self.path_of(key))
+        if key in self._locked:
+            # As in SwapFile.locked, which each run has one of.
+            raise in_use(file.path)
         with file.locked():
             self._locked[key] = file
             try:

@@ -24,7 +24,7 @@ from newsleopard_async.files import read_bounded, write_durably
 from newsleopard_async.locks import FileLock
 from newsleopard_async.stores.serialization import MOST_BYTES
 
-__all__ = ["SwapFile", "revision_of", "unusable"]
+__all__ = ["SwapFile", "in_use", "revision_of", "unusable"]
 
 _LOCK_S: Final = 5.0
 """Chosen: how long a save waits for other saves, which take milliseconds. A process that was
@@ -125,13 +125,16 @@ class SwapFile:
             ConfigurationError: the file cannot be locked.
         """
         path = self._lock_path
+        if self._run is not None:
+            # The lock file can have been removed, and then the system would give a second lock.
+            raise in_use(self.path)
         try:
             # Not in a thread, so that no cancellation can come between the lock and its release.
             lock = FileLock.acquire(path)
         except OSError as error:
             raise _unlockable(self.path, path, error) from None
         if lock is None:
-            raise InUse(f"another run is using {self.path}; wait until it has ended")
+            raise in_use(self.path)
         self._run = lock
         try:
             self._tidy()
@@ -168,6 +171,11 @@ class SwapFile:
                 for part in parts:
                     part.unlink(missing_ok=True)
                 lock.release()
+
+
+def in_use(path: Path) -> InUse:
+    """Return the error for a file that another run has locked."""
+    return InUse(f"another run is using {path}; wait until it has ended")
 
 
 def unusable(path: Path, error: OSError) -> ConfigurationError:

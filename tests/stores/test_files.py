@@ -320,6 +320,21 @@ async def test_lock_keeps_other_runs_away(place: Any) -> None:
     assert names_in(path.parent) == [path.name]
 
 
+@posix
+async def test_second_run_of_a_program_is_refused_after_the_folder_was_removed(place: Any) -> None:
+    """The system gives a new file another lock; the store knows its own run, which then ends."""
+    store, path = place
+
+    with store.locked(KEY):
+        shutil.rmtree(path.parent)
+        path.parent.mkdir()
+        with pytest.raises(InUse, match="another run is using"), store.locked(KEY):
+            pass
+
+    with store.locked(KEY):
+        await store.save(KEY, {}, None)
+
+
 async def test_each_key_has_a_lock_of_its_own(tmp_path: Path) -> None:
     """Runs of other keys go on."""
     store = FileStore(tmp_path)
