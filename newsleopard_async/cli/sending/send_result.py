@@ -30,7 +30,7 @@ def print_result(
     *,
     is_again: bool,
 ) -> None:
-    """Print the outcome: a table, or its JSON.
+    """Print the outcome: a table, or its JSON with ``accepted_before``.
 
     Args:
         session: The session.
@@ -45,7 +45,7 @@ def print_result(
         )
         session.errors.print(safe_text(text.format(key=send.target), "yellow"), soft_wrap=True)
     if session.as_json:
-        write_json(outcome.to_dict())
+        write_json({**outcome.to_dict(), "accepted_before": is_again})
         return
     table = FactsTable()
     for name, value in _facts(send, outcome, done, is_again=is_again):

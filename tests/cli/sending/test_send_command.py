@@ -98,6 +98,14 @@ def test_same_command_twice_sends_once(office: Office) -> None:
     assert office.emulator.submitted == 1
 
 
+def test_json_says_that_nothing_was_sent_now(office: Office) -> None:
+    """A program sees it too, in a field, because it does not read the text."""
+    first, second = (office.json("send", *NEW, "--yes") for _ in range(2))
+
+    assert (first["accepted_before"], second["accepted_before"]) == (False, True)
+    assert first["campaign_sn"] == second["campaign_sn"]
+
+
 def test_another_campaign_under_a_used_key_is_refused(office: Office) -> None:
     """A newsletter of the next week must not be skipped with status 0."""
     office.json("send", *NEW, "--yes")
