@@ -1,9 +1,12 @@
-"""The commands of docs/command-line.md run as printed, and end as printed."""
+"""The commands of docs/command-line.md run as printed, with the words and status as printed."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
+import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +43,9 @@ CONTACTS = "EMAIL,NAME\nming@example.com,王小明\nmei@example.com,林美玲\nc
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
 
+TYPING_S = 10
+"""Between two commands: long enough that a campaign to three contacts is out."""
+
 
 def blocks(language: str) -> list[str]:
     """Return the blocks of the page in a language."""
@@ -47,8 +53,8 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def printed_commands() -> Iterator[tuple[list[str], int]]:
-    """Yield the arguments of each command, and the exit status that the page shows for it."""
+def printed_commands() -> Iterator[tuple[list[str], int, list[str]]]:
+    """Yield the arguments of each command, and the exit status and output that the page shows."""
     lines = "".join(blocks("console")).replace("\\\n", "").splitlines()
     for place, line in enumerate(lines):
         if not line.startswith("$ newsleopard "):
@@ -58,7 +64,23 @@ def printed_commands() -> Iterator[tuple[list[str], int]]:
         following = [other for other in lines[place + 1 :] if other.startswith("$ ")]
         is_asked = following[:1] == ["$ echo $?"]
         status = int(lines[lines.index("$ echo $?", place) + 1]) if is_asked else 0
-        yield arguments, status
+        output = itertools.takewhile(lambda line: not line.startswith("$ "), lines[place + 1 :])
+        yield arguments, status, list(output)
+
+
+def words(text: str) -> str:
+    """Return a text without what is different in each run: numbers, codes, folders, widths."""
+    return re.sub(r"/\S*/|\b[0-9a-f]{32}\b|\b[0-9a-f-]{36}\b|[\d.,:]+|[\s─]+", "", text)
+
+
+@pytest.fixture
+def taipei(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give this process the time zone of the page."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Taipei")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture
@@ -83,8 +105,10 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulato
         )
 
     monkeypatch.setattr(Session, "client", client)
+    # Short, because no output may break a line within the name of a folder.
+    home = tempfile.TemporaryDirectory(prefix="ming")
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "APPDATA", "LOCALAPPDATA"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
+        monkeypatch.setenv(name, home.name)
     monkeypatch.delenv("NEWSLEOPARD_PROFILE", raising=False)
     monkeypatch.setenv("NEWSLEOPARD_API_KEY", "test-key")
     monkeypatch.chdir(tmp_path)
@@ -92,20 +116,27 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulato
     Path("anniversary.html").write_text(HTML, "utf-8")
     Path("anniversary.toml").write_text(blocks("toml")[0], "utf-8")
     # The doctor looks at the network itself.
-    with running(Emulator()) as url:
+    with home, running(Emulator()) as url:
         monkeypatch.setenv("NEWSLEOPARD_BASE_URL", url)
         yield emulator
 
 
+@pytest.mark.usefixtures("taipei")
 def test_commands_of_the_page_run_and_end_as_printed(account: Emulator) -> None:
-    """A reader who types the page from its top gets no other exit status."""
+    """A reader who types the page from its top gets the same words and exit status."""
     before = account.submitted
     count = 0
-    for arguments, status in printed_commands():
+    for arguments, status, output in printed_commands():
         if arguments[0] in NOT_RUN:
             continue
         result = CliRunner().invoke(newsleopard, arguments)
-        assert result.exit_code == status, f"{arguments}: {result.output}"
+        account.clock.advance(TYPING_S)  # type: ignore[attr-defined]  # it is a ManualClock
+        found = words(result.output)
+        if arguments[0] == "doctor":
+            # The rest of a line is about this machine.
+            output = [line.partition("  ")[0] for line in output]
+        missing = [line for line in output if words(line) not in found]
+        assert (result.exit_code, missing) == (status, []), f"{arguments}: {result.output}"
         count += 1
 
     assert count > 25
