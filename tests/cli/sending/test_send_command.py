@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from rich.cells import cell_len
 
-from newsleopard_async import NewsLeopard
+from newsleopard_async import ContactsReport, NewsLeopard, check_contacts
 from newsleopard_async.cli import confirmation
 from newsleopard_async.cli.display.output_streams import OutputFailed
+from newsleopard_async.cli.sending import campaign_send
 from newsleopard_async.cli.sending import send_input as asking
 from newsleopard_async.cli.sending import send_result
 from newsleopard_async.cli.session import Session
@@ -212,6 +214,24 @@ def test_contacts_that_change_during_the_question_are_not_sent(
 
     assert result.exit_code == 1
     assert "have changed since they were checked" in result.stderr
+    assert office.emulator.submitted == 0
+
+
+def test_contacts_that_change_during_the_check_are_not_sent(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with --yes: what was checked and shown is what goes out."""
+
+    async def check(contacts: Path, **options: Any) -> ContactsReport:
+        report = await check_contacts(contacts, **options)
+        contacts.write_text(CONTACTS + "new@example.com,新\n", "utf-8")
+        return report
+
+    monkeypatch.setattr(campaign_send, "check_contacts", check)
+    result = office.invoke("send", *NEW, "--yes")
+
+    assert result.exit_code == 1
+    assert "have changed during the check" in result.stderr
     assert office.emulator.submitted == 0
 
 
