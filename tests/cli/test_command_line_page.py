@@ -132,10 +132,10 @@ def test_commands_of_the_page_run_and_end_as_printed(account: Emulator) -> None:
         result = CliRunner().invoke(newsleopard, arguments)
         account.clock.advance(TYPING_S)  # type: ignore[attr-defined]  # it is a ManualClock
         found = words(result.output)
-        if arguments[0] == "doctor":
-            # The rest of a line is about this machine.
-            output = [line.partition("  ")[0] for line in output]
-        missing = [line for line in output if words(line) not in found]
+        # The rest of a line of the doctor is about this machine.
+        end = "  " if arguments[0] == "doctor" else None
+        shown = [line.split(end)[0] if end else line for line in output]
+        missing = [line for line in shown if words(line) not in found]
         assert (result.exit_code, missing) == (status, []), f"{arguments}: {result.output}"
         count += 1
 

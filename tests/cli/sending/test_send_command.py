@@ -13,9 +13,8 @@ from rich.cells import cell_len
 from newsleopard_async import ContactsReport, NewsLeopard, check_contacts
 from newsleopard_async.cli import confirmation
 from newsleopard_async.cli.display.output_streams import OutputFailed
-from newsleopard_async.cli.sending import campaign_send
+from newsleopard_async.cli.sending import campaign_send, send_result
 from newsleopard_async.cli.sending import send_input as asking
-from newsleopard_async.cli.sending import send_result
 from newsleopard_async.cli.session import Session
 from newsleopard_async.stores import Store
 from tests.cli.offices import Office, an_office
