@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from typing import Any, Final, NoReturn
 
 import click
@@ -89,12 +91,7 @@ class _Commands(click.Group):
         cmd_name: str,
     ) -> click.Command | None:
         """Load a command."""
-        module = _MODULES.get(cmd_name)
-        if module is None:
-            return None
-        place = module if ":" in module else f"{module}:{cmd_name}"
-        command = pkgutil.resolve_name(f"{_COMMANDS}.{place}")
-        return in_users_language(command)
+        return in_users_language(_load(cmd_name)) if cmd_name in _MODULES else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -123,21 +120,22 @@ class _Commands(click.Group):
         with formatter.indentation():
             formatter.write_text(translated_help(self.help or ""))
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
         """Write the commands of each section, with the first sentence of its help."""
         width = max(map(len, _MODULES)) + 2
         for title, names in _SECTIONS.items():
             with formatter.section(translated(title)):
-                formatter.write_dl(
-                    [(name.ljust(width - 2), self._short_help(ctx, name)) for name in names]
-                )
+                formatter.write_dl([(name.ljust(width - 2), _short_help(name)) for name in names])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete commands, described by their section: loading all of them would take seconds."""
+        """Complete commands, with the first sentences of their help."""
         return [
-            CompletionItem(name, help=translated(title))
-            for title, names in _SECTIONS.items()
-            for name in names
+            CompletionItem(name, help=_short_help(name))
+            for name in _MODULES
             if name.startswith(incomplete)
         ] + click.Command.shell_complete(self, ctx, incomplete)
 
@@ -154,11 +152,6 @@ class _Commands(click.Group):
     def titles() -> tuple[str, ...]:
         """Return the titles of the sections, in English."""
         return tuple(_SECTIONS)
-
-    def _short_help(self, ctx: click.Context, name: str) -> str:
-        command = self.get_command(ctx, name)
-        assert command is not None
-        return command.get_short_help_str(limit=200)
 
     def main(
         self,
@@ -179,6 +172,35 @@ class _Commands(click.Group):
             except _SHOWN as error:
                 _end(error, ending, as_json="--json" in given)
             sys.exit(status if isinstance(status, int) else ExitStatus.DONE)
+
+
+def _load(name: str) -> click.Command:
+    module, function = _place_of(name)
+    command: click.Command = pkgutil.resolve_name(f"{_COMMANDS}.{module}:{function}")
+    return command
+
+
+def _place_of(name: str) -> tuple[str, str]:
+    """Return the module and the function of a command."""
+    module, _separator, function = _MODULES[name].partition(":")
+    return module, function or name
+
+
+def _short_help(name: str) -> str:
+    """Return the first sentence of a command's help."""
+    try:
+        command = click.Command(name, help=_docstring_of(name))
+    except FileNotFoundError:  # installed without its source
+        command = _load(name)
+    return in_users_language(command).get_short_help_str(limit=200)
+
+
+def _docstring_of(name: str) -> str | None:
+    """Read a docstring from the source, because loading all commands takes more than a second."""
+    module, function = _place_of(name)
+    source = resources.files(_COMMANDS).joinpath(f"{module}.py").read_text("utf-8")
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    return next(ast.get_docstring(node) for node in functions if node.name == function)
 
 
 def _end(error: BaseException, ending: EndingSignal, *, as_json: bool) -> NoReturn:

@@ -11,13 +11,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 from click.testing import CliRunner
 
 from newsleopard_async import NewsLeopard
+from newsleopard_async.cli import command_line
 from newsleopard_async.cli.command_line import newsleopard
 
 pytestmark = pytest.mark.slow
@@ -40,13 +43,47 @@ def test_missing_extra_is_one_line_with_the_command(library: str) -> None:
     )
 
     run = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, "emulator"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
     assert library in run.stderr
     assert 'pip install "newsleopard-async[cli]"' in run.stderr
+
+
+@pytest.mark.parametrize("has_source", [True, False])
+def test_help_has_the_first_sentence_of_every_command(
+    has_source: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the program is installed without its source."""
+    context = click.Context(newsleopard)
+    names = newsleopard.list_commands(context)
+    commands = [newsleopard.get_command(context, name) for name in names]
+    if not has_source:
+        monkeypatch.setattr(resources, "files", lambda _: Path("/nowhere"))
+
+    lines = CliRunner().invoke(newsleopard, ["--help"], terminal_width=200).stdout
+
+    for name, command in zip(names, commands, strict=True):
+        assert command is not None
+        sentence = command.get_short_help_str(limit=200)
+        assert re.search(rf"^  {name} +{re.escape(sentence[:40])}", lines, re.MULTILINE)
+
+
+def test_help_loads_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first command that a user tries does not wait for the libraries of all commands."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a command was loaded")
+
+    monkeypatch.setattr(command_line, "_load", refuse)
+
+    assert "timezones" in CliRunner().invoke(newsleopard, ["--help"]).stdout
 
 
 def test_demo_sends_a_campaign_and_cleans_up(tmp_path: Path) -> None:
