@@ -35,6 +35,8 @@ MAY_PASS = (
 """Errors after which the next start can succeed; all others need a person."""
 RUNS_URL = os.environ.get("RUNS_URL")
 """The database of the runs; on one host none is needed, because a folder of the user is enough."""
+QUOTA = os.environ.get("NEWSLEOPARD_QUOTA_URL", "auto")
+"""The Redis in which several hosts share the rate limits; one host shares them without."""
 
 
 async def send(week: str) -> None:
@@ -52,7 +54,7 @@ async def send(week: str) -> None:
     )
     store = SqlStore(RUNS_URL) if RUNS_URL else None
     try:
-        async with NewsLeopard(store=store) as nl:
+        async with NewsLeopard(store=store, quota=QUOTA) as nl:
             await workflows.send_campaign(
                 nl,
                 campaign,

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+import redis
 import uvicorn
 import yaml
 from aiohttp.test_utils import TestServer
@@ -140,6 +141,33 @@ def test_pod_that_is_stopped_during_a_submit_has_sent_once(
     assert emulator.submitted == emulator.count("submit_campaign") == 1
     assert (cronjob["concurrencyPolicy"], pod["restartPolicy"]) == ("Forbid", "Never")
     assert pod["terminationGracePeriodSeconds"] > Timeouts().submit_s + 10
+
+
+def test_pods_of_several_nodes_share_store_and_rate_limits(
+    emulator: Emulator,
+    newsletter: tuple[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,
+    redis_url: str,
+) -> None:
+    """With the variables that the page puts into the secret, the program counts in Redis."""
+    page = (ROOT / "docs" / "recipes" / "kubernetes-cronjob.md").read_text("utf-8")
+    printed = re.findall(r"--from-literal=(\w+)=", page)
+    monkeypatch.delenv("NEWSLEOPARD_API_KEY")
+    values = {
+        "NEWSLEOPARD_API_KEY": KEY,
+        "RUNS_URL": postgres_url,
+        "NEWSLEOPARD_QUOTA_URL": redis_url,
+    }
+    for name in printed:
+        monkeypatch.setenv(name, values[name])
+
+    assert started("weekly_send") == 0
+
+    assert sorted(printed) == sorted(values)
+    assert emulator.submitted == 1
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.dbsize() > 0
 
 
 def test_exit_status_of_the_newsletter_tells_what_follows(
