@@ -9,11 +9,11 @@ of the modules that it needs, and whole imports of httpx, aiohttp and openai.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -155,7 +155,9 @@ def main() -> None:
     print(heading(*(name.split()[0] for name in PEERS)), end="\n\n")
     for name, value in rows.items():
         print(f"{name:40}{value:>12,}" if isinstance(value, int) else f"{name:40}{value}")
-    print(json.dumps(dict(sorted(by_room.items(), key=lambda item: -item[1]))))
+    largest_first = sorted(by_room.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{name} {count:,}" for name, count in largest_first)
+    print(textwrap.fill(f"lines by folder: {listed}", width=100, break_on_hyphens=False))
 
 
 if __name__ == "__main__":
