@@ -26,10 +26,11 @@ from newsleopard_async import (
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.stores import FileStore
 from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.limits.day import day_allowance
 
 A_SECOND: Final = 10
-A_DAY: Final = 10_000
-"""The limits of one key in the documentation of the platform."""
+A_DAY: Final = day_allowance(10_000, polite=False)
+"""The limits of one key in the documentation of the platform, and what the client sends of them."""
 
 ROWS: Final = 10_000
 
