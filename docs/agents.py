@@ -27,12 +27,18 @@ ABOUT = (
 )
 SKILL = (
     ("index", "what-it-guarantees"),
+    ("quickstart", "see-it-work"),
     ("quickstart", "start-an-emulator"),
     ("quickstart", "send-a-campaign-to-it"),
     ("sending", "send-a-campaign"),
     ("sending", "the-send-key"),
+    ("importing", "import-contacts"),
+    ("reports", "export-a-report"),
     ("rehearsal", "rehearsals"),
     ("../README", "or-from-a-shell"),
+    ("command-line", "for-programs"),
+    ("command-line", "exit-status"),
+    ("command-line", "continue-and-decide"),
     ("quickstart", "before-your-first-real-campaign"),
     ("quickstart", "when-something-goes-wrong"),
     ("sending", "when-the-reply-to-a-submit-is-lost"),
