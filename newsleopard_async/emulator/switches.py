@@ -29,7 +29,7 @@ class Switches:
         day_limit_message: Its text if the daily quota refuses (T06).
         schedule_may_be_short: An immediate send can omit ``timezone`` and ``scheduleDate``, even
             if ``strict`` (T69).
-        strict: Refuse what the request schemas of ``openapi.yaml`` refuse (T25, T69, T86, T96).
+        strict: Refuse what the documented request schemas refuse (T25, T69, T86, T96).
         vendor_limits: Apply the lengths of the vendor's notes, and accept the preheader (T81, T82).
         code_field: Name of the code in a refusal (T88).
         codes_as_integers: Every ``code`` is a number, not only 40012 (T88).
@@ -54,7 +54,7 @@ class Switches:
         page_before_first: Answer for a page with a smaller number: the ``"first"`` page, an
             ``"empty"`` page, or ``"refused"`` with 40001 (T58).
         list_delay_s: Seconds until a new list appears among the lists (T53).
-        missing_accept_is_500: A grouped text import without ``Accept`` gets an empty 500 (T10).
+        missing_accept_is_500: A text import into a list without ``Accept`` gets an empty 500 (T10).
         text_import_max_bytes: Largest body of a text import (T28).
         text_import_too_large_code: Code of the refusal of a larger body (T28).
         bom_spoils_header: A byte order mark is read as part of EMAIL (T36).

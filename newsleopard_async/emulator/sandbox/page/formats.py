@@ -10,7 +10,18 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-__all__ = ["TAIPEI", "UNITS", "duration", "marked", "number", "pretty", "share", "taipei", "utc"]
+__all__ = [
+    "TAIPEI",
+    "UNITS",
+    "coded",
+    "duration",
+    "marked",
+    "number",
+    "pretty",
+    "share",
+    "taipei",
+    "utc",
+]
 
 TAIPEI: Final = timezone(timedelta(hours=8), "Asia/Taipei")
 """Taipei has had no daylight saving time since 1979, so a fixed offset is enough."""
@@ -20,7 +31,18 @@ LONGEST_JSON_CHARS: Final = 200_000
 
 _STEPS: Final = (("days", 86_400), ("h", 3_600), ("min", 60))
 UNITS: Final = ("s", "min", "h", "day", "days")
+_QUOTED: Final = re.compile(r"`([^`]+)`")
 _ESCAPED: Final = re.compile(r"\$\{([^{}]*)\}")
+
+
+def coded(text: str) -> Markup:
+    """Return a text as HTML, with the names between backquotes as code."""
+    parts = _QUOTED.split(text)
+    # Every second part is a name.
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
 
 
 def taipei(instant: datetime) -> str:

@@ -106,7 +106,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("duration", "marked", "number", "pretty", "share", "taipei", "utc"):
+    for name in ("coded", "duration", "marked", "number", "pretty", "share", "taipei", "utc"):
         templates.filters[name] = getattr(formats, name)
     templates.filters["in_path"] = partial(quote, safe="")
     for name in labels.__all__:

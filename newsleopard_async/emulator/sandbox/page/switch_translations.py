@@ -14,7 +14,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "second_limit_message": "每秒額度用完時的訊息（T06）。",
     "day_limit_message": "每日額度用完時的訊息（T06）。",
     "schedule_may_be_short": "立即寄送不需要 timezone 與 scheduleDate，即使 strict 開啟（T69）。",
-    "strict": "拒絕 openapi.yaml 的請求結構所不允許的內容（T25、T69、T86、T96）。",
+    "strict": "拒絕文件的請求結構所不允許的內容（T25、T69、T86、T96）。",
     "vendor_limits": "套用廠商說明中的長度限制，並接受預覽文字（T81、T82）。",
     "code_field": "拒絕時錯誤代碼的欄位名稱（T88）。",
     "codes_as_integers": "所有 code 都是數字，而不只是 40012（T88）。",
