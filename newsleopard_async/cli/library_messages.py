@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from newsleopard_async.cli.cli_messages import for_command_line
-from newsleopard_async.cli.translation import LOCALES, REASONS, is_chinese
+from newsleopard_async.cli.translation import LOCALES, REASONS, WEEKDAYS, is_chinese
 
 __all__ = ["Catalogue", "in_users_language", "read_catalogue"]
 
@@ -73,8 +73,8 @@ def in_users_language(message: str) -> str:
 @functools.cache
 def _catalogue() -> Catalogue:
     of_command_line = read_catalogue(_FOLDER / "messages.mo")
-    reasons = {each: of_command_line.get(each, each) for each in REASONS}
-    return Catalogue({**reasons, **read_catalogue(_FOLDER / "library.mo")})
+    values = {each: of_command_line.get(each, each) for each in (*REASONS, *WEEKDAYS)}
+    return Catalogue({**values, **read_catalogue(_FOLDER / "library.mo")})
 
 
 def read_catalogue(path: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ __all__ = [
     "LOCALES",
     "N_",
     "REASONS",
+    "WEEKDAYS",
     "is_chinese",
     "joined",
     "language",
@@ -126,3 +127,9 @@ REASONS: Final = (
     N_("Temporary failure in name resolution"),
 )
 """The reasons that users meet, as Linux names them; another system's own are shown as they are."""
+
+WEEKDAYS: Final = (
+    *(N_("Mon {0}"), N_("Tue {0}"), N_("Wed {0}"), N_("Thu {0}")),
+    *(N_("Fri {0}"), N_("Sat {0}"), N_("Sun {0}")),
+)
+"""A date after its weekday, in a message of the library."""

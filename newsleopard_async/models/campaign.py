@@ -162,9 +162,7 @@ def problems_of_sender(field: str, value: object) -> Iterator[Problem]:
 
 def problems_of_html(field: str, value: object) -> Iterator[Problem]:
     """Yield the problems of the body of a mail."""
-    return problems_of_text(
-        field, value, wanted='HTML as text (a file: Path(…).read_text(encoding="utf-8"))'
-    )
+    return problems_of_text(field, value, wanted="HTML as text, for example the content of a file")
 
 
 def preheader_field() -> str | None:

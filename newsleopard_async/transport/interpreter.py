@@ -52,8 +52,8 @@ more than 50,000 finished campaigns and take about 0.2 s."""
 
 _ABOUT_THE_CODE: Final = (400, 404, 410, 500)
 """Statuses of refusals without content that can be about the code in the path. Source: 400 of an
-import's result and 500 of a grouped import, documented (T50, T51); the others mean the same in
-HTTP."""
+import's result and 500 of a text import into a list, documented (T50, T51); the others mean the
+same in HTTP."""
 
 _CAUSES: Final[Mapping[Cause, str]] = {
     "dns": "its name cannot be resolved",

@@ -18,7 +18,7 @@ class Kind(enum.Enum):
     """The effect of a request, as far as repeating matters: one row of the table each."""
 
     READ = "every read (GET, metrics)"
-    IMPORT = "file ticket, text import"
+    IMPORT = "start of a file import, text import"
     UPLOAD = "PUT to storage"
     STOP = "pause, delete, removal by EQ"
     CREATE = "create list, export"

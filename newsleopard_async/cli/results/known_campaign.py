@@ -179,7 +179,9 @@ def _state_text(state: CampaignState) -> str:
         "INSUFFICIENT_RECIPIENT_FOR_TESTING": _("not sent: too few recipients for an A/B test"),
         "UNAUTHENTICATED_SENDER": _("not sent: the sender is not verified"),
     }.get(state)
-    return str(state) if meaning is None else f"{state}: {meaning}"
+    if meaning is None:
+        return str(state)
+    return _("{title}: {message}").format(title=state, message=meaning)
 
 
 def _style(state: CampaignState) -> str:

@@ -104,7 +104,7 @@ def _print(session: Session, found: Rehearsal) -> None:
         table.add_row(name, safe_text(value))
     paths = [safe_text(str(mail.path)) for mail in found.mails if mail.path is not None]
     if paths:
-        table.add_row(_("Mails"), Text("\n").join(paths))
+        table.add_row(_("Mail pages"), Text("\n").join(paths))
     console.print(table)
     findings = (*found.contacts, *found.campaign)
     if findings:
@@ -147,7 +147,7 @@ def _facts(found: Rehearsal) -> Iterator[tuple[str, str]]:
 def _contacts_text(found: Rehearsal) -> str:
     unique = found.contacts.unique
     text = ngettext("{unique:,} different address", "{unique:,} different addresses", unique)
-    return f"{_rows(found.contacts.rows)}, {text.format(unique=unique)}"
+    return joined((_rows(found.contacts.rows), text.format(unique=unique)))
 
 
 def _rows(rows: int) -> str:
