@@ -25,6 +25,7 @@ from newsleopard_async.cli.cli_messages import (
     for_command_line,
     send_message_for_command_line,
 )
+from newsleopard_async.cli.run_commands import RunCommands
 from newsleopard_async.cli.translation import LOCALES
 from tests.cli_texts import METADATA
 from tests.constants import ROOT
@@ -101,8 +102,10 @@ def shown_forms(template: str) -> Iterator[str]:
     """Yield the forms of a template on the command line: with options, and with commands."""
     # Options are found by the form of their values; most of the values are numbers.
     text = for_command_line(re.sub(r"\{(\d+)\}", rf"{_VALUE}\1", template))
-    key = f"{_VALUE}{len(re.findall(_VALUE, text))}"
-    sends = (send_message_for_command_line(text, key, is_durable=each) for each in (False, True))
+    commands = RunCommands(f"{_VALUE}{len(re.findall(_VALUE, text))}")
+    sends = (
+        send_message_for_command_line(text, commands, is_durable=each) for each in (False, True)
+    )
     for shown in dict.fromkeys((text, *sends)):
         yield re.sub(rf"{_VALUE}(\d)", r"{\1}", shown)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 from typing import Final
 
 import attrs
 
+from newsleopard_async.cli.run_commands import RunCommands, shell_quote
 from newsleopard_async.models.findings import ContactsReport
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "for_command_line",
     "report_for_command_line",
     "send_message_for_command_line",
-    "shell_quote",
 ]
 
 OPTIONS: Final = {
@@ -57,7 +56,6 @@ _FOR_DURABLE: Final = (
 
 _PLACE: Final = re.compile(r"\b(?:Durable|RedisStore|SqlStore)\('([^']+)'\)")
 _FIELD_OF_SEND: Final = re.compile(rf"(?:(?<=^)|(?<=; ))({'|'.join(ABOUT_SENDS)})(?=: )")
-_WORD: Final = re.compile(r"[\w@%+=:,./-]+")
 _ELSEWHERE: Final = re.compile(
     r" \(part_bytes=[^)]*\)|, or pass json\.loads\(\) of it as records|pass api_key, or "
 )
@@ -99,22 +97,22 @@ def for_command_line(message: str) -> str:
     return _ARGUMENT.sub(_option, message)
 
 
-def send_message_for_command_line(message: str, send_key: str, *, is_durable: bool) -> str:
+def send_message_for_command_line(message: str, commands: RunCommands, *, is_durable: bool) -> str:
     """Return the message of a send, with commands instead of calls to decide about it.
 
     Args:
         message: The message of its last run.
-        send_key: Its key.
+        commands: The commands about it.
         is_durable: Whether it is a durable send, which continues automatically after a decision.
     """
 
     def command(match: re.Match[str]) -> str:
-        code = " --campaign-sn SN" if match[2] else ""
-        return f"newsleopard resolve {shell_quote(send_key)} {match[1]}{code}"
+        options = ("--campaign-sn SN",) if match[2] else ()
+        return commands("resolve", match[1], options=options)
 
     message = _RESOLVE.sub(command, message)
     if not is_durable:
-        again = f"Then run newsleopard resume {shell_quote(send_key)}"
+        again = f"Then run {commands('resume')}"
         return _AGAIN.sub(lambda _: again, message)
     for python, durable in _FOR_DURABLE:
         message = python.sub(durable, message)
@@ -133,11 +131,6 @@ def _option(match: re.Match[str]) -> str:
     pairs = parsed.items() if isinstance(parsed, dict) else ()
     values = [f"{old}={new}" for old, new in pairs] or [str(parsed)]
     return " ".join(f"{option} {shell_quote(each)}" for each in values)
-
-
-def shell_quote(value: str) -> str:
-    """Quote text that a shell would not read as one word; unlike shlex, 中文 is not quoted."""
-    return value if _WORD.fullmatch(value) else shlex.quote(value)
 
 
 def report_for_command_line(report: ContactsReport) -> ContactsReport:

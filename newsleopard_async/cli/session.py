@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import cached_property
@@ -16,7 +17,14 @@ from newsleopard_async.cli.accounts.profiles import Profile, chosen_profile
 from newsleopard_async.cli.display.line_breaks import WideConsole
 from newsleopard_async.cli.display.log_notices import show_log
 from newsleopard_async.cli.ending_signals import noticing_interrupts
-from newsleopard_async.cli.runs.locations import SendsLocation, open_location, store_of
+from newsleopard_async.cli.run_commands import RunCommands, shell_quote
+from newsleopard_async.cli.runs.locations import (
+    URL_VARIABLE,
+    SendsLocation,
+    has_password,
+    open_location,
+    store_of,
+)
 from newsleopard_async.stores import Store
 
 if TYPE_CHECKING:
@@ -90,6 +98,21 @@ class Session:
         Raises: as `open_location`, and `profile`.
         """
         return open_location(url or self.profile.store)
+
+    def commands(self, target: str, url: str | None = None) -> RunCommands:
+        """Return the commands about a run, with the profile and the store of this command.
+
+        Args:
+            target: The send key, or the path of the checkpoint.
+            url: The URL of the store; None for the profile's. It is not shown if it has a password,
+                or is in the variable.
+        """
+        options = []
+        if self.profile.name:
+            options.append(f"--profile {shell_quote(self.profile.name)}")
+        if url not in (None, os.environ.get(URL_VARIABLE)) and not has_password(url):
+            options.append(f"--url {shell_quote(url)}")
+        return RunCommands(target, tuple(options))
 
     def step_display(self) -> StepDisplay:
         """Return the display of long work on the standard error; programs get nothing."""

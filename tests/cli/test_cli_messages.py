@@ -18,6 +18,7 @@ from newsleopard_async.cli.cli_messages import (
 )
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.commands.check_command import check
+from newsleopard_async.cli.run_commands import RunCommands
 
 PACKAGE = Path(newsleopard_async.__file__).parent
 SETTING = re.compile(r"\b[a-z_]+=(?!=)")
@@ -128,7 +129,8 @@ def test_way_out_of_a_run_is_a_command() -> None:
     """Who sends by a command cannot run a call again; a durable send continues automatically."""
     message = "Decide. Then run the same call again with the same send key or checkpoint."
 
-    assert send_message_for_command_line(message, "spring sale", is_durable=False) == (
+    commands = RunCommands("spring sale")
+    assert send_message_for_command_line(message, commands, is_durable=False) == (
         "Decide. Then run newsleopard resume 'spring sale'."
     )
-    assert "automatically" in send_message_for_command_line(message, "spring", is_durable=True)
+    assert "automatically" in send_message_for_command_line(message, commands, is_durable=True)

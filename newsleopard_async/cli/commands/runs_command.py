@@ -24,9 +24,7 @@ _KEY = click.argument("send_key", metavar="KEY", shell_complete=complete_send_ke
 
 
 def _chosen(url: str | None, profile_name: str | None, *, as_json: bool) -> CommandOptions:
-    """Return the options of a command; without a URL, the store is the profile's."""
-    session = Session(as_json=as_json, profile_name=profile_name)
-    return CommandOptions(session.console, url or session.profile.store, as_json)
+    return CommandOptions(Session(as_json=as_json, profile_name=profile_name), url)
 
 
 @click.command()

@@ -21,13 +21,13 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.aio import in_thread
-from newsleopard_async.cli.cli_messages import shell_quote
 from newsleopard_async.cli.contacts.contacts_input import ContactsInput
 from newsleopard_async.cli.contacts.streams import open_contacts
 from newsleopard_async.cli.display.pipeline_display import DoneSteps
 from newsleopard_async.cli.display.shown_values import count_text
 from newsleopard_async.cli.display.tables import FactsTable, headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.run_commands import shell_quote
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _

@@ -9,7 +9,6 @@ import attrs
 from rich.padding import Padding
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.cli.cli_messages import shell_quote
 from newsleopard_async.cli.display.tables import headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.probing.answer_shapes import shape_of
@@ -21,6 +20,7 @@ from newsleopard_async.cli.probing.questions import (
     Question,
     ask,
 )
+from newsleopard_async.cli.run_commands import shell_quote
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _

@@ -10,7 +10,7 @@ import attrs
 from rich.text import Text
 
 from newsleopard_async import InUse, NewsLeopard, NewsLeopardError, OutcomeUnknown, workflows
-from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
+from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.confirmation import confirm, require_terminal
 from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
 from newsleopard_async.cli.display.shown_values import local_and_utc
@@ -82,8 +82,7 @@ def cancel_campaign(session: Session, given: CancelInput) -> ExitStatus:
         ended = anyio.run(_call_off, session, given)
     except KeyboardInterrupt as interrupt:
         note = _("The campaign is possibly still being sent. Run the same command again: {command}")
-        command = f"newsleopard cancel {shell_quote(given.target)}"
-        interrupt.add_note(note.format(command=command))
+        interrupt.add_note(note.format(command=_again(session, given)))
         raise
     if given.kind != "code":
         # What the send was given is of no more use, and contacts of a pipe must not stay.
@@ -99,7 +98,8 @@ async def _show(session: Session, given: CancelInput) -> TargetKind:
     """Show on the standard error what would be called off; return what the target is."""
     async with opened_target(session, given.target, given.kind, given.url) as target:
         if target.run is not None:
-            session.errors.print(run_table(target.run))
+            commands = session.commands(given.target, given.url)
+            session.errors.print(run_table(target.run, commands))
         if target.campaign_sn is not None:
             async with session.client() as nl:
                 try:
@@ -122,7 +122,7 @@ async def _call_off(session: Session, given: CancelInput) -> _Ended:
                 try:
                     outcome = await _stop_when_possible(session, nl, target, progress)
                 except OutcomeUnknown as error:
-                    raise _explained(error, target) from None
+                    raise _explained(error, session, given) from None
             return _Ended(outcome, await _mails_out(nl, outcome))
 
 
@@ -171,14 +171,20 @@ def _stop(nl: NewsLeopard, target: CampaignTarget, progress: PipelineDisplay) ->
             return stop(checkpoint=target.text)
 
 
-def _explained(error: OutcomeUnknown, target: CampaignTarget) -> OutcomeUnknown:
+def _again(session: Session, given: CancelInput) -> str:
+    """Return the command that calls the same campaign off again."""
+    options = [] if given.kind is None else [f"--{given.kind.replace('_', '-')}"]
+    return session.commands(given.target, given.url)("cancel", options=options)
+
+
+def _explained(error: OutcomeUnknown, session: Session, given: CancelInput) -> OutcomeUnknown:
     """Return an error with commands instead of calls, and with the local time."""
-    message = send_message_for_command_line(str(error), target.text, is_durable=False)
+    commands = session.commands(given.target, given.url)
+    message = send_message_for_command_line(str(error), commands, is_durable=False)
     error.args = (message, *error.args[1:])
     if error.look_again_at is not None:
         again = _("Again after {time}: {command}").format(
-            time=local_and_utc(error.look_again_at),
-            command=f"newsleopard cancel {shell_quote(target.text)}",
+            time=local_and_utc(error.look_again_at), command=_again(session, given)
         )
         error.add_note(again)
     return error

@@ -14,6 +14,7 @@ from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.results.campaign_facts import find_sent, total_of
+from newsleopard_async.cli.run_commands import RunCommands
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import CampaignMetrics, CampaignState, CampaignStatus
 from newsleopard_async.workflows import RunState
@@ -81,8 +82,8 @@ async def read_total(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignMetric
     return total_of([row for row in rows if row.sn == campaign_sn])
 
 
-def run_table(run: RunState | SendStatus) -> FactsTable:
-    """Return the facts about a run."""
+def run_table(run: RunState | SendStatus, commands: RunCommands) -> FactsTable:
+    """Return the facts about a run; its message has the commands about it."""
     table = FactsTable()
     is_durable = not isinstance(run, RunState)
     table.add_row(_("Run"), safe_text(run.send_key))
@@ -90,7 +91,7 @@ def run_table(run: RunState | SendStatus) -> FactsTable:
     if run.step is not None and run.state != "done":
         table.add_row(_("Step"), safe_text(step_name(run.step)))
     if run.message:
-        message = send_message_for_command_line(run.message, run.send_key, is_durable=is_durable)
+        message = send_message_for_command_line(run.message, commands, is_durable=is_durable)
         table.add_row(_("Message"), safe_text(in_users_language(message)))
     again = run.look_again_at if isinstance(run, RunState) else run.next_at
     if again is not None:

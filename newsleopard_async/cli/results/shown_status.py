@@ -53,7 +53,7 @@ async def show_status(session: Session, given: StatusInput) -> None:
     """
     async with opened_target(session, given.target, given.kind, given.url) as target:
         if target.run is not None and not session.as_json:
-            session.console.print(run_table(target.run))
+            session.console.print(run_table(target.run, session.commands(given.target, given.url)))
         view: KnownCampaign | None = None
         try:
             if target.campaign_sn is not None:

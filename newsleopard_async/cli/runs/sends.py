@@ -10,18 +10,19 @@ from typing import Final, get_args
 
 import attrs
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ConfigurationError, InvalidRequest, workflows
-from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
+from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.display.line_breaks import WideConsole
 from newsleopard_async.cli.display.pipeline_display import step_name
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.results.campaign_target import checkpoint_at, state_at
-from newsleopard_async.cli.runs.locations import SendsLocation, needs_a_person, open_location
+from newsleopard_async.cli.run_commands import RunCommands
+from newsleopard_async.cli.runs.locations import SendsLocation, needs_a_person
+from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import N_, joined, ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.durable import Durable, SendState, SendStatus
@@ -69,14 +70,16 @@ class CommandOptions:
     """The options that all commands about sends have.
 
     Attributes:
-        console: The console for the output.
-        url: The URL of the sends; None for the files of this user.
-        as_json: Whether the output is JSON.
+        session: The session, with the profile.
+        url: The URL of the sends; None for the store of the profile.
     """
 
-    console: Console
+    session: Session
     url: str | None
-    as_json: bool
+
+    def commands(self, known: SendStatus | RunState) -> RunCommands:
+        """Return the commands about a send."""
+        return self.session.commands(known.send_key, self.url)
 
 
 async def list_runs(options: CommandOptions, states: Sequence[str]) -> None:
@@ -86,19 +89,19 @@ async def list_runs(options: CommandOptions, states: Sequence[str]) -> None:
         ConfigurationError: the URL is wrong, or nothing is stored there.
         ConnectionFailed: the server is unreachable.
     """
-    async with open_location(options.url) as location:
+    async with options.session.sends(options.url) as location:
         found = []
         async for each in _all(location):
             if states and each.state not in states:
                 continue
-            if options.as_json:
+            if options.session.as_json:
                 write_json(each.to_dict())
             else:
                 found.append(each)
-        if options.as_json:
+        if options.session.as_json:
             return
         has_worker = location.durable is None or await _has_worker(location.durable)
-    _print_all(options.console, found, location.where, has_worker=has_worker)
+    _print_all(options, found, location.where, has_worker=has_worker)
 
 
 async def _all(location: SendsLocation) -> AsyncIterator[SendStatus | RunState]:
@@ -119,7 +122,7 @@ async def show_run(options: CommandOptions, send_key: str) -> bool:
 
     Raises: as `list_runs`.
     """
-    async with open_location(options.url) as location:
+    async with options.session.sends(options.url) as location:
         found = await location.find(send_key)
     if found is None:
         message = _(
@@ -141,7 +144,7 @@ async def resolve(
     """
     sn = None if campaign_sn is None else CampaignSn(campaign_sn)
     kept = await checkpoint_at(send_key)
-    async with open_location(options.url) as location:
+    async with options.session.sends(options.url) as location:
         found: SendStatus | RunState | None
         if kept is not None and await location.find(send_key) is None:
             await kept.resolve(decision, sn)
@@ -171,7 +174,7 @@ async def retry(options: CommandOptions, send_key: str) -> None:
 
     Raises: as `Durable.retry`, and `list_runs`.
     """
-    async with open_location(options.url) as location:
+    async with options.session.sends(options.url) as location:
         found = await _durable_of(location).retry(send_key)
     _print_one(options, found)
 
@@ -184,15 +187,16 @@ def _durable_of(location: SendsLocation) -> Durable:
 
 
 def _print_all(
-    console: Console,
+    options: CommandOptions,
     found: list[SendStatus | RunState],
     where: str,
     *,
     has_worker: bool,
 ) -> None:
+    console = options.session.console
     found.sort(key=lambda each: not needs_a_person(each))
     if found:
-        console.print(runs_table(found, where=where, width=console.width))
+        console.print(_runs_table(options, found, where))
     counts = Counter(each.state for each in found)
     parts = [
         _("{count:,} {state}").format(count=counts[state], state=_(state))
@@ -213,7 +217,9 @@ def _print_all(
         console.print(safe_text(text, "yellow"))
 
 
-def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int) -> Table:
+def _runs_table(
+    options: CommandOptions, found: Sequence[SendStatus | RunState], where: str
+) -> Table:
     """Return a table with one row per send; on a narrow terminal, details are below the key."""
     table = Table(
         title=safe_text(where),
@@ -222,6 +228,7 @@ def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
+    width = options.session.console.width
     is_narrow, is_wide = width < _NARROW_COLUMNS, width >= _WIDE_COLUMNS
     table.add_column("", no_wrap=True)
     if not is_narrow:
@@ -233,7 +240,7 @@ def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int
     for each in found:
         needs = Text("!" if needs_a_person(each) else "", style="bold red")
         key, state = safe_text(each.send_key), Text(_(each.state), _STYLES.get(each.state, ""))
-        about = [safe_text(text, "dim") for text in _about(each)]
+        about = [safe_text(text, "dim") for text in _about(options, each)]
         if is_wide:
             table.add_row(needs, state, _next(each), key, *about)
             continue
@@ -246,9 +253,9 @@ def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int
     return table
 
 
-def _about(known: SendStatus | RunState) -> tuple[str, str, str]:
+def _about(options: CommandOptions, known: SendStatus | RunState) -> tuple[str, str, str]:
     """Return the step, the code of the campaign, and the message."""
-    return _step(known), known.campaign_sn or "", _message(known)
+    return _step(known), known.campaign_sn or "", _message(options, known)
 
 
 def _zone() -> tzinfo:
@@ -270,19 +277,19 @@ def _step(known: SendStatus | RunState) -> str:
     return _("{step}, part {part}").format(step=name, part=known.part)
 
 
-def _message(known: SendStatus | RunState) -> str:
-    return ": ".join(text for text in (known.error, _message_of(known)) if text)
+def _message(options: CommandOptions, known: SendStatus | RunState) -> str:
+    return ": ".join(text for text in (known.error, _message_of(options, known)) if text)
 
 
-def _message_of(known: SendStatus | RunState) -> str:
+def _message_of(options: CommandOptions, known: SendStatus | RunState) -> str:
     is_durable = isinstance(known, SendStatus)
     return in_users_language(
-        send_message_for_command_line(known.message, known.send_key, is_durable=is_durable)
+        send_message_for_command_line(known.message, options.commands(known), is_durable=is_durable)
     )
 
 
 def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
-    if options.as_json:
+    if options.session.as_json:
         write_json(known.to_dict())
         return
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -290,20 +297,20 @@ def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
     table.add_column(overflow="fold")
     for name in attrs.fields_dict(type(known)):
         style = _STYLES.get(known.state, "") if name == "state" else ""
-        table.add_row(_(name), safe_text(_shown(_value_of(known, name)), style))
-    options.console.print(table)
-    advice, commands = _advice(known)
+        table.add_row(_(name), safe_text(_shown(_value_of(options, known, name)), style))
+    options.session.console.print(table)
+    advice, commands = _advice(options, known)
     if advice:
-        options.console.print(safe_text(advice, "bold red"))
+        options.session.console.print(safe_text(advice, "bold red"))
     for command in commands:
         # Without line breaks, so that a user can copy it.
-        options.console.print(safe_text(f"  {command}"), soft_wrap=True)
+        options.session.console.print(safe_text(f"  {command}"), soft_wrap=True)
 
 
-def _value_of(known: SendStatus | RunState, name: str) -> object:
+def _value_of(options: CommandOptions, known: SendStatus | RunState, name: str) -> object:
     match name:
         case "message":
-            return _message_of(known)
+            return _message_of(options, known)
         case "state":
             return _(known.state)
         case "step" if known.step is not None:
@@ -325,15 +332,18 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-def _advice(known: SendStatus | RunState) -> tuple[str, tuple[str, ...]]:
+def _advice(options: CommandOptions, known: SendStatus | RunState) -> tuple[str, tuple[str, ...]]:
     """Return what a person must do, and the commands for it; empty if nothing."""
-    key = shell_quote(known.send_key)
+    commands = options.commands(known)
     if known.state == "held":
-        decide = f"newsleopard resolve {key}"
         return (
             _("Whether it was submitted is unknown. Check the console (活動列表), and decide:"),
-            (f"{decide} sent --campaign-sn SN", f"{decide} resubmit", f"{decide} abandon"),
+            (
+                commands("resolve", "sent", options=["--campaign-sn SN"]),
+                commands("resolve", "resubmit"),
+                commands("resolve", "abandon"),
+            ),
         )
     if known.state == "failed" and isinstance(known, SendStatus):
-        return _("Correct the problem in the message; then:"), (f"newsleopard retry {key}",)
+        return _("Correct the problem in the message; then:"), (commands("retry"),)
     return "", ()

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import attrs
 
+from newsleopard_async.cli.run_commands import RunCommands, shell_quote
 from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import ConfigurationError, InvalidRequest
@@ -105,6 +106,12 @@ class ResumableSend(Plain):
     def place(self) -> dict[str, Any]:
         """The place of the run: the send key, or the checkpoint."""
         return {"send_key": self.send_key, "checkpoint": self.checkpoint}
+
+    @property
+    def commands(self) -> RunCommands:
+        """The commands about its run."""
+        profile = ("--profile " + shell_quote(self.profile),) if self.profile else ()
+        return RunCommands(self.target, profile)
 
     def identity(self) -> str | None:
         """Return what distinguishes the contacts from changed ones; None if there are none."""

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import attrs
-
-from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
+from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.display.shown_values import local_and_utc
 from newsleopard_async.cli.results.campaign_target import checkpoint_at, state_at
+from newsleopard_async.cli.run_commands import RunCommands
 from newsleopard_async.cli.sending.resumable_send import ResumableSend
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
@@ -24,7 +23,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.workflows import RunState, runs
 
-__all__ = ["RunCommands", "is_in_doubt", "notes_of", "read_run", "reword"]
+__all__ = ["is_in_doubt", "notes_of", "read_run", "reword"]
 
 _OF_PYTHON: Final = re.compile(
     r" Then run the same call again with the same send key or checkpoint\..*$"
@@ -57,30 +56,6 @@ def is_in_doubt(run: RunState) -> bool:
     return run.campaign_sn is None and (run.state == "held" or run.step == "submit")
 
 
-@attrs.frozen
-class RunCommands:
-    """The commands about one run, as a person copies them.
-
-    Attributes:
-        send: What the run sends.
-        is_kept: Whether ``resume`` can continue it.
-    """
-
-    send: ResumableSend
-    is_kept: bool = True
-
-    def __call__(self, name: str, more: str = "") -> str:
-        """Return a command, with the profile if the send has one."""
-        parts = ["newsleopard", name, shell_quote(self.send.target), more]
-        if self.send.profile:
-            parts += ["--profile", shell_quote(self.send.profile)]
-        return " ".join(filter(None, parts))
-
-    def continuing(self) -> str:
-        """Return the command that continues the run."""
-        return self("resume") if self.is_kept else _("the same command with the same contacts")
-
-
 def notes_of(
     send: ResumableSend,
     run: RunState | None,
@@ -92,7 +67,7 @@ def notes_of(
 
     Whether a campaign was submitted is never guessed: the record of the run decides.
     """
-    commands = RunCommands(send, is_kept)
+    again = send.commands("resume") if is_kept else _("the same command with the same contacts")
     if run is None:
         if isinstance(error, KeyboardInterrupt):
             yield _("Nothing was sent, and nothing was changed at the platform.")
@@ -101,10 +76,10 @@ def notes_of(
         if not isinstance(error, InUse):
             yield _("another process is sending {key!r}").format(key=send.target)
     elif _is_other_run(error):
-        yield from _of_other_run(run, commands, error)
+        yield from _of_other_run(run, send.commands, error, again=again)
     else:
         yield from _of_import(run)
-        yield from _of_submit(run, commands, error)
+        yield from _of_submit(run, send.commands, error, again=again)
 
 
 def _is_other_run(error: BaseException) -> bool:
@@ -117,14 +92,16 @@ def _rules_of(error: BaseException) -> frozenset[str]:
     return frozenset(problem.rule for problem in problems)
 
 
-def _of_other_run(run: RunState, commands: RunCommands, error: BaseException) -> Iterator[str]:
+def _of_other_run(
+    run: RunState, commands: RunCommands, error: BaseException, *, again: str
+) -> Iterator[str]:
     """Yield the way out; what the run of another account has done is not this account's.
 
     While a submit is in doubt, the same campaign with a change must not get a key of its own.
     """
     is_own = "other-account" not in _rules_of(error)
     if is_own and is_in_doubt(run):
-        yield from _of_doubt(run, commands)
+        yield from _of_doubt(run, commands, again=again)
         return
     if is_own and run.campaign_sn is not None:
         text = _("The campaign {campaign_sn} was accepted under this key before.")
@@ -132,18 +109,20 @@ def _of_other_run(run: RunState, commands: RunCommands, error: BaseException) ->
     yield _("Is this another campaign? Then give it another name, or its own key by --send-key.")
 
 
-def _of_submit(run: RunState, commands: RunCommands, error: BaseException) -> Iterator[str]:
+def _of_submit(
+    run: RunState, commands: RunCommands, error: BaseException, *, again: str
+) -> Iterator[str]:
     if run.campaign_sn is not None:
         yield from _of_accepted(run, commands, has_failed=isinstance(error, CampaignFailed))
     elif is_in_doubt(run):
-        yield from _of_doubt(run, commands)
+        yield from _of_doubt(run, commands, again=again)
     elif run.state != "abandoned":
         yield _("Not done: the campaign was not submitted, so no mail is sent.")
         if run.state == "checking" and run.look_again_at is not None:
             text, time = _("Continue after {time}: {command}"), local_and_utc(run.look_again_at)
-            yield text.format(time=time, command=commands.continuing())
+            yield text.format(time=time, command=again)
         else:
-            yield _("Continue: {command}").format(command=commands.continuing())
+            yield _("Continue: {command}").format(command=again)
         if isinstance(error, KeyboardInterrupt):
             # For example a resume of all sends in a crontab.
             text = _("Never send it, also by no later newsleopard resume: {command}")
@@ -163,23 +142,24 @@ def _of_accepted(run: RunState, commands: RunCommands, *, has_failed: bool) -> I
     yield text.format(campaign_sn=run.campaign_sn)
     if not has_failed:
         yield _("It is sent unless you stop it: {command}").format(command=commands("cancel"))
-        yield _("Wait for its end: {command}").format(command=commands("status", "--wait"))
+        yield _("Wait for its end: {command}").format(
+            command=commands("status", options=["--wait"])
+        )
 
 
-def _of_doubt(run: RunState, commands: RunCommands) -> Iterator[str]:
+def _of_doubt(run: RunState, commands: RunCommands, *, again: str) -> Iterator[str]:
     yield _(
         "It is unknown whether the campaign was submitted. Do not send it under another key or "
         "name."
     )
-    command = commands.continuing()
     if run.look_again_at is None:
-        yield _("Find out, without sending anything: {command}").format(command=command)
+        yield _("Find out, without sending anything: {command}").format(command=again)
     else:
         yield _("Find out after {time}, without sending anything: {command}").format(
-            time=local_and_utc(run.look_again_at), command=command
+            time=local_and_utc(run.look_again_at), command=again
         )
     yield _("Or look for it in the console (活動列表), and decide:")
-    yield "  " + commands("resolve", "sent --campaign-sn SN")
+    yield "  " + commands("resolve", "sent", options=["--campaign-sn SN"])
     yield "  " + commands("resolve", "resubmit")
     yield "  " + commands("resolve", "abandon")
 
@@ -188,5 +168,5 @@ def reword(error: BaseException, send: ResumableSend) -> None:
     """Replace the calls of Python in the message of a submit in doubt by commands."""
     if isinstance(error, OutcomeUnknown) and error.args:
         message = _OF_PYTHON.sub("", str(error.args[0]))
-        message = send_message_for_command_line(message, send.target, is_durable=False)
+        message = send_message_for_command_line(message, send.commands, is_durable=False)
         error.args = (message, *error.args[1:])

@@ -16,7 +16,6 @@ from newsleopard_async.cli.display.shown_values import count_text, duration_text
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.sending.resumable_send import ResumableSend
-from newsleopard_async.cli.sending.run_notes import RunCommands
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import APIError, UnexpectedResponse
@@ -250,7 +249,7 @@ def _time_text(send: ResumableSend) -> str:
     schedule = send.campaign.schedule
     if send.hold is not None:
         return _("{hold} after the platform has accepted it; until then: {command}").format(
-            hold=duration_text(send.hold), command=RunCommands(send)("cancel")
+            hold=duration_text(send.hold), command=send.commands("cancel")
         )
     if not isinstance(schedule, SendAt):
         return _("at once, when the platform has accepted it")

@@ -12,7 +12,6 @@ from newsleopard_async.cli.display.shown_values import count_text, local_and_utc
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.sending.resumable_send import ResumableSend
-from newsleopard_async.cli.sending.run_notes import RunCommands
 from newsleopard_async.cli.sending.send_preview import schedule_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
@@ -69,15 +68,14 @@ def _facts(
                 rejected=count_text(report.result.errors),
             ),
         )
-    commands = RunCommands(send)
     if outcome.status is not None:
         yield _("State"), safe_text(outcome.status.state, "green")
         yield _("Sent"), local_and_utc(outcome.status.sent_end)
         return
     if not is_again:
         yield _("Goes out"), _time_text(send, done)
-    yield _("Stop it"), commands("cancel")
-    yield _("Look at it"), commands("status")
+    yield _("Stop it"), send.commands("cancel")
+    yield _("Look at it"), send.commands("status")
 
 
 def _time_text(send: ResumableSend, done: Mapping[str, Any]) -> str:

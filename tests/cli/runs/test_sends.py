@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from newsleopard_async import OutcomeUnknown
 from newsleopard_async.cli.accounts import profiles
 from newsleopard_async.cli.command_line import newsleopard
+from newsleopard_async.cli.session import Session
 from newsleopard_async.durable.ledger import AttemptResult
 from newsleopard_async.stores import FileStore, RedisStore, SqlStore, Store
 from newsleopard_async.workflows import send_campaign
@@ -128,6 +129,15 @@ def test_one_key_shows_all_fields(url: str) -> None:
     assert "UTC the next attempt searches again, and sends nothing." in text
     assert "\n  newsleopard resolve 1-held resubmit\n" in result.stdout
     assert "await" not in result.stdout
+
+
+def test_commands_name_the_store_of_the_option(url: str) -> None:
+    """In another shell the variable is not set; a password stays out of the output."""
+    named = CliRunner().invoke(newsleopard, ["runs", "1-held", "--url", url])
+
+    assert f"\n  newsleopard resolve 1-held resubmit --url {url}\n" in named.stdout
+    secret = Session().commands("k", "postgresql://me:s3cret@host/x")
+    assert secret("retry") == "newsleopard retry k"
 
 
 @pytest.mark.parametrize("command", ["runs", "resolve", "retry"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,18 @@ def test_same_command_twice_sends_once(office: Office) -> None:
         )
         assert first["campaign_sn"] in again.stdout
     assert office.emulator.submitted == 1
+
+
+def test_printed_commands_work_for_a_name_with_a_dash(office: Office) -> None:
+    """A campaign must be stoppable by the command that a person copies."""
+    sent = office.invoke("send", *NEW, *AT, "--yes", "--name", "-20% 優惠")
+
+    [command] = re.findall(r"Stop it +(newsleopard .*\S)", sent.stdout)
+    _program, name, *others = shlex.split(command)
+    cancelled = office.invoke(name, "--yes", *others)
+
+    assert command == "newsleopard cancel -- '-20% 優惠'"
+    assert cancelled.exit_code == 0, cancelled.output
 
 
 def test_json_says_that_nothing_was_sent_now(office: Office) -> None:
