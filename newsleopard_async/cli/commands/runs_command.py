@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, get_args
 
 import anyio
 import click
 
-from newsleopard_async.cli.accounts.profiles import chosen_profile
 from newsleopard_async.cli.completion_values import complete_send_key
 from newsleopard_async.cli.runs.sends import STATES, CommandOptions, list_runs, show_run
 from newsleopard_async.cli.runs.sends import resolve as decide
@@ -52,8 +50,8 @@ def runs(send_key: str | None, states: tuple[str, ...], **options: Any) -> None:
     chosen = _chosen(**options)
     if send_key is None:
         anyio.run(list_runs, chosen, states)
-    elif not anyio.run(show_run, chosen, send_key):
-        sys.exit(1)
+    else:
+        anyio.run(show_run, chosen, send_key)
 
 
 @click.command()
@@ -73,9 +71,10 @@ def resolve(send_key: str, decision: Decision, campaign_sn: str | None, **option
     A durable send then continues automatically. The exit status is 0; 1 if there is nothing to
     decide or it is too early; 2 if the store cannot be used; 5 if its server cannot be reached.
     """
-    anyio.run(decide, _chosen(**options), send_key, decision, campaign_sn)
-    if decision == "abandon":
-        forget_send(chosen_profile(options["profile_name"]).name, send_key)
+    chosen = _chosen(**options)
+    is_checkpoint = anyio.run(decide, chosen, send_key, decision, campaign_sn)
+    if decision == "abandon" and chosen.url is None:
+        forget_send(chosen.session.profile.name, send_key, is_checkpoint=is_checkpoint)
 
 
 @click.command()

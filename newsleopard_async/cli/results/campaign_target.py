@@ -24,7 +24,7 @@ from newsleopard_async.workflows.resuming import state_of
 from newsleopard_async.workflows.run_record import read_run_record
 
 if TYPE_CHECKING:
-    from newsleopard_async.durable import SendStatus
+    from newsleopard_async.durable import Durable, SendStatus
 
 __all__ = [
     "CampaignTarget",
@@ -79,6 +79,13 @@ class CampaignTarget:
         if self.kind == "code":
             return CampaignSn(self.text)
         return None if self.run is None else self.run.campaign_sn
+
+    @property
+    def durable(self) -> Durable | None:
+        """The durable sends that have it; None for a run without a worker."""
+        if self.location is None or self.run is None or isinstance(self.run, RunState):
+            return None
+        return self.location.durable
 
 
 @asynccontextmanager

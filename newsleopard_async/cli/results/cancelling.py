@@ -79,14 +79,14 @@ def cancel_campaign(session: Session, given: CancelInput) -> ExitStatus:
         confirm(_("Call it off? Mails that are out cannot be called back."))
         given = attrs.evolve(given, kind=kind)
     try:
-        ended = anyio.run(_call_off, session, given)
+        kind, ended = anyio.run(_call_off, session, given)
     except KeyboardInterrupt as interrupt:
         note = _("The campaign is possibly still being sent. Run the same command again: {command}")
         interrupt.add_note(note.format(command=_again(session, given)))
         raise
-    if given.kind != "code":
+    if kind != "code" and given.url is None:
         # What the send was given is of no more use, and contacts of a pipe must not stay.
-        forget_send(session.profile.name, given.target)
+        forget_send(session.profile.name, given.target, is_checkpoint=kind == "checkpoint")
     if session.as_json:
         write_json({**ended.outcome.to_dict(), "mails_out": ended.mails_out})
     else:
@@ -111,11 +111,12 @@ async def _show(session: Session, given: CancelInput) -> TargetKind:
         return target.kind
 
 
-async def _call_off(session: Session, given: CancelInput) -> _Ended:
+async def _call_off(session: Session, given: CancelInput) -> tuple[TargetKind, _Ended]:
+    """Call a campaign off; return what the target is, and how it ended."""
     async with opened_target(session, given.target, given.kind, given.url) as target:
-        durable = None if target.location is None else target.location.durable
+        durable = target.durable
         if durable is not None and await durable.cancel(target.text) == "cancelled":
-            return _Ended(CalledOff(how="never submitted"))
+            return target.kind, _Ended(CalledOff(how="never submitted"))
         store = None if target.location is None else target.location.store
         async with session.client(store) as nl:
             with session.pipeline_display() as progress:
@@ -123,7 +124,7 @@ async def _call_off(session: Session, given: CancelInput) -> _Ended:
                     outcome = await _stop_when_possible(session, nl, target, progress)
                 except OutcomeUnknown as error:
                     raise _explained(error, session, given) from None
-            return _Ended(outcome, await _mails_out(nl, outcome))
+            return target.kind, _Ended(outcome, await _mails_out(nl, outcome))
 
 
 async def _stop_when_possible(

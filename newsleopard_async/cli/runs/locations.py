@@ -64,14 +64,14 @@ class SendsLocation:
     async def find(self, send_key: str) -> SendStatus | workflows.RunState | None:
         """Return the state of the send with a key; None if there is none.
 
+        A database with durable sends can have runs without a worker, too.
+
         Raises:
             ConnectionFailed: the server is unreachable.
         """
         if self.durable is not None:
-            try:
+            with contextlib.suppress(InvalidRequest):
                 return await self.durable.status(send_key)
-            except InvalidRequest:
-                return None
         if self.store is not None:
             for run in await workflows.runs(self.store, keys=[send_key]):
                 return run

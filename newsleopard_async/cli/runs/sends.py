@@ -15,7 +15,6 @@ from rich.text import Text
 
 from newsleopard_async import ConfigurationError, InvalidRequest, workflows
 from newsleopard_async.cli.cli_messages import send_message_for_command_line
-from newsleopard_async.cli.display.line_breaks import WideConsole
 from newsleopard_async.cli.display.pipeline_display import step_name
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.library_messages import in_users_language
@@ -105,68 +104,85 @@ async def list_runs(options: CommandOptions, states: Sequence[str]) -> None:
 
 
 async def _all(location: SendsLocation) -> AsyncIterator[SendStatus | RunState]:
+    durable_keys = set()
     if location.durable is not None:
         async for status in location.durable.runs():
+            durable_keys.add(status.send_key)
             yield status
-    elif location.store is not None:
+    if location.store is not None:
         async for run in workflows.runs(location.store):
-            yield run
+            if run.send_key not in durable_keys:
+                yield run
 
 
 async def _has_worker(durable: Durable) -> bool:
     return any(each.is_alive for each in await durable.workers())
 
 
-async def show_run(options: CommandOptions, send_key: str) -> bool:
-    """Print all fields of a send; return whether it exists.
+async def show_run(options: CommandOptions, send_key: str) -> None:
+    """Print all fields of a send.
 
     Raises: as `list_runs`.
+        InvalidRequest: it does not exist.
     """
     async with options.session.sends(options.url) as location:
-        found = await location.find(send_key)
-    if found is None:
-        message = _(
-            "No send with the key {send_key!r} exists in {where}; check the key and --url, or list "
-            "all sends: newsleopard runs."
-        ).format(send_key=send_key, where=location.where)
-        WideConsole(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
-    else:
-        _print_one(options, found)
-    return found is not None
+        found = await _found(location, send_key)
+    _print_one(options, found)
 
 
 async def resolve(
     options: CommandOptions, send_key: str, decision: Decision, campaign_sn: str | None
-) -> None:
+) -> bool:
     """Decide about a send, or about the run of a checkpoint file, and print it.
 
+    Returns: Whether it is a checkpoint file.
+
     Raises: as `Durable.resolve`, and `list_runs`.
+        InvalidRequest: as above, or both a send and a checkpoint have this name.
     """
     sn = None if campaign_sn is None else CampaignSn(campaign_sn)
     kept = await checkpoint_at(send_key)
     async with options.session.sends(options.url) as location:
-        found: SendStatus | RunState | None
-        if kept is not None and await location.find(send_key) is None:
+        known = await location.find(send_key)
+        if kept is not None:
+            _refuse_both(send_key, known)
             await kept.resolve(decision, sn)
-            found = await state_at(send_key, kept)
-        elif location.durable is not None:
-            found = await location.durable.resolve(send_key, decision, sn)
+            decided: SendStatus | RunState = await state_at(send_key, kept)
         else:
-            await _require(location, send_key)
-            assert location.store is not None
-            await workflows.resolve(location.store, send_key, decision, sn)
-            found = await location.find(send_key)
-    assert found is not None
-    _print_one(options, found)
+            decided = await _resolve(location, send_key, decision, sn)
+    _print_one(options, decided)
+    return kept is not None
 
 
-async def _require(location: SendsLocation, send_key: str) -> None:
-    if await location.find(send_key) is None:
+def _refuse_both(name: str, known: SendStatus | RunState | None) -> None:
+    if known is not None:
+        message = _(
+            "{text!r} is a checkpoint file and also a send key; write the file with its folder, or "
+            "run the command in another one"
+        )
+        raise InvalidRequest.of("KEY", "choice", message.format(text=name))
+
+
+async def _resolve(
+    location: SendsLocation, send_key: str, decision: Decision, sn: CampaignSn | None
+) -> SendStatus | RunState:
+    if isinstance(await _found(location, send_key), SendStatus):
+        assert location.durable is not None
+        return await location.durable.resolve(send_key, decision, sn)
+    assert location.store is not None
+    await workflows.resolve(location.store, send_key, decision, sn)
+    return await _found(location, send_key)
+
+
+async def _found(location: SendsLocation, send_key: str) -> SendStatus | RunState:
+    known = await location.find(send_key)
+    if known is None:
         message = _(
             "no send with the key {send_key!r} exists in {where}; check the key and --url, or list "
             "all sends: newsleopard runs"
         ).format(send_key=send_key, where=location.where)
         raise InvalidRequest.of("KEY", "missing", message)
+    return known
 
 
 async def retry(options: CommandOptions, send_key: str) -> None:

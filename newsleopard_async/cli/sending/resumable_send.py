@@ -3,7 +3,7 @@
 A record of a run has hashes of its input, and not the input. So the campaign, the path of the
 contacts and the options are kept beside the runs, in a file that only this user can read. It has no
 key and no contact; contacts from a pipe are kept in a second file, because they cannot be read
-again. Both are removed when the campaign is accepted.
+again. Both are removed when the record of the run has the campaign, or after 28 days.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ORPHAN_S: Final = 86_400.0
 was killed before the send are removed."""
 _LONGEST_S: Final = 28 * 86_400.0
 """Chosen: after 28 days a run without a record would not find its campaign, so resuming is not
-safe, and contacts must not stay on the disk for ever."""
+safe, and contacts must not stay on the disk for ever. After it, only ``send`` itself continues."""
 
 
 @attrs.frozen(kw_only=True)
@@ -114,11 +114,15 @@ class ResumableSend(Plain):
         return RunCommands(self.target, profile)
 
     def identity(self) -> str | None:
-        """Return what distinguishes the contacts from changed ones; None if there are none."""
+        """Return what distinguishes the contacts, and those to leave out, from changed ones.
+
+        None means that there are no contacts.
+        """
         if self.contacts is None:
             return None
+        files = filter(None, (self.contacts, self.skip))
         try:
-            return repr(FileIdentity.of(self.contacts.stat()))
+            return repr([FileIdentity.of(each.stat()) for each in files])
         except OSError:
             return None  # The check reports a missing file.
 
@@ -172,7 +176,14 @@ class KeptSends:
         return self._files.folder
 
     def find(self, profile: str, target: str) -> ResumableSend | None:
-        """Return the send with a key or a checkpoint; None if there is none.
+        """Return the send that a person names by its key, or by the path of its checkpoint.
+
+        Raises: as `get`.
+        """
+        return self.get(profile, target) or self.get(profile, str(Path(target).absolute()))
+
+    def get(self, profile: str, target: str) -> ResumableSend | None:
+        """Return the send with a key, or the absolute path of a checkpoint; None if there is none.
 
         Raises:
             InvalidRequest: its file cannot be read by this version.
@@ -180,10 +191,7 @@ class KeptSends:
         """
         if self._refusal is not None:
             return None
-        for key in (target, str(Path(target).absolute())):
-            if (send := self._read(self._path_of(profile, key))) is not None:
-                return send
-        return None
+        return self._read(self._path_of(profile, target))
 
     def profile_of(self, target: str) -> str | None:
         """Return the profile of a send with a key or a checkpoint; None if there is none."""
@@ -237,17 +245,16 @@ class KeptSends:
         return self.require() / f"piped-{secrets.token_hex(8)}.csv"
 
     def sweep(self) -> None:
-        """Remove contacts from pipes that no send needs, or that are too old."""
+        """Remove sends that are too old, and contacts from pipes that no send needs."""
         if self._refusal is not None:
             return
         needed = {send.contacts for send in self._sends() if send.is_piped}
-        now_s = time.time()
         for path in self.require().iterdir():
-            if not _PIPED.fullmatch(path.name):
+            if not _PIPED.fullmatch(path.name) and path.suffix != ".json":
                 continue
+            is_needed = path in needed or path.suffix == ".json"
             with contextlib.suppress(OSError):
-                age_s = now_s - path.stat().st_mtime
-                if age_s > (_LONGEST_S if path in needed else _ORPHAN_S):
+                if _age_s(path) > (_LONGEST_S if is_needed else _ORPHAN_S):
                     path.unlink()
 
     def _sends(self) -> Iterator[ResumableSend]:
@@ -264,6 +271,8 @@ class KeptSends:
 
     def _read(self, path: Path) -> ResumableSend | None:
         try:
+            if _age_s(path) > _LONGEST_S:
+                return None
             found = json.loads(read_bounded(path, _MOST_BYTES))
         except FileNotFoundError:
             return None
@@ -281,17 +290,23 @@ class KeptSends:
         raise InvalidRequest.of("KEY", "format", message.format(path=path))
 
 
-def forget_send(profile: str, target: str) -> None:
+def forget_send(profile: str, target: str, *, is_checkpoint: bool) -> None:
     """Remove a send that a person has given up, and its contacts; a failure does not matter.
 
     Args:
         profile: The name of the profile.
-        target: The send key or the checkpoint.
+        target: The send key, or the path of the checkpoint.
+        is_checkpoint: Whether it is a checkpoint.
     """
     with contextlib.suppress(InvalidRequest, ConfigurationError):
         kept = KeptSends()
-        if (send := kept.find(profile, target)) is not None:
+        key = str(Path(target).absolute()) if is_checkpoint else target
+        if (send := kept.get(profile, key)) is not None:
             kept.remove(send)
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _remove_copy(send: ResumableSend) -> None:

@@ -127,7 +127,8 @@ class _DueRuns:
     def __call__(self, run: RunState) -> Mapping[str, Any] | None:
         """Return the arguments of a run; None leaves it to the program that began it."""
         self.end()
-        send = self.kept.find(self.session.profile.name, run.send_key)
+        # By the key only, because the file of another run's checkpoint can have the same name.
+        send = self.kept.get(self.session.profile.name, run.send_key)
         if send is None:
             self.left.append(run)
             return None

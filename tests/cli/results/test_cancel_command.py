@@ -8,16 +8,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
+import attrs
 import pytest
 from click.testing import CliRunner
 
 from newsleopard_async import OutcomeUnknown
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.results import cancelling
+from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
+from newsleopard_async.stores import SqlStore
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import resolve
 from tests.cli.offices import Office, an_office
 from tests.cli.results.test_status_command import UNKNOWN, hold, send
+from tests.constants import CAMPAIGN
 from tests.durable.desk import at_desk
 
 
@@ -185,6 +189,47 @@ def test_interruption_says_what_goes_on(
 def test_unknown_campaign_is_refused(office: Office) -> None:
     """A wrong code is not reported as called off."""
     assert office.invoke("cancel", UNKNOWN, "--yes").exit_code == 1
+
+
+@pytest.mark.slow
+def test_run_beside_durable_sends_is_found_and_called_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store of a profile can be a database of workers; the command that was printed works."""
+    url = f"sqlite:///{tmp_path}/sends.db"
+
+    async def seed() -> Office:
+        async with at_desk(url, tmp_path, profile="vendor-2026") as desk:
+            month = datetime.now(UTC) + timedelta(days=30)
+            await desk.durable.start_send(desk.spec(), send_key="later", at=month)
+        return an_office(tmp_path, monkeypatch, clock=desk.bench.clock, emulator=desk.emulator)
+
+    office = anyio.run(seed)
+    beside = attrs.evolve(office, store=SqlStore(url))  # type: ignore[arg-type]  # any store does
+    send(beside, in_hours=5, send_key="spring")
+    listed = CliRunner().invoke(newsleopard, ["runs", "--json", "--url", url])
+    cancelled = office.invoke("cancel", "spring", "--url", url, "--yes")
+
+    keys = [json.loads(line)["send_key"] for line in listed.stdout.splitlines()]
+    assert sorted(keys) == ["later", "spring"]
+    assert cancelled.exit_code == 0, cancelled.output
+    assert "Stopped" in cancelled.stdout
+
+
+def test_run_of_another_store_keeps_what_a_send_was_given(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same key in another store is another run."""
+    order = ResumableSend(campaign=CAMPAIGN, send_key="spring")
+    KeptSends().add(order)
+    other = f"sqlite:///{tmp_path}/other.db"
+    elsewhere = attrs.evolve(office, store=SqlStore(other))  # type: ignore[arg-type]  # as above
+    send(elsewhere, in_hours=5, send_key="spring")
+
+    cancelled = office.invoke("cancel", "spring", "--url", other, "--yes")
+
+    assert cancelled.exit_code == 0, cancelled.output
+    assert KeptSends().has(order)
 
 
 @pytest.mark.slow

@@ -449,6 +449,23 @@ def test_abandoned_copies_of_contacts_are_removed(office: Office) -> None:
     assert kept() == ["other.csv", new.name]
 
 
+def test_old_send_is_not_continued_without_its_command(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its record, its campaign could be among those that are no longer listed."""
+    interrupt_at(office, monkeypatch, "get_import")
+    office.invoke(*NEW)
+    [path] = Path("state/newsleopard-async/sends").iterdir()
+    for run in Path("state/newsleopard-async/runs").iterdir():
+        run.unlink()
+    os.utime(path, (time.time() - 29 * 86_400,) * 2)
+
+    resumed = office.invoke("resume", "週年慶")
+
+    assert resumed.exit_code == 1, resumed.output
+    assert (office.emulator.submitted, kept()) == (0, [])
+
+
 def test_damaged_file_names_the_way_out(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same send command continues without it."""
     interrupt_at(office, monkeypatch, "get_import")
@@ -477,6 +494,24 @@ def test_checkpoint_is_resumed_by_its_file(office: Office, monkeypatch: pytest.M
     assert f"Continue: newsleopard resume {path}" in interrupted.stderr
     assert resumed.exit_code == 0, resumed.output
     assert office.emulator.submitted == 1
+
+
+def test_file_of_a_checkpoint_is_not_the_key_of_another_run(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program's key has the name of the file; its campaign is not the one of the file."""
+    begin_in_python(office, "run.json")
+    interrupt_at(office, monkeypatch, "get_import")
+    office.invoke(*NEW, "--checkpoint", "run.json")
+    office.clock.advance(3_600)
+
+    resumed = office.invoke("resume")
+    sent = office.invoke("resume", str(Path("run.json").absolute()))
+
+    assert "a program has begun" in resumed.stdout
+    assert sent.exit_code == 0, sent.output
+    assert [each.name for each in office.emulator.campaigns].count("週年慶") <= 1
+    assert office.emulator.submitted == 2
 
 
 def test_commands_name_the_profile(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,6 +230,24 @@ def test_contacts_that_change_during_the_question_are_not_sent(
     assert office.emulator.submitted == 0
 
 
+def test_addresses_to_leave_out_do_not_change_during_the_question(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person confirmed the number of recipients without them."""
+    monkeypatch.setattr(asking, "require_terminal", lambda **_: None)
+    Path("skip.csv").write_text("EMAIL\nmei@example.com\n", "utf-8")
+
+    def answer(*_: object, **__: object) -> bool:
+        Path("skip.csv").write_text("EMAIL\nother@example.com\n", "utf-8")
+        return True
+
+    monkeypatch.setattr(click, "confirm", answer)
+    result = office.invoke("send", *NEW, "--skip", "skip.csv")
+
+    assert result.exit_code == 1
+    assert office.emulator.submitted == 0
+
+
 def test_contacts_that_change_during_the_check_are_not_sent(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
