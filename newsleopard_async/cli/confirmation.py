@@ -38,10 +38,15 @@ def require_terminal(*, yes: bool, has_data_on_stdin: bool = False) -> None:
         raise _no_terminal()
 
 
-def confirm(question: str, *, has_data_on_stdin: bool = False) -> None:
+def confirm(question: str, *, has_data_on_stdin: bool = False, done: str = "") -> None:
     """Ask on the standard error; return only if the answer is yes.
 
     It must run outside of an event loop, in which Ctrl-C would not end the question.
+
+    Args:
+        question: The question.
+        has_data_on_stdin: Whether the standard input is data.
+        done: What the command has done before, for the message about another answer.
 
     Raises:
         click.Abort: the answer is no, or there is none.
@@ -53,8 +58,9 @@ def confirm(question: str, *, has_data_on_stdin: bool = False) -> None:
             if isinstance(abort.__context__, KeyboardInterrupt):
                 # The message begins below the question.
                 click.echo(err=True)
-                abort.__context__.add_note(_("Nothing was sent or changed."))
-            raise
+                abort.__context__.add_note(done or _("Nothing was sent or changed."))
+                raise
+            raise click.Abort(*filter(None, [done])) from None
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.disclosure import shown
 
-__all__ = ["StepDisplay", "StepLine"]
+__all__ = ["StepDisplay", "StepLine", "StepLineState"]
 
 _BAR_COLUMNS: Final = 16
 """Chosen: leaves room for the numbers beside the bar on a terminal of 80 columns."""

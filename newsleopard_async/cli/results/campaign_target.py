@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from newsleopard_async.durable import Durable, SendStatus
 
 __all__ = [
+    "CODE",
     "CampaignTarget",
     "TargetKind",
     "checkpoint_at",
@@ -38,7 +39,7 @@ __all__ = [
 
 TargetKind = Literal["code", "send_key", "checkpoint"]
 
-_CODE: Final = re.compile(r"[0-9a-f]{24,64}", re.IGNORECASE)
+CODE: Final = re.compile(r"[0-9a-f]{24,64}", re.IGNORECASE)
 """The form of a code. The documented ones have 32 hexadecimal digits, the range is chosen: a word
 that a person uses as a send key has not so many."""
 
@@ -115,7 +116,7 @@ async def opened_target(
                 by_key = await _of_key(text, location)
             except (ConfigurationError, ConnectionFailed):
                 # A campaign must be stoppable by its code even while the store is unreachable.
-                if by_file is None and not (kind is None and _CODE.fullmatch(text)):
+                if by_file is None and not (kind is None and CODE.fullmatch(text)):
                     raise
         yield _chosen(text, kind, by_file, by_key)
 
@@ -129,7 +130,7 @@ async def code_of(session: Session, text: str) -> CampaignSn:
     Raises: as `opened_target`.
         InvalidRequest: the run has not submitted a campaign.
     """
-    kind: TargetKind | None = "code" if _CODE.fullmatch(text) else None
+    kind: TargetKind | None = "code" if CODE.fullmatch(text) else None
     try:
         async with opened_target(session, text, kind, None) as target:
             campaign_sn, run = target.campaign_sn, target.run
@@ -158,7 +159,7 @@ def _chosen(
         raise InvalidRequest.of("TARGET", "choice", message.format(text=text))
     if (found := by_file or by_key) is not None:
         return found
-    if kind == "code" or (kind is None and _CODE.fullmatch(text)):
+    if kind == "code" or (kind is None and CODE.fullmatch(text)):
         return CampaignTarget(text=text, kind="code")
     if kind == "send_key":
         message = _(
@@ -204,6 +205,6 @@ async def state_at(path: str, kept: Checkpoint) -> RunState:
 
 async def _of_key(text: str, location: SendsLocation) -> CampaignTarget | None:
     run = await location.find(text)
-    if run is None or (run.state == "unreadable" and _CODE.fullmatch(text)):
+    if run is None or (run.state == "unreadable" and CODE.fullmatch(text)):
         return None
     return CampaignTarget(text=text, kind="send_key", run=run, location=location)

@@ -18,7 +18,7 @@ from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.display.pipeline_display import step_name
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.library_messages import in_users_language
-from newsleopard_async.cli.results.campaign_target import checkpoint_at, state_at
+from newsleopard_async.cli.results.campaign_target import CODE, checkpoint_at, state_at
 from newsleopard_async.cli.run_commands import RunCommands
 from newsleopard_async.cli.runs.locations import SendsLocation, needs_a_person
 from newsleopard_async.cli.session import Session
@@ -140,7 +140,7 @@ async def resolve(
     Raises: as `Durable.resolve`, and `list_runs`.
         InvalidRequest: as above, or both a send and a checkpoint have this name.
     """
-    sn = None if campaign_sn is None else CampaignSn(campaign_sn)
+    sn = None if campaign_sn is None else _code(campaign_sn)
     kept = await checkpoint_at(send_key)
     async with options.session.sends(options.url) as location:
         known = await location.find(send_key)
@@ -151,7 +151,21 @@ async def resolve(
         else:
             decided = await _resolve(location, send_key, decision, sn)
     _print_one(options, decided)
+    if isinstance(decided, RunState) and decided.state == "interrupted":
+        command = options.commands(decided)("resume")
+        text = safe_text(_("Continue: {command}").format(command=command))
+        options.session.errors.print(text, soft_wrap=True)
     return kept is not None
+
+
+def _code(text: str) -> CampaignSn:
+    """Return the code of a campaign; a wrong one would make a run done that was not sent."""
+    if CODE.fullmatch(text):
+        return CampaignSn(text)
+    message = _(
+        "{text!r} does not have the form of a code; copy the code (活動代碼) from the console"
+    )
+    raise InvalidRequest.of("--campaign-sn", "format", message.format(text=text))
 
 
 def _refuse_both(name: str, known: SendStatus | RunState | None) -> None:
@@ -252,7 +266,8 @@ def _runs_table(
         table.add_column(_("Next ({zone})").format(zone=_zone()), no_wrap=True)
     names = (_("Send key"), _("Step"), _("Campaign"), _("Message"))
     for name in names if is_wide else names[:1]:
-        table.add_column(name, overflow="fold")
+        # A code that is broken cannot be copied.
+        table.add_column(name, overflow="fold", no_wrap=name == _("Campaign"))
     for each in found:
         needs = Text("!" if needs_a_person(each) else "", style="bold red")
         key, state = safe_text(each.send_key), Text(_(each.state), _STYLES.get(each.state, ""))

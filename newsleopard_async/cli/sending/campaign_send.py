@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import anyio
 import attrs
-import click
 
 from newsleopard_async import (
     ConfigurationError,
@@ -41,7 +40,15 @@ from newsleopard_async.log import NAME
 from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.workflows import Event, RunState, SendOutcome
 
-__all__ = ["SendChoices", "carry_out", "explaining", "send_or_continue"]
+__all__ = [
+    "SendChoices",
+    "carry_out",
+    "explain",
+    "explaining",
+    "forget_accepted",
+    "refuse_changed_contacts",
+    "send_or_continue",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -71,6 +78,7 @@ def carry_out(session: Session, send: ResumableSend, kept: KeptSends, choices: S
         choices: How it is carried out.
 
     Raises: as `send_campaign`, with notes about what was done and how to continue.
+        InvalidRequest: as above, or the contacts have changed since they were shown.
         click.Abort: the answer is no.
     """
     try:
@@ -82,16 +90,19 @@ def carry_out(session: Session, send: ResumableSend, kept: KeptSends, choices: S
 def _ask_and_send(
     session: Session, send: ResumableSend, kept: KeptSends, choices: SendChoices
 ) -> None:
+    preview = None
     with explaining(session, send, kept):
         run = anyio.run(partial(read_run, session, **send.place))
         if run is not None and run.state == "running":
             raise InUse(_("another process is sending {key!r}").format(key=send.target))
         if can_send(run):
-            preview = _looked_at(session, send, run)
+            send = attrs.evolve(send, confirmed_contacts=send.identity())
+            preview = _show_preview(session, send, run)
             session.shown_findings.update(
                 for_command_line(each.message) for each in preview.checked.remarks
             )
-            _confirmed(session, preview, choices)
+    if preview is not None:
+        _test_and_ask(session, preview, choices)
     send_or_continue(session, send, kept, wait=choices.wait)
 
 
@@ -109,31 +120,55 @@ def explaining(session: Session, send: ResumableSend, kept: KeptSends) -> Iterat
     try:
         yield
     except (KeyboardInterrupt, NewsLeopardError) as error:
-        reword(error, send)
-        try:
-            run = anyio.run(partial(read_run, session, **send.place))
-        except NewsLeopardError as failed:
-            reason = in_users_language(str(failed))
-            error.add_note(_("The state of the run cannot be read: {reason}").format(reason=reason))
-        else:
-            for note in notes_of(send, run, error, is_kept=kept.has(send)):
-                error.add_note(note)
+        explain(session, send, kept, error)
         raise
 
 
-def _looked_at(session: Session, send: ResumableSend, run: RunState | None) -> SendPreview:
+def explain(
+    session: Session,
+    send: ResumableSend,
+    kept: KeptSends,
+    error: KeyboardInterrupt | NewsLeopardError,
+) -> None:
+    """Add to an error what its run has done, what it has not, and how to continue."""
+    reword(error, send)
+    forget_accepted(session, send, kept)
+    try:
+        run = anyio.run(partial(read_run, session, **send.place))
+    except NewsLeopardError as failed:
+        reason = in_users_language(str(failed))
+        error.add_note(_("The state of the run cannot be read: {reason}").format(reason=reason))
+    else:
+        for note in notes_of(send, run, error, is_kept=kept.has(send)):
+            error.add_note(note)
+
+
+def _show_preview(session: Session, send: ResumableSend, run: RunState | None) -> SendPreview:
     """Check everything and show it; raise if it cannot be sent."""
-    report, identity = None, send.identity()
+    report = None
     if send.contacts is not None:
         report = anyio.run(_check, session, send, send.contacts)
     preview: SendPreview = session.run(partial(preview_of, send=send, contacts=report, run=run))
     if session.errors.is_terminal or not session.as_json:
         print_preview(session.errors, preview)
     raise_problems(preview.checked.problems)
-    if identity != send.identity():
-        message = _("have changed during the check; run the command again")
-        raise InvalidRequest.of("contacts", "changed", message)
+    refuse_changed_contacts(send, run)
     return preview
+
+
+def refuse_changed_contacts(send: ResumableSend, run: RunState | None) -> None:
+    """Refuse contacts that a person has not seen; later, the record of the run itself does so.
+
+    Raises:
+        InvalidRequest: they have changed, and the run has not imported anything.
+    """
+    if run is not None and (run.list_sn or run.import_sn or run.campaign_sn or is_in_doubt(run)):
+        return
+    if send.confirmed_contacts is not None and send.identity() != send.confirmed_contacts:
+        message = _(
+            "have changed since they were checked; run newsleopard send again, which shows them"
+        )
+        raise InvalidRequest.of("contacts", "changed", message)
 
 
 async def _check(session: Session, send: ResumableSend, contacts: Path) -> ContactsReport:
@@ -141,16 +176,14 @@ async def _check(session: Session, send: ResumableSend, contacts: Path) -> Conta
         return await check_contacts(contacts, progress=display, **send.about_contacts())
 
 
-def _confirmed(session: Session, preview: SendPreview, choices: SendChoices) -> None:
+def _test_and_ask(session: Session, preview: SendPreview, choices: SendChoices) -> None:
     """Send the tests, then ask; return only if the answer is yes.
 
-    Raises:
+    Raises: as `send_tests`.
         click.Abort: the answer is no.
-        InvalidRequest: the contacts have changed while the question was open.
     """
-    send, identity = preview.send, preview.send.identity()
     if choices.test_to:
-        send_tests(session, send.campaign, choices.test_to)
+        send_tests(session, preview.send.campaign, choices.test_to)
     if choices.yes:
         return
     recipients = preview.recipients
@@ -162,15 +195,8 @@ def _confirmed(session: Session, preview: SendPreview, choices: SendChoices) -> 
             recipients,
         )
         question = text.format(recipients=recipients)
-    try:
-        confirm(question, has_data_on_stdin=choices.has_data_on_stdin)
-    except click.Abort:
-        if choices.test_to:
-            raise click.Abort(_("Only the test was sent.")) from None
-        raise
-    if identity != send.identity():
-        message = _("have changed since they were checked; run the command again")
-        raise InvalidRequest.of("contacts", "changed", message)
+    done = _("Only the test was sent.") if choices.test_to else ""
+    confirm(question, has_data_on_stdin=choices.has_data_on_stdin, done=done)
 
 
 def send_or_continue(
@@ -193,12 +219,13 @@ def send_or_continue(
     done = DoneSteps()
     with explaining(session, send, kept):
         before = anyio.run(partial(read_run, session, **send.place))
+        refuse_changed_contacts(send, before)
         outcome = session.run(partial(_send, session, send, kept, done))
-        if _is_recorded(session, send):
-            kept.remove(send)
+        forget_accepted(session, send, kept)
         if wait:
             outcome = session.run(partial(_wait, session, outcome))
-    was_sent = before is not None and before.campaign_sn is not None
+    # A run in doubt submits nothing: its outcome is a campaign that was found.
+    was_sent = before is not None and (before.campaign_sn is not None or is_in_doubt(before))
     is_again = was_sent or done.results.get("find_earlier") is not None
     try:
         print_result(session, send, outcome, done.results, is_again=is_again)
@@ -208,13 +235,16 @@ def send_or_continue(
         raise
 
 
-def _is_recorded(session: Session, send: ResumableSend) -> bool:
-    """Return whether the record of the run has the campaign.
+def forget_accepted(session: Session, send: ResumableSend, kept: KeptSends) -> None:
+    """Remove a kept send if the record of its run has the campaign.
 
-    With a full disk it has only the intent to submit; then a later resume finds the campaign out.
+    With a full disk the record has only the intent to submit; then a later resume finds the
+    campaign. A store that fails now must not hide the outcome.
     """
-    run = anyio.run(partial(read_run, session, **send.place))
-    return run is None or run.campaign_sn is not None
+    with suppress(NewsLeopardError):
+        run = anyio.run(partial(read_run, session, **send.place))
+        if run is not None and run.campaign_sn is not None:
+            kept.remove(send)
 
 
 async def _send(
@@ -238,7 +268,7 @@ async def _send(
 def _keep(kept: KeptSends, send: ResumableSend) -> None:
     """Keep what a send was given; if that fails, the send goes on, and says what cannot be done."""
     try:
-        kept.add(attrs.evolve(send, confirmed_contacts=send.identity()))
+        kept.add(send)
     except ConfigurationError as error:
         text = _(
             "newsleopard resume cannot continue this send, only the same command can: {reason}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,21 @@ import attrs
 from rich.table import Table
 
 from newsleopard_async import InUse, InvalidRequest, NewsLeopard, workflows
+from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
-from newsleopard_async.cli.display.step_display import StepDisplay
+from newsleopard_async.cli.display.step_display import StepDisplay, StepLineState
 from newsleopard_async.cli.display.tables import headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.failures import CommandFailure, ExitStatus, failure_of
 from newsleopard_async.cli.library_messages import in_users_language
-from newsleopard_async.cli.sending.campaign_send import send_or_continue
+from newsleopard_async.cli.sending.campaign_send import (
+    explain,
+    forget_accepted,
+    refuse_changed_contacts,
+    send_or_continue,
+)
 from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
-from newsleopard_async.cli.sending.run_notes import is_in_doubt, read_run
+from newsleopard_async.cli.sending.run_notes import read_run
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
@@ -45,24 +51,7 @@ def resume_one(session: Session, target: str, *, wait: bool) -> None:
     run = anyio.run(partial(read_run, session, **send.place))
     if run is not None and run.state == "running":
         raise InUse(_("another process is sending {key!r}").format(key=target))
-    _refuse_changed_contacts(send, run)
     send_or_continue(session, send, kept, wait=wait)
-
-
-def _refuse_changed_contacts(send: ResumableSend, run: RunState | None) -> None:
-    """Refuse contacts that a person has not seen; later, the record of the run itself does so.
-
-    Raises:
-        InvalidRequest: they have changed, and the run has not imported anything.
-    """
-    if run is not None and (run.list_sn or run.import_sn or run.campaign_sn or is_in_doubt(run)):
-        return
-    if send.confirmed_contacts is not None and send.identity() != send.confirmed_contacts:
-        message = _(
-            "have changed since the send was confirmed; run newsleopard send again, which shows "
-            "them"
-        )
-        raise InvalidRequest.of("contacts", "changed", message)
 
 
 def _without_kept_send(session: Session, kept: KeptSends, target: str) -> None:
@@ -122,6 +111,7 @@ class _DueRuns:
     steps: StepDisplay
     sends: dict[str, ResumableSend] = attrs.field(factory=dict)
     left: list[RunState] = attrs.field(factory=list)
+    current: ResumableSend | None = None
     display: PipelineDisplay | None = None
 
     def __call__(self, run: RunState) -> Mapping[str, Any] | None:
@@ -132,17 +122,20 @@ class _DueRuns:
         if send is None:
             self.left.append(run)
             return None
-        _refuse_changed_contacts(send, run)
-        self.sends[run.send_key] = send
+        refuse_changed_contacts(send, run)
+        self.sends[run.send_key] = self.current = send
+        # The table has the error of a run, so the warning of the library about it is not shown.
+        self.session.shown_findings.add(f"{run.send_key!r} ended")
         if self.session.errors.is_terminal or not self.session.as_json:
             self.session.errors.print(safe_text(run.send_key, "bold"))
         self.display = PipelineDisplay(self.steps)
         return {**send.arguments(), "progress": self.display}
 
-    def end(self) -> None:
+    def end(self, state: StepLineState = "done") -> None:
         """End the line of the run before."""
         if self.display is not None:
-            self.display.end()
+            self.display.end(state)
+        self.current = None
 
 
 def resume_all(session: Session) -> ExitStatus:
@@ -161,19 +154,42 @@ def resume_all(session: Session) -> ExitStatus:
         try:
             resumed = session.run(partial(_resume, due))
         except KeyboardInterrupt as interrupt:
-            interrupt.add_note(_("Continue: {command}").format(command="newsleopard resume"))
+            if (send := due.current) is not None:
+                due.end("failed")
+                explain(session, send, kept, interrupt)
             raise
         finally:
             due.end()
-    for each in resumed:
-        if each.outcome is not None:
-            kept.remove(due.sends[each.run.send_key])
-    failures = [None if each.error is None else failure_of(each.error) for each in resumed]
+            for send in due.sends.values():
+                forget_accepted(session, send, kept)
+    failures = [_failure_of(each, due) for each in resumed]
+    not_due = anyio.run(_not_due, session, {run.send_key for run in due.left})
     if session.as_json:
-        write_json(_as_data(resumed, failures, due.left))
+        write_json(_as_data(resumed, failures, due.left, not_due))
     else:
-        _print(session, resumed, failures, due.left)
+        _print(session, resumed, failures, due.left, not_due)
     return next((failure.status for failure in failures if failure is not None), ExitStatus.DONE)
+
+
+def _failure_of(resumed: ResumedRun, due: _DueRuns) -> CommandFailure | None:
+    """Return how a run failed, with commands instead of calls; None if it is done."""
+    if resumed.error is None:
+        return None
+    failure = failure_of(resumed.error)
+    commands = due.sends[resumed.run.send_key].commands
+    message = send_message_for_command_line(failure.message, commands, is_durable=False)
+    return attrs.evolve(failure, message=message)
+
+
+async def _not_due(session: Session, left: Collection[str]) -> list[RunState]:
+    """Return the runs that are not finished, except those that programs continue."""
+    async with session.sends() as location:
+        found = [] if location.store is None else await workflows.runs(location.store)
+    return [
+        run
+        for run in found
+        if run.state not in ("done", "abandoned", "running") and run.send_key not in left
+    ]
 
 
 async def _resume(due: _DueRuns, nl: NewsLeopard) -> tuple[ResumedRun, ...]:
@@ -184,6 +200,7 @@ def _as_data(
     resumed: Sequence[ResumedRun],
     failures: Sequence[CommandFailure | None],
     left: Sequence[RunState],
+    not_due: Sequence[RunState],
 ) -> dict[str, Any]:
     return {
         "resumed": [
@@ -196,6 +213,7 @@ def _as_data(
             for each, failure in zip(resumed, failures, strict=True)
         ],
         "left": [run.to_dict() for run in left],
+        "not_due": [run.to_dict() for run in not_due],
     }
 
 
@@ -204,6 +222,7 @@ def _print(
     resumed: Sequence[ResumedRun],
     failures: Sequence[CommandFailure | None],
     left: Sequence[RunState],
+    not_due: Sequence[RunState],
 ) -> None:
     if resumed:
         session.console.print(_table(resumed, failures))
@@ -216,6 +235,13 @@ def _print(
             len(left),
         )
         session.console.print(safe_text(text.format(count=len(left)), "yellow"))
+    if not_due:
+        text = ngettext(
+            "{count} send is not finished, and not due: newsleopard runs",
+            "{count} sends are not finished, and not due: newsleopard runs",
+            len(not_due),
+        )
+        session.console.print(safe_text(text.format(count=len(not_due)), "yellow"))
 
 
 def _table(resumed: Sequence[ResumedRun], failures: Sequence[CommandFailure | None]) -> Table:
@@ -226,7 +252,8 @@ def _table(resumed: Sequence[ResumedRun], failures: Sequence[CommandFailure | No
     for each, failure in zip(resumed, failures, strict=True):
         if failure is None:
             sn = getattr(each.outcome, "campaign_sn", None)
-            now = safe_text(_("accepted: {campaign_sn}").format(campaign_sn=sn), "green")
+            # The code has a line of its own, in which it can be copied whole.
+            now = safe_text(_("accepted: {campaign_sn}").format(campaign_sn=f"\n{sn}"), "green")
         else:
             now = safe_text(
                 _("{title}: {message}").format(

@@ -69,7 +69,7 @@ def notes_of(
     """
     again = send.commands("resume") if is_kept else _("the same command with the same contacts")
     if run is None:
-        if isinstance(error, KeyboardInterrupt):
+        if not isinstance(error, (InvalidRequest, OutcomeUnknown)):
             yield _("Nothing was sent, and nothing was changed at the platform.")
     elif run.state == "running":
         # The other process sends it, so what is not done yet says nothing about the end.
@@ -125,7 +125,7 @@ def _of_submit(
             yield _("Continue: {command}").format(command=again)
         if isinstance(error, KeyboardInterrupt):
             # For example a resume of all sends in a crontab.
-            text = _("Never send it, also by no later newsleopard resume: {command}")
+            text = _("To give it up, so that no later resume sends it: {command}")
             yield text.format(command=commands("cancel"))
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import attrs
 
-from newsleopard_async import Campaign, NewsLeopard, workflows
+from newsleopard_async import Campaign, NewsLeopard, NewsLeopardError, workflows
 from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import Mailing
 
 __all__ = ["send_tests"]
@@ -20,18 +21,21 @@ __all__ = ["send_tests"]
 def send_tests(session: Session, campaign: Mailing, addresses: Sequence[str]) -> None:
     """Send a test of each version to a few addresses.
 
-    Raises: as `workflows.send_test`.
+    Raises: as `workflows.send_test`, with a note that only a test was possibly sent.
     """
-    for version in _versions_of(campaign):
-        session.run(partial(_send, session, version, addresses))
-    count = len(addresses)
+    try:
+        for version in _versions_of(campaign):
+            session.run(partial(_send, session, version, addresses))
+    except (KeyboardInterrupt, NewsLeopardError) as error:
+        error.add_note(_("A test was possibly sent; the campaign was not."))
+        raise
     text = ngettext(
-        "A test was sent to {count} address. Look at it before you answer.",
-        "A test was sent to {count} addresses. Look at it before you answer.",
-        count,
+        "A test was sent to {count} address.",
+        "A test was sent to {count} addresses.",
+        len(addresses),
     )
     if not session.as_json:
-        session.errors.print(safe_text(text.format(count=count)))
+        session.errors.print(safe_text(text.format(count=len(addresses))))
 
 
 async def _send(

@@ -131,6 +131,15 @@ def test_one_key_shows_all_fields(url: str) -> None:
     assert "await" not in result.stdout
 
 
+def test_decision_needs_the_form_of_a_code(url: str) -> None:
+    """A mistyped code would make a run done whose campaign nobody knows."""
+    result = invoke("resolve", "1-held", "sent", "--campaign-sn", "xyz", url=url)
+
+    assert result.exit_code == 1
+    assert "--campaign-sn: 'xyz' does not have the form of a code" in result.stderr
+    assert json.loads(invoke("runs", "1-held", "--json", url=url).stdout)["state"] == "held"
+
+
 def test_commands_name_the_store_of_the_option(url: str) -> None:
     """In another shell the variable is not set; a password stays out of the output."""
     named = CliRunner().invoke(newsleopard, ["runs", "1-held", "--url", url])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -149,6 +150,7 @@ def test_interrupt_during_the_submit_waits_for_its_answer(
     assert f"Done: the campaign was accepted as {campaign.sn}." in result.stderr
     assert "It is sent unless you stop it: newsleopard cancel 週年慶" in result.stderr
     assert "not submitted" not in result.stderr
+    assert kept() == []
     assert office.invoke("resume", "週年慶").exit_code == 0
     assert office.emulator.submitted == 1
 
@@ -234,6 +236,18 @@ def test_lost_reply_is_unknown_and_names_all_ways_on(office: Office) -> None:
     assert "not submitted, so" not in result.stderr
     assert office.emulator.submitted == 1
     assert kept() == []
+
+
+def test_campaign_that_is_found_was_accepted_before(office: Office) -> None:
+    """The run that finds it has sent nothing, and a program must see that."""
+    office.emulator.lose_reply_to("submit_campaign")
+    office.invoke(*NEW)
+    office.clock.advance(86_400)
+
+    found = office.json("resume", "週年慶")
+
+    assert found["accepted_before"] is True
+    assert office.emulator.submitted == 1
 
 
 def test_changed_campaign_in_doubt_is_not_sent_under_another_key(office: Office) -> None:
@@ -341,7 +355,7 @@ def test_resume_does_not_send_to_contacts_that_no_one_has_seen(
 
     for refused in (one, due):
         assert refused.exit_code == 1
-        assert "have changed since the send was confirmed" in refused.output
+        assert "have changed since they were checked" in refused.output
     assert again.exit_code == 0, again.output
     assert "3 addresses of" in again.stderr
 
@@ -357,7 +371,7 @@ def test_send_that_is_given_up_leaves_nothing(
     if give_up[0] == "cancel":
         interrupt_at(office, monkeypatch, "create_list")
         stopped = office.invoke(*piped, input=CONTACTS)
-        assert "Never send it, also by no later newsleopard resume: newsleopard cancel 週年慶" in (
+        assert "To give it up, so that no later resume sends it: newsleopard cancel 週年慶" in (
             stopped.stderr
         )
     else:
@@ -572,6 +586,42 @@ def test_resume_continues_all_that_are_due(office: Office, monkeypatch: pytest.M
     assert office.emulator.submitted == 2
     assert rest["resumed"] == []
     assert [run["send_key"] for run in rest["left"]] == ["python"]
+
+
+def test_interrupt_of_all_says_what_the_current_send_has_done(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for one send; the step that was interrupted has no check mark."""
+    with monkeypatch.context() as patch:
+        interrupt_at(office, patch, "create_list", after=True)
+        office.invoke(*NEW)
+    office.clock.advance(86_400)
+    interrupt_at(office, monkeypatch, "get_import")
+
+    result = office.invoke("resume")
+
+    assert result.exit_code == 130
+    assert "Done: the contacts were sent to the list" in result.stderr
+    assert "Continue: newsleopard resume 週年慶" in result.stderr
+    assert re.search("^. 5/7 Import the contacts", result.stderr, re.MULTILINE)
+    assert "✓ 5/7 Import the contacts" not in result.stderr
+
+
+def test_resume_of_all_names_the_commands_for_a_held_send(office: Office) -> None:
+    """It shows no call of Python, and a send that is not due is not forgotten."""
+    office.emulator.switch(send_base_s=1e6)
+    office.emulator.lose_reply_to("submit_campaign")
+    office.invoke(*NEW, "--at", "2026-01-06 12:00 Asia/Taipei")
+    early = office.invoke("resume")
+    office.clock.advance(2 * 86_400)
+
+    late = office.invoke("resume")
+
+    assert "1 send is not finished, and not due: newsleopard runs" in early.stdout
+    assert late.exit_code == 3, late.output
+    assert "newsleopard resolve 週年慶 sent" in " ".join(late.stdout.split())
+    assert "error.checkpoint" not in late.output
+    assert "ended with" not in late.stderr
 
 
 def test_former_state_is_in_the_language_of_the_user(

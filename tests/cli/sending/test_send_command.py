@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import click
 import pytest
 from rich.cells import cell_len
 
-from newsleopard_async import ContactsReport, NewsLeopard, check_contacts
+from newsleopard_async import ConnectionFailed, ContactsReport, NewsLeopard, check_contacts
 from newsleopard_async.cli import confirmation
 from newsleopard_async.cli.display.output_streams import OutputFailed
-from newsleopard_async.cli.sending import campaign_send, send_result
+from newsleopard_async.cli.sending import campaign_send, run_notes, send_result
 from newsleopard_async.cli.sending import send_input as asking
 from newsleopard_async.cli.session import Session
 from newsleopard_async.stores import Store
+from newsleopard_async.workflows import RunState
+from tests.cli.interrupting import interrupt_at
 from tests.cli.offices import Office, an_office
 from tests.constants import KEY
 
@@ -212,6 +215,34 @@ def test_answer_comes_from_the_terminal_if_contacts_are_piped(
     assert "2 addresses of a pipe" in confirmed.stderr
 
 
+def test_wrong_key_says_that_nothing_was_sent(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader need not wonder."""
+    monkeypatch.setattr(Session, "client", lambda _, store=None: _of_another_account(office, store))
+
+    result = office.invoke("send", *NEW, "--yes")
+
+    assert result.exit_code == 1, result.output
+    assert "Nothing was sent, and nothing was changed at the platform." in result.stderr
+
+
+def test_store_that_fails_after_the_acceptance_does_not_hide_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code of the campaign is the outcome."""
+    read = run_notes.read_run
+
+    async def read_run(*arguments: Any, **place: Any) -> RunState | None:
+        if office.emulator.submitted:
+            raise ConnectionFailed("unreachable", reason="refused", host="db.example")
+        return await read(*arguments, **place)
+
+    monkeypatch.setattr(campaign_send, "read_run", read_run)
+
+    assert office.json("send", *NEW, "--yes")["campaign_sn"] == office.emulator.campaigns[0].sn
+
+
 def test_contacts_that_change_during_the_question_are_not_sent(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,7 +293,7 @@ def test_contacts_that_change_during_the_check_are_not_sent(
     result = office.invoke("send", *NEW, "--yes")
 
     assert result.exit_code == 1
-    assert "have changed during the check" in result.stderr
+    assert "have changed since they were checked" in result.stderr
     assert office.emulator.submitted == 0
 
 
@@ -388,6 +419,33 @@ def test_tests_are_sent_before_the_question(
         "乙",
         "甲",
     ]
+
+
+def test_only_a_test_is_known_to_be_sent(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl-C in a test, and at the question; with --yes nothing is asked."""
+    test_to = ("--test-to", "me@example.com")
+    with monkeypatch.context() as patch:
+        interrupt_at(office, patch, "submit_campaign", after=True)
+        during = office.invoke("send", *NEW, *test_to, "--yes")
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "require_terminal", lambda **_: None)
+        patch.setattr(click, "confirm", interrupted_question)
+        asked = office.invoke("send", *NEW, *test_to)
+    sent = office.invoke("send", *NEW, *test_to, "--yes")
+
+    assert (during.exit_code, asked.exit_code, sent.exit_code) == (130, 130, 0), sent.output
+    assert "A test was possibly sent; the campaign was not." in during.stderr
+    assert "Nothing was sent" not in during.stderr + asked.stderr
+    assert "Only the test was sent." in asked.stderr
+    assert "before you answer" not in sent.stderr
+
+
+def interrupted_question(*_: object, **__: object) -> None:
+    """Be interrupted as `click.confirm` is."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise click.Abort  # noqa: B904 - as click
 
 
 def test_held_campaign_names_its_time_and_the_way_back(office: Office) -> None:
