@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, Callable
 from types import FrameType, TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
-__all__ = ["hides_variables", "shown"]
+__all__ = ["hides_variables", "shortened", "shown"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +34,11 @@ _JOINED: Final = re.compile(
     "(?<=[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])\u200d(?=[\u2190-\u2bff\U0001f000-\U0001faff])"
 )
 """The one format character with a visible effect: it joins two emoji into one."""
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters; a cut is marked."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def shown(text: str) -> str:

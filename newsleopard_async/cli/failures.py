@@ -119,7 +119,10 @@ _KINDS: Final[Mapping[type[BaseException], tuple[ExitStatus, str, str]]] = {
     errors.RateLimited: (
         ExitStatus.QUOTA,
         N_("The rate limit is reached"),
-        N_("Run the same command again later."),
+        N_(
+            "Run the same command again later. If it is refused again, the quota of the day is "
+            "possibly used up."
+        ),
     ),
     errors.AuthenticationError: (
         ExitStatus.REFUSED,

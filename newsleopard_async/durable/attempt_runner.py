@@ -23,7 +23,7 @@ import anyio
 import attrs
 
 from newsleopard_async.clock import moved
-from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.disclosure import hides_variables, shortened
 from newsleopard_async.durable.accounts import CircuitBreaker, Clients
 from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
 from newsleopard_async.durable.engine import SendAttempt
@@ -66,7 +66,7 @@ _MOST_UNKNOWN: Final = 10
 """The number of attempts that can end with an error of other software. Chosen: they take some
 hours, in which someone can free disk space, or a bucket becomes available again."""
 
-_LONGEST_MESSAGE: Final = 500
+_LONGEST_MESSAGE: Final = 1_000
 """In characters. Chosen: the same limit as in the record of a run."""
 
 _AFTER_OTHER_S: Final = 20.0
@@ -292,7 +292,7 @@ def result_of_error(
     """
     name, is_held = type(error).__name__, run is not None and run.state == "held"
     message = str(error) if isinstance(error, (NewsLeopardError, ContactsUnavailable)) else ""
-    message = message[:_LONGEST_MESSAGE]
+    message = shortened(message, _LONGEST_MESSAGE)
     later = now.timestamp() + min(_SHORTEST_PAUSE_S * 2 ** min(number, 9), _LONGEST_PAUSE_S)
     if run is not None and run.campaign_sn is not None and _is_of_contacts(error):
         # The campaign was submitted. Later changes of the file do not matter.

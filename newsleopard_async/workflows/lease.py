@@ -25,6 +25,7 @@ import anyio
 
 from newsleopard_async.aio import run_to_completion
 from newsleopard_async.clock import Clock, moved
+from newsleopard_async.disclosure import shortened
 from newsleopard_async.errors import (
     ConnectionFailed,
     DailyQuotaExhausted,
@@ -61,8 +62,9 @@ _LONGEST_RENEWAL_S: Final = 10.0
 _LAST_SAVE_S: Final = 5.0
 """Chosen: a user waits at most 5 s at the end of a run. Without this save the lease expires."""
 
-_LONGEST_MESSAGE: Final = 500
-"""In characters. Chosen: only messages with the problems of many fields are longer."""
+_LONGEST_MESSAGE: Final = 1_000
+"""In characters. Chosen: only messages with the problems of many fields are longer; the three
+decisions about a submit in doubt need 600."""
 
 _MAY_PASS: Final = (
     ConnectionFailed,
@@ -247,7 +249,7 @@ def run_end_of(error: Exception, now: datetime, *, is_in_doubt: bool) -> RunEnd:
         state=state,
         at=now,
         error=type(error).__name__,
-        message=str(error)[:_LONGEST_MESSAGE] if is_ours else "",
+        message=shortened(str(error), _LONGEST_MESSAGE) if is_ours else "",
         look_again_at=_look_again_at(error, now),
     )
 

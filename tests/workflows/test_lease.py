@@ -329,8 +329,8 @@ async def test_end_names_the_next_action(case: str) -> None:
     assert (ended.state, ended.look_again_at, ended.at) == (state, look_again_at, NOW)
     assert ended.error == type(error).__name__
     assert ended.message == (str(error) if isinstance(error, NewsLeopardError) else "")
-    long = run_end_of(ConfigurationError("x" * 600), NOW, is_in_doubt=is_in_doubt)
-    assert len(long.message) == 500
+    long = run_end_of(ConfigurationError("x" * 1_001), NOW, is_in_doubt=is_in_doubt)
+    assert long.message == "x" * 999 + "…"
 
 
 # Waiting for another run
