@@ -164,13 +164,18 @@ class _Commands(click.Group):
         """Run a command, and end the process with the status of its outcome."""
         del standalone_mode
         given = list(sys.argv[1:] if args is None else args)
-        with users_language(), restored_log(), ending_signals() as ending:
+        as_json = "--json" in given
+        with (
+            users_language(for_program=as_json),
+            restored_log(),
+            ending_signals() as ending,
+        ):
             try:
                 status = super().main(
                     given, prog_name, complete_var, standalone_mode=False, **extra
                 )
             except _SHOWN as error:
-                _end(error, ending, as_json="--json" in given)
+                _end(error, ending, as_json=as_json)
             sys.exit(status if isinstance(status, int) else ExitStatus.DONE)
 
 

@@ -64,18 +64,20 @@ def reason_of(error: OSError) -> str:
 
 
 @contextlib.contextmanager
-def users_language() -> Iterator[None]:
+def users_language(*, for_program: bool = False) -> Iterator[None]:
     """Look up all texts in the catalogue of the user's language while the block runs.
 
     Traditional Chinese of any region gets the catalogue of Taiwan, also from click.
+
+    Args:
+        for_program: Whether a program reads the texts, so that they are English everywhere.
     """
-    chosen = language()
+    chosen = "en" if for_program else language()
     before = os.environ.get("LANGUAGE")
     gettext.textdomain(DOMAIN)
     # gettext would find the catalogue behind English in a list of languages, so English has none.
     gettext.bindtextdomain(DOMAIN, LOCALES if chosen == "zh_TW" else LOCALES / "none")
-    if chosen == "zh_TW":
-        os.environ["LANGUAGE"] = chosen
+    os.environ["LANGUAGE"] = chosen
     try:
         yield
     finally:

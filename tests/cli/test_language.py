@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+import json
 import os
 import re
 
@@ -99,6 +100,15 @@ def commands() -> list[tuple[str, ...]]:
         if isinstance(command, click.Group):
             found += [(name, each) for each in command.list_commands(context)]
     return found
+
+
+def test_texts_for_programs_are_english() -> None:
+    """One object has one language, and it does not depend on the locale."""
+    result = invoke("status", "nope", "--json", LANGUAGE="zh_TW")
+
+    error = json.loads(result.stderr)["error"]
+    assert result.stderr.isascii()
+    assert error["advice"].startswith("Nothing was sent by this command.")
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)

@@ -64,7 +64,12 @@ __all__ = ["send"]
     help="First send a test to this address of yours; repeatable.",
 )
 @click.option("--wait", is_flag=True, help="Wait until the campaign is sent.")
-@click.option("--rehearse", "rehearses", is_flag=True, help="Only show what would happen.")
+@click.option(
+    "--rehearse",
+    "rehearses",
+    is_flag=True,
+    help="Only show what would happen, and write the first mails into the folder rehearsal.",
+)
 @yes_option
 @profile_option
 @json_option
@@ -97,7 +102,8 @@ def send(
     session = Session(as_json=as_json, profile_name=profile_name)
     request = SendInput(campaign=campaign, how=how, hold=hold, **given)
     if rehearses:
-        rehearse_instead(session, request)
+        others = {"--hold": hold, "--test-to": test_to, "--wait": wait}
+        rehearse_instead(session, request, others=[name for name, is_on in others.items() if is_on])
         return
     choices = SendChoices(
         yes=yes, wait=wait, test_to=test_to, has_data_on_stdin=request.has_data_on_stdin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -91,12 +92,17 @@ def prepared_send(
 def _refuse_contradictions(given: SendInput) -> None:
     given.campaign.refuse_contradictions(given.contacts)
     if given.send_key is not None and given.checkpoint is not None:
-        raise click.UsageError(_("--send-key and --checkpoint cannot be combined"))
+        raise _not_together("--send-key", "--checkpoint")
     has_no_file = given.how.left_out_to is None and is_pipe(given.contacts)
     if has_no_file and "leave-out-bad-rows" in given.how.fix:
         raise click.UsageError(
             _("name a file for the rows of a pipe that are left out: --left-out-to")
         )
+
+
+def _not_together(first: str, second: str) -> click.UsageError:
+    message = _("{first} and {second} cannot be combined")
+    return click.UsageError(message.format(first=first, second=second))
 
 
 def _send_without_copy(session: Session, given: SendInput) -> ResumableSend:
@@ -151,11 +157,16 @@ def _check_arguments(send: ResumableSend, *, has_own_key: bool) -> None:
     raise_problems([*problems_of_hold(send.hold, send.campaign), *of_key])
 
 
-def rehearse_instead(session: Session, given: SendInput) -> None:
+def rehearse_instead(session: Session, given: SendInput, *, others: Sequence[str]) -> None:
     """Rehearse a send, and end the command with the status of the rehearsal.
 
+    Args:
+        session: The session.
+        given: The send.
+        others: The options of the command that a rehearsal does not have.
+
     Raises:
-        click.UsageError: there are no contacts.
+        click.UsageError: there are no contacts, or there is such an option.
         InvalidRequest: an argument cannot be used.
     """
     from newsleopard_async.cli.sending.rehearsal_display import RehearsalInput, run_rehearsal
@@ -163,6 +174,8 @@ def rehearse_instead(session: Session, given: SendInput) -> None:
     _refuse_contradictions(given)
     if given.contacts is None:
         raise click.UsageError(_("a rehearsal needs --contacts"))
+    for option in others:
+        raise _not_together("--rehearse", option)
     options: dict[str, Any] = given.how.arguments()
     del options["left_out_to"]
     campaign = given.campaign.build(session.profile.sender)

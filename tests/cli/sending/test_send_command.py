@@ -529,6 +529,8 @@ def test_json_is_the_outcome_alone(office: Office) -> None:
     [
         (("mail.toml", "--contacts", "members.csv"), 2, "--list-name for a new one"),
         ((*NEW, "--send-key", "k", "--checkpoint", "run.json"), 2, "cannot be combined"),
+        ((*NEW, "--rehearse", "--hold", "10m"), 2, "--rehearse and --hold cannot be combined"),
+        ((*NEW, "--rehearse", "--wait"), 2, "--rehearse and --wait cannot be combined"),
         ((*NEW, *AT, "--hold", "10m"), 1, "hold: works only with an immediate send"),
         ((*NEW, "--hold", "10"), 2, "'10' is not a duration"),
         ((*NEW, "--at", "2025-03-02 10:00 Asia/Taipei"), 1, "choose a later time"),
