@@ -23,7 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
         name: (f"benchmarks.{name}",)
         for name in (
             *("call", "structure", "contacts", "pipelines", "limiter", "quota", "durable"),
-            *("observing", "rehearsal", "emulator", "sandbox"),
+            *("observing", "rehearsal", "emulator", "sandbox", "stores"),
         )
     },
     "upload": ("benchmarks.upload", "plain"),
