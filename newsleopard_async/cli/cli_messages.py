@@ -58,6 +58,7 @@ _PLACE: Final = re.compile(r"\b(?:Durable|RedisStore|SqlStore)\('([^']+)'\)")
 _FIELD_OF_SEND: Final = re.compile(rf"(?:(?<=^)|(?<=; ))({'|'.join(ABOUT_SENDS)})(?=: )")
 _ELSEWHERE: Final = re.compile(
     r" \(part_bytes=[^)]*\)|, or pass json\.loads\(\) of it as records|pass api_key, or "
+    r"|pass allow_http=True or "
 )
 """Ways out for which the command line has no option."""
 

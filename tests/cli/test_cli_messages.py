@@ -50,6 +50,7 @@ OPTION = re.compile(r"--[a-z][a-z-]*")
             "in parts, by --part-bytes",
         ),
         ("send to it without contacts=", "send to it without --contacts"),
+        ("to use it, pass allow_http=True or set X=1", "to use it, set X=1"),
     ],
 )
 def test_arguments_become_options(message: str, on_the_command_line: str) -> None:
