@@ -28,7 +28,7 @@ from newsleopard_async.cli.runs.locations import (
 from newsleopard_async.stores import Store
 
 if TYPE_CHECKING:
-    from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
+    from newsleopard_async.cli.display.pipeline_display import DoneSteps, PipelineDisplay
     from newsleopard_async.cli.display.step_display import StepDisplay
 
 __all__ = ["Session"]
@@ -122,23 +122,39 @@ class Session:
         return StepDisplay(self.errors, only_live=self.as_json)
 
     @contextmanager
-    def pipeline_display(self) -> Iterator[PipelineDisplay]:
-        """Show the steps of one pipeline during the block; pass it as ``progress=``."""
+    def pipeline_display(self, done: DoneSteps | None = None) -> Iterator[PipelineDisplay]:
+        """Show the steps of one pipeline during the block; pass it as ``progress=``.
+
+        Args:
+            done: Remembers the steps, for what is said after an interruption.
+        """
         from newsleopard_async.cli.display.pipeline_display import PipelineDisplay
 
-        with self.step_display() as steps, PipelineDisplay(steps) as display:
+        with self.step_display() as steps, PipelineDisplay(steps, done) as display:
             yield display
 
     def run(self, work: Callable[[NewsLeopard], Awaitable[T]]) -> T:
         """Run an async function with a client of the account, and close the client.
 
-        After Ctrl-C the function is cancelled, and `KeyboardInterrupt` is raised when it has ended.
+        Ctrl-C: as `run_async`.
+        """
+
+        async def run() -> T:
+            async with self.client() as nl:
+                return await work(nl)
+
+        return self.run_async(run)
+
+    def run_async(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run an async function, which opens a client if it needs one.
+
+        After Ctrl-C the function is cancelled, and `KeyboardInterrupt` is raised when it has ended;
+        if that takes long, a notice says what it waits for.
         """
 
         async def run() -> T:
             is_for_people = self.errors.is_terminal or not self.as_json
             with noticing_interrupts(self.errors) if is_for_people else nullcontext():
-                async with self.client() as nl:
-                    return await work(nl)
+                return await work()
 
         return anyio.run(run)

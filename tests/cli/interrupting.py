@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
 
+from newsleopard_async.cli import ending_signals
 from newsleopard_async.emulator.platform.gateway import operation_of
 from tests.cli.offices import Office
 
-__all__ = ["interrupt_at"]
+__all__ = ["interrupt_at", "notice_at_once"]
 
 
 class _InterruptingTransport(httpx.AsyncBaseTransport):
@@ -62,3 +67,28 @@ def interrupt_at(
     inner = office.emulator.transport()
     transport = _InterruptingTransport(inner, operation, after=after, number=number)
     monkeypatch.setattr(office.emulator, "transport", lambda: transport)
+
+
+class _PastTimer:
+    """A timer whose time has come."""
+
+    def __init__(self, _seconds: float, call: Callable[..., None], arguments: Any) -> None:
+        self.finished = threading.Event()
+        self._say = partial(call, *arguments)
+
+    def is_alive(self) -> bool:
+        """Return whether it still has to act."""
+        return False
+
+    def start(self) -> None:
+        """Act."""
+        self.finished.set()
+        self._say()
+
+    def cancel(self) -> None:
+        """Do nothing: it has acted, or was not started."""
+
+
+def notice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a command say at once after Ctrl-C that it waits for an answer."""
+    monkeypatch.setattr(ending_signals, "Timer", _PastTimer)

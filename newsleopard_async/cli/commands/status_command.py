@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import anyio
+from functools import partial
+
 import click
 
 from newsleopard_async.cli.results.campaign_target import TargetKind, target_argument
@@ -40,7 +41,7 @@ def status(
     session = Session(as_json=as_json, profile_name=profile_name)
     given = StatusInput(target, kind=kind, url=url, wait=wait)
     try:
-        anyio.run(show_status, session, given)
+        session.run_async(partial(show_status, session, given))
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(_("The command only reads; the campaign is not changed."))
         raise

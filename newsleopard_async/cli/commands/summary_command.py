@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import anyio
+from functools import partial
+
 import click
 
 from newsleopard_async import workflows
 from newsleopard_async.cli.completion_values import complete_target
+from newsleopard_async.cli.display.pipeline_display import DoneSteps
 from newsleopard_async.cli.display.terminal import write_json
+from newsleopard_async.cli.results.campaign_report import explaining_interrupt
 from newsleopard_async.cli.results.campaign_target import code_of
 from newsleopard_async.cli.results.summary_table import summaries_table
 from newsleopard_async.cli.session import Session
@@ -31,7 +34,9 @@ def summary(codes: tuple[str, ...], *, profile_name: str | None, as_json: bool) 
     per campaign. A dash is a number that is unknown.
     """
     session = Session(as_json=as_json, profile_name=profile_name)
-    found = anyio.run(_summarize, session, codes)
+    done = DoneSteps()
+    with explaining_interrupt(done):
+        found = session.run_async(partial(_summarize, session, codes, done))
     if as_json:
         write_json([each.to_dict() for each in found])
         return
@@ -41,8 +46,10 @@ def summary(codes: tuple[str, ...], *, profile_name: str | None, as_json: bool) 
         session.console.print(text, style="dim")
 
 
-async def _summarize(session: Session, codes: tuple[str, ...]) -> tuple[CampaignSummary, ...]:
+async def _summarize(
+    session: Session, codes: tuple[str, ...], done: DoneSteps
+) -> tuple[CampaignSummary, ...]:
     campaign_sns = [await code_of(session, each) for each in codes]
-    with session.pipeline_display() as progress:
+    with session.pipeline_display(done) as progress:
         async with session.client() as nl:
             return await workflows.summarize(nl, campaign_sns, progress=progress)

@@ -32,7 +32,7 @@ from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.files import replacing
-from newsleopard_async.workflows import Event, ImportReport
+from newsleopard_async.workflows import ImportReport
 
 __all__ = ["ImportInput", "run_import"]
 
@@ -112,13 +112,8 @@ def run_import(session: Session, given: ImportInput) -> None:
 async def _import(
     session: Session, given: ImportInput, contacts: Any, done: DoneSteps, nl: NewsLeopard
 ) -> ImportReport:
-    with session.pipeline_display() as display:
-
-        def show(event: Event) -> None:
-            done(event)
-            display(event)
-
-        return await workflows.import_contacts(nl, contacts, progress=show, **given.arguments())
+    with session.pipeline_display(done) as display:
+        return await workflows.import_contacts(nl, contacts, progress=display, **given.arguments())
 
 
 def _notes(

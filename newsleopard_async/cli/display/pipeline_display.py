@@ -21,16 +21,20 @@ Detail = tuple[str, float | None]
 
 @attrs.define
 class DoneSteps:
-    """Remembers the results of the steps that a pipeline has done.
+    """Remembers the steps that a pipeline has begun, and the results of those that it has done.
 
     Attributes:
         results: The results by the name of the step; without those that found nothing.
+        begun: The names of the steps in the order of their begin, whether they have ended or not.
     """
 
     results: dict[str, Any] = attrs.field(factory=dict)
+    begun: list[str] = attrs.field(factory=list)
 
     def __call__(self, event: Event) -> None:
-        """Remember the result of a step that has ended."""
+        """Remember a step, and its result if it has ended."""
+        if self.begun[-1:] != [event.step]:
+            self.begun.append(event.step)
         if event.state in {"finished", "resumed"} and event.result is not None:
             self.results[event.step] = event.result
 
@@ -39,16 +43,22 @@ class PipelineDisplay:
     """Shows the steps of one pipeline: pass it as ``progress=``, and use it with ``with``.
 
     A line ends with its step, or when an event of another step arrives.
+
+    Args:
+        steps: The display of all steps.
+        done: Remembers the steps, if the command needs them afterwards.
     """
 
-    def __init__(self, steps: StepDisplay) -> None:
+    def __init__(self, steps: StepDisplay, done: DoneSteps | None = None) -> None:
         self._steps = steps
+        self._done = DoneSteps() if done is None else done
         self._place: tuple[str, int | None] = ("", None)
         self._line: StepLine | None = None
         self._seen: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Update the lines."""
+        self._done(event)
         line = self._line_of(event)
         if event.state in {"finished", "resumed", "waiting"}:
             line.detail, line.share = detail_of(event.step, event.result)

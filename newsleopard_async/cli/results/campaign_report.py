@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import attrs
 
 from newsleopard_async import workflows
 from newsleopard_async.aio import in_thread
+from newsleopard_async.cli.display.pipeline_display import DoneSteps
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.results.campaign_facts import CampaignFacts, read_facts, with_known_zeros
 from newsleopard_async.cli.results.campaign_target import code_of
@@ -27,7 +27,7 @@ from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows import CampaignReport
 
-__all__ = ["ReportInput", "show_report"]
+__all__ = ["ReportInput", "explaining_interrupt", "show_report"]
 
 
 @attrs.frozen(kw_only=True)
@@ -80,11 +80,9 @@ def show_report(session: Session, given: ReportInput) -> None:
     Raises: as `code_of`, `export_report` and `CampaignReport.rows`.
         OSError: a file cannot be written.
     """
-    try:
-        made = anyio.run(_make, session, given)
-    except KeyboardInterrupt as interrupt:
-        interrupt.add_note(_("The platform continues the export. Run the same command again."))
-        raise
+    done = DoneSteps()
+    with explaining_interrupt(done):
+        made = session.run_async(partial(_make, session, given, done))
     if session.as_json:
         write_json(made.to_dict())
     elif not given.prints_rows:
@@ -95,10 +93,28 @@ def show_report(session: Session, given: ReportInput) -> None:
     _say_where(session, given, made)
 
 
-async def _make(session: Session, given: ReportInput) -> _Report:
+@contextmanager
+def explaining_interrupt(done: DoneSteps) -> Iterator[None]:
+    """Add to Ctrl-C whether the platform continues an export.
+
+    Args:
+        done: The steps of the pipeline that exports.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        exports = [step for step in done.begun if step in ("export_report", "download_files")]
+        if not exports:
+            interrupt.add_note(_("The command only reads; the campaign is not changed."))
+        elif exports[-1] == "export_report":
+            interrupt.add_note(_("The platform continues the export. Run the same command again."))
+        raise
+
+
+async def _make(session: Session, given: ReportInput, done: DoneSteps) -> _Report:
     campaign_sn = await code_of(session, given.code)
     with _folder(given.to) as folder:
-        with session.pipeline_display() as progress:
+        with session.pipeline_display(done) as progress:
             async with session.client() as nl:
                 report = await workflows.export_report(
                     nl, campaign_sn, download_to=folder, progress=progress

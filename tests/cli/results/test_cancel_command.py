@@ -168,7 +168,6 @@ def test_account_that_cannot_pause_is_sent_to_the_console(
     [
         (("cancel", "--yes"), "still being sent. Run the same command again: newsleopard cancel "),
         (("status", "--wait"), "the campaign is not changed"),
-        (("report",), "The platform continues the export."),
     ],
 )
 def test_interruption_says_what_goes_on(

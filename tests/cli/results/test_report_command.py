@@ -12,8 +12,9 @@ import attrs
 import pytest
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.cli.results import report_rows
+from newsleopard_async.cli.results import campaign_report, report_rows
 from newsleopard_async.workflows import send_campaign
+from tests.cli.interrupting import interrupt_at, notice_at_once
 from tests.cli.offices import Office, an_office
 from tests.cli.results.test_status_command import UNKNOWN
 from tests.clients import csv_of, files_in
@@ -170,3 +171,43 @@ def test_type_without_a_file_has_only_a_header(
     assert "no rows of the type complain" in rows.stderr
     assert "週年慶" in table.stdout
     assert next(line for line in table.stdout.splitlines() if "Recipients" in line).count("–") == 2
+
+
+@pytest.mark.parametrize("command", ["report", "summary"])
+@pytest.mark.parametrize(
+    ("operation", "note"),
+    [
+        ("get_links", "The command only reads; the campaign is not changed."),
+        ("export_report", "The platform continues the export. Run the same command again."),
+    ],
+)
+def test_interrupt_says_whether_the_export_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, operation: str, note: str
+) -> None:
+    """An export that was not requested does not go on; while an answer is awaited, that is said."""
+    office = an_office(tmp_path, monkeypatch)
+    code = office.do(fill)
+    notice_at_once(monkeypatch)
+    interrupt_at(office, monkeypatch, operation)
+
+    result = office.invoke(command, code)
+
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == note
+    assert "Waiting for the answer to a request that was sent" in result.stderr
+
+
+def test_interrupt_after_the_export_promises_no_export(
+    sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is complete when its files are downloaded."""
+
+    async def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign_report, "read_facts", interrupt)
+
+    result = sent.invoke("--to", str(tmp_path))
+
+    assert result.exit_code == 130
+    assert "continues" not in result.stderr

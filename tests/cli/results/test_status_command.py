@@ -13,6 +13,7 @@ from newsleopard_async import NewsLeopard, OutcomeUnknown, SendAt
 from newsleopard_async.cli.session import Session
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.workflows import send_campaign
+from tests.cli.interrupting import interrupt_at, notice_at_once
 from tests.cli.offices import Office, an_office
 from tests.constants import CAMPAIGN
 
@@ -196,3 +197,18 @@ def test_code_works_while_the_store_does_not(
 
     assert office.json("status", code, "--url", "sqlite:////no/sends.db")["target"] == "code"
     assert office.invoke("status", "k", "--url", "sqlite:////no/sends.db").exit_code == 2
+
+
+def test_interrupt_says_that_the_answer_is_waited_for(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person otherwise takes the command for stuck."""
+    code = send(office)
+    notice_at_once(monkeypatch)
+    interrupt_at(office, monkeypatch, "get_status")
+
+    result = office.invoke("status", code)
+
+    assert result.exit_code == 130
+    assert "Waiting for the answer to a request that was sent" in result.stderr
+    assert "The command only reads" in result.stderr
