@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from newsleopard_async.cli.cli_messages import for_command_line
-from newsleopard_async.cli.translation import LOCALES, REASONS, WEEKDAYS, is_chinese
+from newsleopard_async.cli.translation import LOCALES, REASONS, WEEKDAYS, is_chinese, reason_of
 
-__all__ = ["Catalogue", "in_users_language", "read_catalogue"]
+__all__ = ["Catalogue", "error_text", "in_users_language", "read_catalogue"]
 
 _FOLDER: Final = LOCALES / "zh_TW" / "LC_MESSAGES"
 
@@ -68,6 +68,13 @@ def in_users_language(message: str) -> str:
     if not is_chinese() or message.isspace() or len(message) > _LONGEST:
         return message
     return _catalogue().translated(for_command_line(message))
+
+
+def error_text(error: BaseException) -> str:
+    """Return the message of an error as it is shown: with options, in the user's language."""
+    if isinstance(error, OSError):
+        return reason_of(error)
+    return in_users_language(for_command_line(str(error)))
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from newsleopard_async.cli.accounts.profile_keys import (
 from newsleopard_async.cli.accounts.profiles import Profile, profiles_path, read_profiles
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.library_messages import error_text
 from newsleopard_async.cli.runs.locations import has_password, is_store_url
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
@@ -186,7 +187,7 @@ def remove_profile(session: Session, name: str) -> None:
         had_key = delete_key(name)
     except ConfigurationError as error:
         had_key = False
-        _warning(session, _("Its key may still be there: {error}").format(error=error))
+        _warning(session, _("Its key may still be there: {error}").format(error=error_text(error)))
     if session.as_json:
         write_json({"removed": name, "key_deleted": had_key})
         return

@@ -33,6 +33,7 @@ from newsleopard_async.cli.doctor.diagnosis import (
     warned,
 )
 from newsleopard_async.cli.failures import ExitStatus
+from newsleopard_async.cli.library_messages import error_text, in_users_language
 from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import AuthenticationError, RateLimited
@@ -172,7 +173,7 @@ async def check_tls(examination: Examination) -> Diagnosis:
         context = await in_daemon(httpx.create_ssl_context)
         stream = await _connected(examination, context)
     except OSError as error:
-        way_out = way_out_of(error, examination.host) or ""
+        way_out = _way_out(error, examination.host)
         return failed(
             _("the TLS handshake failed: {reason} (authorities: {source})").format(
                 reason=getattr(error, "verify_message", "") or reason_of(error),
@@ -261,13 +262,18 @@ def _is_of_platform(answer: httpx.Response) -> bool:
 
 
 def _unanswered(error: httpx.HTTPError, host: str) -> Diagnosis:
-    way_out = way_out_of(error, host)
+    way_out = _way_out(error, host)
     cause = cause_of(error)
     return failed(
         _("no answer from {host}: {cause}").format(host=host, cause=cause),
         way_out or _("Try again later. A proxy or firewall possibly blocks it."),
         ExitStatus.USAGE if way_out else ExitStatus.UNREACHABLE,
     )
+
+
+def _way_out(error: BaseException, host: str) -> str:
+    """Return what to change in the set-up; empty if it is not known to be wrong."""
+    return in_users_language(way_out_of(error, host) or "")
 
 
 async def check_clock(examination: Examination) -> Diagnosis:
@@ -308,7 +314,7 @@ async def check_account(examination: Examination) -> Diagnosis:
             )
         except RateLimited as error:
             return failed(
-                _("the rate limit refuses it: {error}").format(error=error),
+                _("the rate limit refuses it: {error}").format(error=error_text(error)),
                 _("Another program possibly uses it up. Run the same command again later."),
                 ExitStatus.QUOTA,
             )
@@ -324,7 +330,7 @@ async def check_storage(examination: Examination) -> Diagnosis:
     except httpx.HTTPError as error:
         return warned(
             _("{host} does not answer: {cause}").format(host=_STORAGE_HOST, cause=cause_of(error)),
-            way_out_of(error, _STORAGE_HOST)
+            _way_out(error, _STORAGE_HOST)
             or _("Uploads of contacts need it. Allow it in the proxy or firewall."),
         )
     return passed(

@@ -10,7 +10,7 @@ from typing import Final
 from newsleopard_async import workflows
 from newsleopard_async.cli.accounts.profile_actions import without_password
 from newsleopard_async.cli.doctor.diagnosis import Diagnosis, Examination, passed, warned
-from newsleopard_async.cli.library_messages import in_users_language
+from newsleopard_async.cli.library_messages import error_text
 from newsleopard_async.cli.runs.locations import needs_a_person
 from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _
@@ -52,7 +52,7 @@ async def check_limits(examination: Examination) -> Diagnosis:
         _open_file(examination)
     except ConfigurationError as error:
         return warned(
-            joined((limits, in_users_language(str(error))), "; "),
+            joined((limits, error_text(error)), "; "),
             _("Several programs are then too fast together. Make the folder writable."),
         )
     folder = state_folder() / "quota"

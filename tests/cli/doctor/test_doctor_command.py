@@ -167,6 +167,24 @@ def test_used_up_quota_ends_soon_with_its_own_status(emulator: Emulator) -> None
     assert emulator.count("list_lists") == 2
 
 
+def test_errors_are_in_the_language_of_the_user(
+    emulator: Emulator, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal of the platform, and what is wrong with a certificate."""
+    monkeypatch.setenv("LC_ALL", "zh_TW.UTF-8")
+    monkeypatch.delenv("LANGUAGE", raising=False)
+    monkeypatch.setenv("COLUMNS", "300")
+    emulator.exhaust_day(resets_in_s=3_600)
+    refused = CliRunner().invoke(newsleopard, ["doctor"]).stdout
+    with answering(certificate) as url:
+        monkeypatch.setenv("NEWSLEOPARD_BASE_URL", url)
+        untrusted = CliRunner().invoke(newsleopard, ["doctor"]).stdout
+
+    assert "平台持續拒絕 list_lists：請求太多" in refused
+    assert "SSL_CERT_FILE" in untrusted
+    assert "the certificate of" not in untrusted
+
+
 def test_closed_port_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is sent if the connection fails, and all that follows is skipped."""
     monkeypatch.setenv("NEWSLEOPARD_BASE_URL", "http://127.0.0.1:1")
