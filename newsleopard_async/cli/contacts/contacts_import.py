@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing, nullcontext
 from functools import partial
@@ -27,11 +28,14 @@ from newsleopard_async.cli.display.pipeline_display import DoneSteps
 from newsleopard_async.cli.display.shown_values import count_text
 from newsleopard_async.cli.display.tables import FactsTable, headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
+from newsleopard_async.cli.library_messages import error_text
 from newsleopard_async.cli.run_commands import shell_quote
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.contacts.contacts_options import check_output
 from newsleopard_async.files import replacing
+from newsleopard_async.log import NAME
 from newsleopard_async.workflows import ImportReport
 
 __all__ = ["ImportInput", "run_import"]
@@ -81,8 +85,9 @@ class ImportInput:
 
 @attrs.define
 class _Rejected:
-    """The first rejected rows; the others are only in the file."""
+    """The first rejected rows; the others are only in the file, if it could be written."""
 
+    file: Path | None
     first: list[RejectedRow] = attrs.field(factory=list)
     count: int = 0
 
@@ -95,8 +100,9 @@ def run_import(session: Session, given: ImportInput) -> None:
     done = DoneSteps()
     with open_contacts(given.path) as (contacts, _title):
         try:
+            session.run_async(partial(_check_rejected_to, given))
             report = session.run(partial(_import, session, given, contacts, done))
-            rejected = session.run(partial(_read_rejected, session, given, report))
+            rejected = session.run(partial(_read_rejected, given, report))
         except (KeyboardInterrupt, NewsLeopardError) as error:
             for note in _notes(given, done, error):
                 error.add_note(note)
@@ -104,9 +110,15 @@ def run_import(session: Session, given: ImportInput) -> None:
     if session.as_json:
         write_json(report.to_dict())
         return
-    session.console.print(_result_table(report, given, rejected))
+    session.console.print(_result_table(report, rejected))
     if rejected.first:
         session.console.print(_rejected_table(rejected.first))
+
+
+async def _check_rejected_to(given: ImportInput) -> None:
+    """Refuse a file for the rejected rows that could not be written after the import."""
+    if given.rejected_to is not None:
+        await check_output("--rejected-to", given.rejected_to, given.path, given.how.left_out_to)
 
 
 async def _import(
@@ -155,11 +167,12 @@ def _way_on(
     return ""
 
 
-async def _read_rejected(
-    session: Session, given: ImportInput, report: ImportReport, nl: NewsLeopard
-) -> _Rejected:
-    """Read the rejected rows, and write them to a file; a failure does not fail the import."""
-    found = _Rejected()
+async def _read_rejected(given: ImportInput, report: ImportReport, nl: NewsLeopard) -> _Rejected:
+    """Read the rejected rows, and write them to a file; a failure does not fail the import.
+
+    If the file cannot be written, the rows are read again, so that the first ones are shown.
+    """
+    found = _Rejected(file=given.rejected_to)
     if not (report.rejected_count or any(each.error_url for each in _results(report))):
         return found
     is_file = str(given.path) != "-" and given.path.is_file()
@@ -170,8 +183,8 @@ async def _read_rejected(
         contacts_encoding=given.how.encoding,
         contacts_columns=given.how.columns,
     )
+    to = given.rejected_to
     try:
-        to = given.rejected_to
         with nullcontext() if to is None else replacing(to) as file:
             async with aclosing(rows):
                 async for row in rows:
@@ -180,10 +193,18 @@ async def _read_rejected(
                         found.first.append(row)
                     if file is not None:
                         await in_thread(partial(_write_row, file, row, is_first=found.count == 1))
-    except NewsLeopardError as error:
-        text = _("The rejected rows cannot be read: {reason}").format(reason=error)
-        session.errors.print(safe_text(text, "yellow"), soft_wrap=True)
+    except (NewsLeopardError, OSError) as error:
+        if isinstance(error, OSError) and to is not None:
+            _warn(_("{path} cannot be written: {reason}"), error, path=to)
+            return await _read_rejected(attrs.evolve(given, rejected_to=None), report, nl)
+        found.file = None
+        _warn(_("The rejected rows cannot be read: {reason}"), error)
     return found
+
+
+def _warn(text: str, error: Exception, **fields: object) -> None:
+    """Log a warning, which the command shows as text or, with --json, as JSON."""
+    logging.getLogger(NAME).warning("%s", text.format(reason=error_text(error), **fields))
 
 
 def _results(report: ImportReport) -> Sequence[Any]:
@@ -201,7 +222,7 @@ def _write_row(file: IO[bytes], row: RejectedRow, *, is_first: bool) -> None:
     file.write(text.getvalue().encode())
 
 
-def _result_table(report: ImportReport, given: ImportInput, rejected: _Rejected) -> FactsTable:
+def _result_table(report: ImportReport, rejected: _Rejected) -> FactsTable:
     result = report.result
     table = FactsTable()
     table.add_row(_("List"), safe_text(report.list_sn))
@@ -211,9 +232,9 @@ def _result_table(report: ImportReport, given: ImportInput, rejected: _Rejected)
     table.add_row(_("Repeated"), count_text(result.duplicates))
     style = "yellow" if result.errors else ""
     table.add_row(_("Rejected"), safe_text(count_text(result.errors), style))
-    if given.rejected_to is not None and rejected.count:
+    if rejected.file is not None and rejected.count:
         text = ngettext("{rows:,} row in {file}", "{rows:,} rows in {file}", rejected.count)
-        text = text.format(rows=rejected.count, file=given.rejected_to)
+        text = text.format(rows=rejected.count, file=rejected.file)
         table.add_row(_("Rejected rows"), safe_text(text))
     return table
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from newsleopard_async import StorageError, workflows
+from newsleopard_async.cli.contacts import contacts_import
 from tests.cli.interrupting import interrupt_at
 from tests.cli.offices import Office, an_office
 from tests.clients import csv_of
@@ -166,3 +170,63 @@ def test_import_in_parts_shows_each_part(office: Office) -> None:
     assert result.exit_code == 0, result.output
     assert "part 2/" in result.stderr
     assert KEY not in result.output
+
+
+def test_file_that_could_not_be_written_is_refused_before_the_import(office: Office) -> None:
+    """A missing folder, a file that is an input; nothing is sent."""
+    for path, text in (
+        ("nowhere/rejected.csv", "there is no folder nowhere; create it first"),
+        ("members.csv", "members.csv is an input or another output"),
+    ):
+        result = office.invoke(
+            "import", "members.csv", "--list-name", "會員", "--rejected-to", path
+        )
+
+        assert result.exit_code == 1
+        assert f"--rejected-to: {text}" in result.stderr
+    assert office.emulator.requests == ()
+
+
+def test_rejected_rows_that_cannot_be_written_do_not_fail_the_import(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report and the first rows are printed; a warning names the file of the user."""
+    Path("bad.csv").write_text(BAD, "utf-8")
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", f"{path}.part")
+
+    monkeypatch.setattr(contacts_import, "replacing", refuse)
+    command = ("import", "bad.csv", "--rejected-to", "rejected.csv", "--list-name")
+    text = office.invoke(*command, "一")
+    data = office.invoke(*command, "二", "--json")
+
+    assert (text.exit_code, data.exit_code) == (0, 0), text.output
+    assert "rejected.csv cannot be written: No space left on device" in text.stderr
+    assert "First rejected rows" in text.stdout
+    assert "in rejected.csv" not in text.stdout
+    assert json.loads(data.stdout)["result"]["inserted"] == 2
+    warnings = [json.loads(line)["warning"] for line in data.stderr.splitlines()]
+    assert warnings[-1] == "rejected.csv cannot be written: No space left on device"
+
+
+def test_rejected_rows_that_cannot_be_read_do_not_fail_the_import(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is printed, and the reason is in the language of the user."""
+    Path("bad.csv").write_text(BAD, "utf-8")
+    monkeypatch.setenv("LC_ALL", "zh_TW.UTF-8")
+    monkeypatch.delenv("LANGUAGE", raising=False)
+
+    async def refuse(*_: object, **__: object) -> AsyncIterator[object]:
+        raise StorageError("the download cannot be written: No space left on device")
+        yield
+
+    monkeypatch.setattr(workflows, "rejected_rows", refuse)
+    result = office.invoke(
+        "import", "bad.csv", "--list-name", "會員", "--rejected-to", "rejected.csv"
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "無法讀取被拒絕的列：無法寫入下載的檔案：" in result.stderr
+    assert "rejected.csv" not in result.stdout
