@@ -22,6 +22,7 @@ from newsleopard_async.cli.results.report_rows import write_rows
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.contacts.contacts_options import check_output
 from newsleopard_async.files import write_durably
 from newsleopard_async.models.metrics import ReportSummary
 from newsleopard_async.temporary import private_folder
@@ -47,6 +48,11 @@ class ReportInput:
     html: Path | None = None
     rows: str | None = None
     csv: str = "-"
+
+    @property
+    def rows_file(self) -> Path | None:
+        """The file for the rows; None without rows, or if they are the standard output."""
+        return None if self.rows is None or self.prints_rows else Path(self.csv)
 
     @property
     def prints_rows(self) -> bool:
@@ -112,6 +118,7 @@ def explaining_interrupt(done: DoneSteps) -> Iterator[None]:
 
 
 async def _make(session: Session, given: ReportInput, done: DoneSteps) -> _Report:
+    await _check_files(given)
     campaign_sn = await code_of(session, given.code)
     with _folder(given.to) as folder:
         with session.pipeline_display(done) as progress:
@@ -130,6 +137,14 @@ async def _make(session: Session, given: ReportInput, done: DoneSteps) -> _Repor
         report = attrs.evolve(report, files=())
     html = None if given.html is None else str(given.html)
     return _Report(report, facts, summary, html, written)
+
+
+async def _check_files(given: ReportInput) -> None:
+    """Refuse files that could not be written, because an export is possible only once an hour."""
+    if given.html is not None:
+        await check_output("--html", given.html, given.rows_file)
+    if given.rows_file is not None:
+        await check_output("--csv", given.rows_file)
 
 
 async def _write_page(

@@ -152,6 +152,27 @@ def test_two_outputs_are_refused(sent: Sent, options: tuple[str, ...]) -> None:
     assert len(sent.office.emulator.requests) == before
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--html", "nowhere/a.html"), "--html: there is no folder nowhere; create it first"),
+        (("--rows", "open", "--csv", "nowhere/a"), "--csv: there is no folder nowhere"),
+        (("--rows", "open", "--csv", "a", "--html", "a"), "--html: a is an input or another"),
+    ],
+)
+def test_file_that_could_not_be_written_is_refused(
+    sent: Sent, options: tuple[str, ...], text: str
+) -> None:
+    """Before anything is exported, which is possible only once an hour."""
+    before = len(sent.office.emulator.requests)
+
+    result = sent.invoke(*options)
+
+    assert result.exit_code == 1
+    assert text in result.stderr
+    assert len(sent.office.emulator.requests) == before
+
+
 def test_type_without_a_file_has_only_a_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
