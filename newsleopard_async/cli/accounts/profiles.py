@@ -164,10 +164,22 @@ def read_profiles() -> tuple[str | None, dict[str, Profile]]:
     if unknown := sorted(found.keys() - {"default", "profiles"}):
         message = _("{path} has the unknown name {name}; it may have default and [profiles.NAME]")
         raise ConfigurationError(message.format(path=path, name=unknown[0]))
-    profiles = found.get("profiles", {})
-    return found.get("default"), {
-        name: _profile_of(name, values, path) for name, values in profiles.items()
+    default = found.get("default")
+    if not isinstance(default, str | None):
+        message = _("{path}: default must be the name of a profile in quotes: default = {example}")
+        raise ConfigurationError(message.format(path=path, example='"shop"'))
+    profiles = _table(found.get("profiles", {}), "profiles", path)
+    return default, {
+        name: _profile_of(name, _table(values, f"profiles.{name}", path), path)
+        for name, values in profiles.items()
     }
+
+
+def _table(value: object, name: str, path: Path) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        message = _("{path}: {name} must be a table; write each setting below [profiles.NAME]")
+        raise ConfigurationError(message.format(path=path, name=name))
+    return value
 
 
 def _profile_of(name: str, values: Mapping[str, Any], path: Path) -> Profile:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -13,6 +14,7 @@ from newsleopard_async import ConfigurationError
 from newsleopard_async.cli import session
 from newsleopard_async.cli.accounts.profiles import Profile, chosen_profile, profiles_path
 from newsleopard_async.cli.command_line import newsleopard
+from newsleopard_async.cli.completion_values import complete_profile
 from newsleopard_async.cli.session import Session
 from newsleopard_async.models import RateLimits
 from newsleopard_async.stores import SqlStore
@@ -126,6 +128,9 @@ def test_profile_allows_plain_http_and_shares_the_limits(
         ("[profiles.a]\nsender = 1", r"sender of \[profiles.a\] must be a text in quotes"),
         ('[profiles.a]\nallow_http = "yes"', "allow_http of .* must be true or false"),
         ('[profiles.a]\nrate_limits = "none"', "must be one of documented, vendor-2026"),
+        ("profiles = 3", "profiles must be a table; write each setting below"),
+        ("[profiles]\nshop = 3", r"profiles\.shop must be a table; write each setting below"),
+        ('default = ["x"]', 'default must be the name of a profile in quotes: default = "shop"'),
     ],
 )
 def test_mistake_in_the_file_is_named(text: str, reason: str) -> None:
@@ -134,3 +139,4 @@ def test_mistake_in_the_file_is_named(text: str, reason: str) -> None:
 
     with pytest.raises(ConfigurationError, match=reason):
         chosen_profile(None)
+    assert complete_profile(click.Context(newsleopard), click.Argument(["x"]), "") == []
