@@ -212,7 +212,7 @@ def _failure_of(error: BaseException) -> CommandFailure:
         case KeyboardInterrupt():
             return _interruption(notes)
         case click.ClickException():
-            return _failure_of_click(error)
+            return _failure_of_click(error, notes)
         case OutputFailed():
             return CommandFailure(
                 kind=type(error).__name__,
@@ -226,9 +226,13 @@ def _failure_of(error: BaseException) -> CommandFailure:
             message = reason_of(error)
             if error.filename is not None:
                 message = f"{error.filename}: {message}"
-            kind = type(error).__name__
-            title = _("The system refused it")
-            return CommandFailure(kind=kind, status=ExitStatus.USAGE, title=title, message=message)
+            return CommandFailure(
+                kind=type(error).__name__,
+                status=ExitStatus.USAGE,
+                title=_("The system refused it"),
+                message=message,
+                notes=notes,
+            )
         case _:
             raise error
 
@@ -297,7 +301,7 @@ def _interruption(notes: tuple[str, ...]) -> CommandFailure:
     )
 
 
-def _failure_of_click(error: click.ClickException) -> CommandFailure:
+def _failure_of_click(error: click.ClickException, notes: tuple[str, ...]) -> CommandFailure:
     context = getattr(error, "ctx", None)
     advice = ""
     if context is not None:
@@ -308,6 +312,7 @@ def _failure_of_click(error: click.ClickException) -> CommandFailure:
         title=_("The command is not complete"),
         message=_in_chinese(error.format_message()) if is_chinese() else error.format_message(),
         advice=advice,
+        notes=notes,
     )
 
 

@@ -96,6 +96,7 @@ def run_import(session: Session, given: ImportInput) -> None:
     """Import contacts, and print the result.
 
     Raises: as `import_contacts`, with notes about what was done.
+        OSError: the system refuses it, with notes.
     """
     done = DoneSteps()
     with open_contacts(given.path) as (contacts, _title):
@@ -103,7 +104,7 @@ def run_import(session: Session, given: ImportInput) -> None:
             session.run_async(partial(_check_rejected_to, given))
             report = session.run(partial(_import, session, given, contacts, done))
             rejected = session.run(partial(_read_rejected, given, report))
-        except (KeyboardInterrupt, NewsLeopardError) as error:
+        except (KeyboardInterrupt, NewsLeopardError, OSError) as error:
             for note in _notes(given, done, error):
                 error.add_note(note)
             raise
@@ -128,9 +129,7 @@ async def _import(
         return await workflows.import_contacts(nl, contacts, progress=display, **given.arguments())
 
 
-def _notes(
-    given: ImportInput, done: DoneSteps, error: KeyboardInterrupt | NewsLeopardError
-) -> Iterator[str]:
+def _notes(given: ImportInput, done: DoneSteps, error: BaseException) -> Iterator[str]:
     """Yield what was done, and how the import continues."""
     list_sn = done.results.get("create_list")
     if list_sn is not None:
@@ -148,9 +147,7 @@ def _notes(
         yield note
 
 
-def _way_on(
-    given: ImportInput, list_sn: str | None, error: KeyboardInterrupt | NewsLeopardError
-) -> str:
+def _way_on(given: ImportInput, list_sn: str | None, error: BaseException) -> str:
     """Return the command that continues; empty if the error itself says what to do."""
     if given.checkpoint is not None:
         return _("Run the same command again: it continues, by the file {checkpoint}.").format(

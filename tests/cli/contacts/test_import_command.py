@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import errno
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from newsleopard_async import StorageError, workflows
 from newsleopard_async.cli.contacts import contacts_import
+from newsleopard_async.workflows import Event
 from tests.cli.interrupting import interrupt_at
 from tests.cli.offices import Office, an_office
 from tests.clients import csv_of
@@ -230,3 +232,24 @@ def test_rejected_rows_that_cannot_be_read_do_not_fail_the_import(
     assert result.exit_code == 0, result.output
     assert "無法讀取被拒絕的列：無法寫入下載的檔案：" in result.stderr
     assert "rejected.csv" not in result.stdout
+
+
+def test_error_of_the_system_says_what_was_done(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk in the middle of an import: the list exists, and the import can be repeated."""
+
+    async def fail(*_: object, progress: Callable[[Event], None], **__: object) -> None:
+        made: Any = {"step": "create_list", "state": "finished", "result": "L1"}
+        progress(Event(pipeline="import_contacts", elapsed_s=0.0, **made))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(workflows, "import_contacts", fail)
+    result = office.invoke("import", "members.csv", "--list-name", "會員")
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-3:] == [
+        "The system refused it: No space left on device",
+        "Done: the list L1 was created.",
+        "Repeating an import is safe: newsleopard import members.csv --list L1",
+    ]
