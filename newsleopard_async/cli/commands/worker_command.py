@@ -9,9 +9,7 @@ import click
 from newsleopard_async.cli.runs.health import Address, read_address
 from newsleopard_async.cli.runs.worker_process import WorkerOptions, run_worker
 from newsleopard_async.cli.shared_options import durable_url_option, is_given, json_option
-from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
-from newsleopard_async.errors import ConfigurationError
 
 __all__ = ["worker"]
 
@@ -53,14 +51,10 @@ def worker(context: click.Context, /, **options: Any) -> None:
     sent, and gives all other sends to the next worker. This takes at most 70 s, and usually no
     time. A second signal ends it immediately. NEWSLEOPARD_LOG=info logs what it does.
 
-    The exit status is 0 if it has left, 1 if it did not leave in time, 2 if it could not begin.
+    The exit status is 0 if it has left, 1 if it did not leave in time, 2 if the set-up is wrong,
+    and 5 if the database cannot be reached.
     """
     chosen = WorkerOptions(**options)
     if chosen.app is not None and is_given(context, "url"):
         raise click.UsageError(_("name either an APP or --url; the APP has its own URL"))
-    try:
-        run_worker(chosen)
-    except OSError as error:
-        message = _("Cannot listen on {address}: {reason}; choose another --health")
-        message = message.format(address=chosen.health, reason=reason_of(error))
-        raise ConfigurationError(message) from None
+    run_worker(chosen)

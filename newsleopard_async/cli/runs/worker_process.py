@@ -31,7 +31,7 @@ from newsleopard_async.aio import from_any_thread
 from newsleopard_async.cli.display.terminal import write_json
 from newsleopard_async.cli.runs.health import Address, HealthServer
 from newsleopard_async.cli.runs.locations import URL_VARIABLE, client_of_main, durable_of
-from newsleopard_async.cli.translation import ngettext
+from newsleopard_async.cli.translation import ngettext, reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.disclosure import shown
 from newsleopard_async.durable import Durable, Worker
@@ -86,8 +86,8 @@ def run_worker(options: WorkerOptions) -> None:
     """Process sends until a signal ends it.
 
     Raises:
-        NewsLeopardError: the set-up is wrong, or the database is unreachable at the start.
-        OSError: the health server cannot listen on its address.
+        NewsLeopardError: the set-up is wrong, the health server cannot listen on its address, or
+            the database is unreachable at the start.
     """
     read_log()
     if not logging.getLogger(NAME).isEnabledFor(logging.DEBUG):
@@ -235,13 +235,21 @@ class _WorkerRun:
         if self._options.health is None:
             yield
             return
-        server = HealthServer(self._options.health, self._state)
+        server = self._health_server(self._options.health)
         text = _("Health at {url} and /ready").format(url=f"{server.url}/live")
         self._report("answers", text, url=server.url)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.answer)
             yield
             server.should_exit = True
+
+    def _health_server(self, address: Address) -> HealthServer:
+        try:
+            return HealthServer(address, self._state)
+        except OSError as error:
+            message = _("Cannot listen on {address}: {reason}; choose another --health")
+            message = message.format(address=address, reason=reason_of(error))
+            raise ConfigurationError(message) from None
 
     def _state(self) -> dict[str, Any]:
         worker = self._worker

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -114,6 +115,7 @@ def test_health_without_a_port_is_refused(text: str, message: str) -> None:
         ),
         ([], {"NEWSLEOPARD_DURABLE_URL": "x://me:s3cret@host/x"}, "must be sqlite:////"),
         (["keyless_app:durable"], {}, "there is no API key: set NEWSLEOPARD_API_KEY"),
+        (["fileless_app:durable"], {}, "refused it: no.toml: No such file or directory"),
     ],
 )
 def test_wrong_setup_is_one_line_and_2(
@@ -126,10 +128,11 @@ def test_wrong_setup_is_one_line_and_2(
     """The message has the problem and the way out, and never a password."""
     (tmp_path / "worker_app.py").write_text(_APP)
     (tmp_path / "keyless_app.py").write_text("import newsleopard_async as n\nn.NewsLeopard()\n")
+    (tmp_path / "fileless_app.py").write_text("open('no.toml')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NEWSLEOPARD_API_KEY", raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in ("worker_app", "keyless_app"):
+    for name in ("worker_app", "keyless_app", "fileless_app"):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
     result = invoke(*arguments, env={"APP_URL": f"sqlite:///{tmp_path}/sends.db", **env})
@@ -138,6 +141,21 @@ def test_wrong_setup_is_one_line_and_2(
     assert message in result.stderr
     assert "s3cret" not in result.output
     assert "Traceback" not in result.output
+    assert "--health" not in result.stderr
+
+
+def test_port_of_the_health_server_that_is_in_use_is_named(tmp_path: Path) -> None:
+    """The set-up is wrong, so the status is 2."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        result = invoke(
+            *("--url", f"sqlite:///{tmp_path}/sends.db", "--health", address),
+            env={"NEWSLEOPARD_API_KEY": KEY},
+        )
+
+    assert result.exit_code == 2, result.output
+    assert f"Cannot listen on {address}: Address already in use" in result.stderr
+    assert "choose another --health" in result.stderr
 
 
 def test_app_may_be_a_durable_or_a_function_that_returns_one(
