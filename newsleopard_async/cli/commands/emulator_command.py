@@ -5,15 +5,12 @@ from __future__ import annotations
 import errno
 import math
 import re
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 import click
 
-from newsleopard_async.cli.display.line_breaks import WideConsole
-from newsleopard_async.cli.display.terminal import safe_text
 from newsleopard_async.cli.emulating.config_file import ConfigFile, config_option
 from newsleopard_async.cli.emulating.emulator_server import EmulatorOptions, run_emulator
 from newsleopard_async.cli.emulating.switch_values import read_switches
@@ -28,6 +25,7 @@ from newsleopard_async.emulator.sandbox.access import (
 )
 from newsleopard_async.emulator.server import check_public_url
 from newsleopard_async.emulator.state import StateError
+from newsleopard_async.errors import ConfigurationError
 
 __all__ = ["emulator"]
 
@@ -253,9 +251,9 @@ def emulator(
     try:
         run_emulator(chosen)
     except StateError as error:
-        _fail(in_users_language(str(error)))
+        raise ConfigurationError(str(error)) from None
     except OSError as error:
-        _fail(_why_not_listening(chosen, error))
+        raise ConfigurationError(_why_not_listening(chosen, error)) from None
 
 
 def _why_not_listening(options: EmulatorOptions, error: OSError) -> str:
@@ -269,8 +267,3 @@ def _why_not_listening(options: EmulatorOptions, error: OSError) -> str:
     message = _("Cannot listen on {address}: {reason}; {way}")
     address = f"{options.host}:{options.port}"
     return message.format(address=address, reason=reason, way=way)
-
-
-def _fail(text: str) -> NoReturn:
-    WideConsole(stderr=True).print(safe_text(text, "red"), soft_wrap=True)
-    sys.exit(1)

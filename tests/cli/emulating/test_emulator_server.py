@@ -151,8 +151,8 @@ def test_address_that_cannot_be_had_names_the_option(
     monkeypatch.setattr(emulator_server, "serve", serve)
     result = invoke("--host", "host.example", "--port", "81")
 
-    assert result.exit_code == 1
-    assert "Cannot listen on host.example:81: the reason; " in result.output
+    assert result.exit_code == 2
+    assert "set-up is wrong: Cannot listen on host.example:81: the reason; " in result.stderr
     assert way in result.output
     assert "can use this emulator" not in result.output
 
@@ -266,7 +266,7 @@ def test_state_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
 
     result = invoke("--state", str(path))
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "is not a state of the emulator" in result.output
     assert result.output.count("\n") == 1
     assert path.read_text() == "x" * 4096
