@@ -322,6 +322,14 @@ def _in_chinese(message: str) -> str:
     return re.sub(r"(?<=')\.(?: |$)|。 ", "。", message)
 
 
+def _lines_of(failure: CommandFailure) -> list[str]:
+    """Return the message in the user's language, with a line for each problem of several."""
+    if not failure.parts:
+        return [in_users_language(failure.message)]
+    text = _("{count} problems were found.").format(count=len(failure.parts))
+    return [text, *(f"- {in_users_language(part)}" for part in failure.parts)]
+
+
 def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
     """Write a failure to the standard error.
 
@@ -331,10 +339,7 @@ def print_failure(failure: CommandFailure, *, as_json: bool) -> None:
         click.echo(json.dumps({"error": failure.to_dict()}), err=True)
         return
     console = WideConsole(stderr=True, highlight=False)
-    message = [in_users_language(failure.message)]
-    if failure.parts:
-        text = _("{count} problems were found.").format(count=len(failure.parts))
-        message = [text, *(f"- {in_users_language(part)}" for part in failure.parts)]
+    message = _lines_of(failure)
     if not console.is_terminal:
         both = _("{title}: {message}").format(title=failure.title, message=message.pop(0))
         others = (*message, *filter(None, (failure.advice, *failure.notes)))

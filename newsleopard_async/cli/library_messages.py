@@ -15,9 +15,10 @@ import functools
 import re
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.translation import LOCALES, REASONS, WEEKDAYS, is_chinese, reason_of
@@ -26,8 +27,13 @@ __all__ = ["Catalogue", "error_text", "in_users_language", "read_catalogue"]
 
 _FOLDER: Final = LOCALES / "zh_TW" / "LC_MESSAGES"
 
-_LONGEST: Final = 5_000
-"""Characters. Chosen: several times the longest message; a longer text is content of a file."""
+_LONGEST: Final = 2_000
+"""Characters. Measured: the longest message of the library, about a submit in doubt, has 470; a
+longer text is content of a file, or the text of another program."""
+
+_MOST_READINGS: Final = 300
+"""Different texts that are read in one message. Measured: the message about a submit in doubt has
+110, and a text that repeats words of the catalogue would have any number."""
 
 _MOST_TOKENS: Final = 8
 """Parts between the same joints that one sentence has. Chosen: twice the most in the catalogue."""
@@ -103,6 +109,10 @@ def read_catalogue(path: Path) -> dict[str, str]:
     return {english: chinese for english, chinese in pairs if english}
 
 
+_Place: TypeAlias = tuple[int, int]
+"""The begin and the end of a piece in a text."""
+
+
 class _Reading(NamedTuple):
     """One way to read a text; the largest is the best.
 
@@ -154,29 +164,37 @@ class _MessageTemplate:
         return [*before, *numbers, *after]
 
     @functools.cached_property
-    def _patterns(self) -> list[re.Pattern[str]]:
-        """Two patterns, because the text between two fields can also be in a value."""
-        fields = ("(.*?)", "(.*)") if len(self._fields) > 1 else ("(.*)",)
-        return [re.compile(self._pattern_with(field), re.DOTALL) for field in fields]
-
-    def _pattern_with(self, field: str) -> str:
-        holes = [
-            field if number else f"(?:{'|'.join(map(re.escape, forms.split('|')))})"
-            for number, forms in self._holes
-        ]
-        inner = "".join(
-            re.escape(text) + hole for text, hole in zip(self._texts, [*holes, ""], strict=True)
-        )
-        before = "(.*)" if "<" in self._fields else ""
-        after = "(.*)" if ">" in self._fields else ""
-        return before + inner + after
+    def _pieces(self) -> list[tuple[str, ...]]:
+        """The texts around the fields; a text with forms of a word is there once for each form."""
+        pieces: list[tuple[str, ...]] = [("",)] if "<" in self._fields else []
+        pieces.append((self._texts[0],))
+        for (number, forms), text in zip(self._holes, self._texts[1:], strict=True):
+            if number:
+                pieces.append((text,))
+            else:
+                words = forms.split("|")
+                pieces[-1] = tuple(before + word + text for before in pieces[-1] for word in words)
+        return [*pieces, ("",)] if ">" in self._fields else pieces
 
     def values_in(self, text: str) -> Iterator[Mapping[str, str]]:
-        """Yield the possible values of the fields in a text; none if it has another form."""
-        if all(each in text for each in self._longest_first):
-            for match in (pattern.fullmatch(text) for pattern in self._patterns):
-                if match and all(map(_is_one_message, match.groups())):
-                    yield dict(zip(self._fields, match.groups(), strict=True))
+        """Yield the possible values of the fields in a text; none if it has another form.
+
+        There are two, because the text between two fields can also be in a value. A regular
+        expression would try all divisions of a text that repeats it, which takes seconds.
+        """
+        if not all(each in text for each in self._longest_first):
+            return
+        from_right = _places_from_right(text, self._pieces)
+        if from_right is None:
+            return
+        # What is before a clause is as long as possible.
+        fixed = from_right[:2] if "<" in self._fields else []
+        both = (_places_from_left(text, self._pieces, fixed), from_right)
+        for places in both if len(self._fields) > 1 else both[1:]:
+            if places is not None:
+                values = [text[end:begin] for (_, end), (begin, _) in pairwise(places)]
+                if all(map(_is_one_message, values)):
+                    yield dict(zip(self._fields, values, strict=True))
 
     @property
     def is_clear(self) -> bool:
@@ -191,6 +209,42 @@ class _MessageTemplate:
         pieces += [values[each] for each in (">",) if each in values]
         letters = self._letters + sum(value.letters for value in values.values())
         return _Reading(letters, 1, self._letters, _joined(pieces))
+
+
+def _places_from_left(
+    text: str, pieces: Sequence[tuple[str, ...]], fixed: Sequence[_Place]
+) -> list[_Place] | None:
+    """Return where the pieces of a template are if each field is as short as possible.
+
+    Args:
+        text: The text, which begins with the first piece and ends with the last one.
+        pieces: The forms of each piece.
+        fixed: The places of the first pieces, if they are known.
+    """
+    if len(pieces) == 1:
+        return [(0, len(text))] if text in pieces[0] else None
+    places = list(fixed)
+    for piece in pieces[len(places) : -1]:
+        at = places[-1][1] if places else 0
+        found = [
+            (begin, begin + len(form)) for form in piece if (begin := text.find(form, at)) >= 0
+        ]
+        if not found or (not places and min(found)[0] > 0):
+            return None
+        places.append(min(found))
+    last = [len(text) - len(form) for form in pieces[-1] if text.endswith(form)]
+    if not last or min(last) < (places[-1][1] if places else 0):
+        return None
+    return [*places, (min(last), len(text))]
+
+
+def _places_from_right(text: str, pieces: Sequence[tuple[str, ...]]) -> list[_Place] | None:
+    """Return where the pieces of a template are if each field is as long as possible."""
+    backwards = [tuple(form[::-1] for form in piece) for piece in reversed(pieces)]
+    places = _places_from_left(text[::-1], backwards, ())
+    if places is None:
+        return None
+    return [(len(text) - end, len(text) - begin) for begin, end in reversed(places)]
 
 
 class Catalogue:
@@ -231,6 +285,8 @@ class _Reader:
     def read(self, text: str) -> _Reading:
         """Return the best reading of a text."""
         if text not in self._known:
+            if len(self._known) >= _MOST_READINGS:
+                return _Reading(0, 0, 0, text)
             self._known[text] = _Reading(0, 0, 0, text)
             ways = (self._by_template, self._in_two, self._in_parts, self._as_list)
             for way in ways:

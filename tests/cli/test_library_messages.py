@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from newsleopard_async import errors
 from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.checks.rules import CAMPAIGN_RULES
+from newsleopard_async.cli import failures, library_messages
 from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.failures import failure_of, print_failure
@@ -295,3 +297,47 @@ def test_problem_has_a_wide_colon_after_its_field(in_chinese: None) -> None:
     del in_chinese
 
     assert in_users_language("subject: 沒有設定") == "subject：沒有設定"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("no answer came (x), and 3 more, ", "(not set) ", "a: b: c and d or e, "),
+        *("Redis at x did not answer for x s: x: ", "x was refused with x, and at most x; "),
+    ],
+)
+def test_hostile_text_is_read_in_few_steps(
+    in_chinese: None, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """A text that repeats words of the catalogue can be divided in any number of ways."""
+    read: list[str] = []
+    by_template = library_messages._Reader._by_template
+
+    def counted(reader: Any, text: str) -> Any:
+        read.append(text)
+        return by_template(reader, text)
+
+    monkeypatch.setattr(library_messages._Reader, "_by_template", counted)
+    in_users_language((text * 200)[:2_000])
+    short = len(read)
+    assert in_users_language((text * 500)[:4_128]) == (text * 500)[:4_128]
+
+    assert 0 < short <= 300
+    assert len(read) == short
+
+
+def test_message_of_several_problems_is_translated_once(
+    in_chinese: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each problem has a line; the whole message, which contains all of them, is not shown."""
+    read: list[str] = []
+
+    def remember(text: str) -> str:
+        read.append(text)
+        return text
+
+    monkeypatch.setattr(failures, "in_users_language", remember)
+    problems = [errors.Problem("subject", "missing", f"is missing {n}") for n in (1, 2)]
+    print_failure(failure_of(errors.InvalidRequest(problems)), as_json=False)
+
+    assert read == ["subject: is missing 1", "subject: is missing 2"]
