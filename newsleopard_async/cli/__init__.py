@@ -10,7 +10,7 @@ from newsleopard_async.cli.translation import users_language
 
 __all__ = ["main"]
 
-_EXTRA = frozenset({"click", "platformdirs", "rich", "starlette", "uvicorn"})
+_EXTRA = frozenset({"click", "jinja2", "platformdirs", "rich", "starlette", "uvicorn"})
 
 
 def main() -> None:

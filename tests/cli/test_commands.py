@@ -34,7 +34,7 @@ _START = (
 COMMAND = (sys.executable, "-c", _START)
 
 
-@pytest.mark.parametrize("library", ["click", "rich", "starlette", "uvicorn"])
+@pytest.mark.parametrize("library", ["click", "jinja2", "rich", "starlette", "uvicorn"])
 def test_missing_extra_is_one_line_with_the_command(library: str) -> None:
     """Without its extra, the command says in one line how to install it."""
     code = (
