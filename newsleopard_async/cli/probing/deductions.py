@@ -20,6 +20,7 @@ from newsleopard_async.cli.probing.questions import (
     is_missing,
     rows_in,
 )
+from newsleopard_async.transport.redact import Secret, echoes
 
 __all__ = ["POINTS", "Deduction", "NoValue", "OpenPoint", "deductions_of"]
 
@@ -72,15 +73,20 @@ class Deduction:
         return not isinstance(self.value, NoValue)
 
 
-def deductions_of(replies: Replies, defaults: Mapping[str, Any]) -> Iterator[Deduction]:
+def deductions_of(
+    replies: Replies, defaults: Mapping[str, Any], secret: Secret | None
+) -> Iterator[Deduction]:
     """Yield what the answers say about each point.
 
     Args:
         replies: The answers, by the names of their questions.
         defaults: The emulator's values.
+        secret: The key, which a server can echo as a value or as the name of a field.
     """
     for point in POINTS:
         value = point.deduce(replies)
+        if isinstance(value, str) and echoes(value, secret):
+            value = NO_SWITCH
         yield Deduction(point, value, value == defaults[point.switch])
 
 

@@ -24,6 +24,7 @@ from newsleopard_async.cli.run_commands import shell_quote
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
+from newsleopard_async.transport.redact import Secret
 
 __all__ = ["ProbeFindings", "print_findings", "print_questions", "probe_account"]
 
@@ -126,19 +127,21 @@ def probe_account(session: Session, options: ProbeOptions) -> ProbeFindings:
             for question, reply in found
             if not reply.is_empty and reply.is_json
         }
-        return _findings(found, shapes)
+        return _findings(found, shapes, key)
 
     return session.run(work)
 
 
 def _findings(
-    found: list[tuple[Question, ProbeReply]], shapes: Mapping[str, Mapping[str, Sequence[str]]]
+    found: list[tuple[Question, ProbeReply]],
+    shapes: Mapping[str, Mapping[str, Sequence[str]]],
+    key: Secret | None,
 ) -> ProbeFindings:
     from newsleopard_async.emulator import Switches
 
     replies = {question.name: reply for question, reply in found}
     defaults = attrs.asdict(Switches(), recurse=False)
-    deductions = tuple(deductions_of(replies, defaults))
+    deductions = tuple(deductions_of(replies, defaults, key))
     every = {question.name: shapes.get(question.name, {}) for question, _reply in found}
     return ProbeFindings(replies=found, shapes=every, deductions=deductions)
 

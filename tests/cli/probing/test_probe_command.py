@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -329,3 +330,19 @@ def test_key_as_the_name_of_a_field_is_not_shown() -> None:
         "$.(another name)": ["number of 1 digit"],
         "$.name": ["number of 1 digit"],
     }
+
+
+def test_key_that_is_echoed_around_the_lists_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The name of the field is a value of a switch, which the printed command contains."""
+    key = "SecretKeyOfLettersOnly"
+    rows = [{"sn": f"{number:032x}", "name": "x"} for number in range(3)]
+    transport = Hostile(json.dumps({key: rows}).encode())
+    monkeypatch.setattr(sys.modules[__name__], "KEY", key)
+
+    result = probe(monkeypatch, transport)
+
+    assert result.exit_code == 0, result.output
+    assert key not in result.output
+    assert "(another name)" in result.output
