@@ -180,6 +180,17 @@ def test_last_day_has_all_later_events() -> None:
     assert sum(each.opens for each in days) == 98
 
 
+def test_row_without_an_address_is_not_another_reader() -> None:
+    """A link of one person stays hidden if a row of it has lost its address."""
+    activity = ReaderActivity(BEGAN)
+    activity.add_click("https://shop.example.com/u/ming", "ming@example.com")
+    activity.add_click("https://shop.example.com/u/ming", "")
+
+    [link] = activity.top_links(9)
+
+    assert (link.address, link.people, link.clicks) == ("shop.example.com/…", 1, 2)
+
+
 def test_link_of_one_person_is_only_its_host() -> None:
     """A link can name a reader, in its query, its path, or as a whole."""
     activity = ReaderActivity(BEGAN)

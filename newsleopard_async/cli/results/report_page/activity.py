@@ -136,13 +136,13 @@ class ReaderActivity:
         """
         shown: dict[str, LinkClicks] = {}
         for link in self.links.values():
-            is_shared = len(link.readers) > 1
+            is_shared = (link.people or 0) > 1
             address = link.address if is_shared else f"{_host_of(link.address)}/…"
             together = shown.setdefault(address, LinkClicks(address))
             together.clicks += link.clicks
             together.readers |= link.readers
         ranked = sorted(
-            shown.values(), key=lambda each: (-len(each.readers), -each.clicks, each.address)
+            shown.values(), key=lambda each: (-(each.people or 0), -each.clicks, each.address)
         )
         return tuple(ranked[:count])
 
