@@ -11,7 +11,6 @@ __all__ = [
     "duration_text",
     "local_and_utc",
     "local_time",
-    "local_zone_name",
     "rate_text",
 ]
 
@@ -30,12 +29,6 @@ def local_and_utc(instant: datetime | None) -> str:
     if not local.utcoffset():
         return in_utc
     return f"{local:%Y-%m-%d %H:%M:%S} {local.isoformat()[-6:]} ({in_utc})"
-
-
-def local_zone_name(now: datetime) -> str:
-    """Return the offset of this machine's zone at an instant, such as ``UTC+08:00``."""
-    offset = now.astimezone().utcoffset() or timedelta()
-    return "UTC" if not offset else f"UTC{now.astimezone().isoformat()[-6:]}"
 
 
 def duration_text(duration: timedelta) -> str:
