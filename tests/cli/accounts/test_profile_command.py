@@ -214,6 +214,17 @@ def test_list_shows_where_each_key_is_and_no_secret(
         assert "pass@" not in output
 
 
+def test_password_in_the_query_of_a_url_is_not_shown() -> None:
+    """Drivers of databases also read it there."""
+    url = "postgresql://me@host/db?password=s3cret"
+    saved = run("set", "shop", f"--store={url}")
+
+    shown, as_json = run("list"), run("list", "--json")
+
+    assert "postgresql://me@host/db" in shown.stdout
+    assert "s3cret" not in saved.output + shown.output + as_json.output
+
+
 def test_empty_list_says_how_to_begin() -> None:
     """Without a profile, the command names the one that creates it."""
     assert "newsleopard profile set NAME" in run("list").stdout

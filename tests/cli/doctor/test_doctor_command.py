@@ -156,6 +156,31 @@ def test_missing_key_does_not_stop_the_other_checks(
     assert checks["account"]["found"] == "not tried, because of: Key"
 
 
+@pytest.mark.parametrize(("key", "is_shown"), [("nl-short-key-ZQ", False), (KEY, True)])
+def test_end_of_a_key_is_shown_only_if_the_rest_is_long(
+    monkeypatch: pytest.MonkeyPatch, key: str, is_shown: bool
+) -> None:
+    """Two characters tell keys apart, and must not help to guess one."""
+    monkeypatch.setenv("NEWSLEOPARD_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("NEWSLEOPARD_API_KEY", key)
+
+    checks, _ = doctor()
+
+    assert (f"are {key[-2:]}" in checks["key"]["found"]) == is_shown
+    assert is_shown or key[-2:] not in checks["key"]["found"]
+
+
+def test_status_is_that_of_the_first_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is to be put right first; later ones can follow from it."""
+    monkeypatch.setenv("NEWSLEOPARD_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.delenv("NEWSLEOPARD_API_KEY")
+
+    checks, result = doctor()
+
+    assert states(checks, "key", "tcp") == ["failed", "failed"]
+    assert result.exit_code == 2
+
+
 def test_used_up_quota_ends_soon_with_its_own_status(emulator: Emulator) -> None:
     """The refusal is shown after one request, not after the waits of the client."""
     emulator.exhaust_day(resets_in_s=3_600)

@@ -54,10 +54,14 @@ def line_of(each: RequestRecord, *, as_json: bool = False) -> str:
             {"path": "/\x1b[2J\n會員", "operation": "unknown", "status": 404},
             "POST /\\x1b[2J\\n會員 unknown 404 12 ms\n",
         ),
+        (
+            {"method": "\x1b[2J\nGET", "operation": "unknown", "status": 404},
+            "\\x1b[2J\\nGET /v1/contacts/imports/text unknown 404 12 ms\n",
+        ),
     ],
 )
 def test_line_has_the_request_and_its_outcome(changes: dict[str, Any], line: str) -> None:
-    """For any path it is one line without effect on a terminal."""
+    """For any method and path it is one line without effect on a terminal."""
     assert line_of(record(**changes)) == line
 
 
