@@ -346,3 +346,22 @@ def test_key_that_is_echoed_around_the_lists_is_not_shown(
     assert result.exit_code == 0, result.output
     assert key not in result.output
     assert "(another name)" in result.output
+
+
+def test_object_with_many_fields_is_a_table() -> None:
+    """Its names are possibly data, such as the names of lists."""
+    names = [f"{first}{second}" for first in "abcdefg" for second in "abcdef"]
+
+    assert set(shape_of(dict.fromkeys(names[:40]), None)) == {f"$.{name}" for name in names[:40]}
+    assert set(shape_of(dict.fromkeys(names[:41]), None)) == {"$.(another name)"}
+
+
+def test_later_endpoints_are_left_out_after_two_that_are_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An account without them is not asked for all of them."""
+    data, _ = found_in({}, monkeypatch, tmp_path)
+
+    later = {each.name for each in QUESTIONS if each.is_later}
+    asked = [each["question"] for each in data["requests"]]
+    assert [name for name in asked if name in later] == ["balance", "templates"]
