@@ -212,3 +212,17 @@ def test_interrupt_says_that_the_answer_is_waited_for(
     assert result.exit_code == 130
     assert "Waiting for the answer to a request that was sent" in result.stderr
     assert "The command only reads" in result.stderr
+
+
+def test_code_leads_to_its_campaign_despite_an_unreadable_run_of_that_name(
+    office: Office,
+) -> None:
+    """A campaign must be found, and be stoppable, by its code whatever is in the store."""
+    code = send(office)
+    send(office, send_key=code)
+    [file] = (each for each in office.store.folder.iterdir() if each.suffix == ".json")
+    file.write_text("damaged", "utf-8")
+
+    found = office.json("status", code)
+
+    assert (found["target"], found["campaign_sn"]) == ("code", code)

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -245,6 +246,21 @@ def test_worker_that_cannot_leave_is_ended(
 
     assert codes == [code]
     assert message in capfd.readouterr().err
+
+
+def test_worker_that_was_asked_to_stop_is_not_ready() -> None:
+    """A load balancer takes it out immediately, before the worker itself knows."""
+    options: Any = None
+    durable: Any = None
+    worker: Any = SimpleNamespace(id="w", is_ready=True, running=0, ended=0)
+    stop = StopSignals()
+    run = working_module._WorkerRun(options, durable, stop)
+    run._worker = worker
+
+    before = run._state()["ready"]
+    stop.is_requested = True
+
+    assert (before, run._state()["ready"]) == (True, False)
 
 
 def test_thread_that_hangs_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
