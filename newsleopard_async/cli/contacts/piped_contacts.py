@@ -13,6 +13,7 @@ import anyio
 from newsleopard_async.aio import in_thread
 from newsleopard_async.cli.contacts.streams import open_contacts
 from newsleopard_async.cli.session import Session
+from newsleopard_async.cli.translation import reason_of
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import create_private
@@ -53,7 +54,7 @@ def copy_from_pipe(session: Session, path: Path, copy: Path) -> None:
         if not isinstance(error, OSError):
             error.add_note(_("Nothing was sent, and nothing was changed at the platform."))
             raise
-        reason = error.strerror
+        reason = reason_of(error)
     else:
         return
     message = _("cannot be copied to {copy}: {reason}").format(copy=copy, reason=reason)
