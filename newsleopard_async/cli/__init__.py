@@ -16,7 +16,11 @@ _EXTRA = frozenset({"click", "jinja2", "platformdirs", "rich", "starlette", "uvi
 def main() -> None:
     """Run the command line; if its extra is not installed, print how to install it."""
     try:
-        from newsleopard_async.cli.command_line import newsleopard
+        try:
+            from newsleopard_async.cli.command_line import newsleopard
+        except KeyboardInterrupt:
+            # Before the command itself: nothing was done that could be reported.
+            sys.exit(130)
 
         prepare_streams()
         newsleopard()

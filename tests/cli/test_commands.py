@@ -56,6 +56,24 @@ def test_missing_extra_is_one_line_with_the_command(library: str) -> None:
     assert 'pip install "newsleopard-async[cli]"' in run.stderr
 
 
+def test_interrupt_while_the_command_loads_ends_without_a_traceback() -> None:
+    """The libraries take a moment, in which nothing was done."""
+    code = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from newsleopard_async.cli import main; main()"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+
+    assert (run.returncode, run.stderr) == (130, "")
+
+
 @pytest.mark.parametrize("has_source", [True, False])
 def test_help_has_the_first_sentence_of_every_command(
     has_source: bool, monkeypatch: pytest.MonkeyPatch

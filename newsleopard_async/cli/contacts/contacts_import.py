@@ -142,21 +142,28 @@ def _notes(given: ImportInput, done: DoneSteps, error: BaseException) -> Iterato
     elif import_sn is not None:
         yield _("The import continues at the platform.")
     elif isinstance(error, KeyboardInterrupt):
-        yield _("No contacts were imported, or not all of them.")
-    if note := _way_on(given, list_sn, error):
+        is_sent = "import_text" in done.begun or "upload_file" in done.begun
+        yield (
+            _("No contacts were imported, or not all of them.")
+            if is_sent
+            else _("No contacts were imported.")
+        )
+    if note := _way_on(given, done, error):
         yield note
 
 
-def _way_on(given: ImportInput, list_sn: str | None, error: BaseException) -> str:
+def _way_on(given: ImportInput, done: DoneSteps, error: BaseException) -> str:
     """Return the command that continues; empty if the error itself says what to do."""
     if given.checkpoint is not None:
         return _("Run the same command again: it continues, by the file {checkpoint}.").format(
             checkpoint=given.checkpoint
         )
+    list_sn = done.results.get("create_list")
     if list_sn is not None:
         command = f"newsleopard import {shell_quote(str(given.path))} --list {list_sn}"
         return _("Repeating an import is safe: {command}").format(command=command)
-    if isinstance(error, OutcomeUnknown):
+    if isinstance(error, OutcomeUnknown) or "create_list" in done.begun:
+        # The request for the list was sent, so the list can exist.
         command = f"newsleopard lists --search {shell_quote(given.list_name or '')}"
         return _("Look for the list: {command}").format(command=command)
     if isinstance(error, KeyboardInterrupt):

@@ -139,6 +139,20 @@ def test_interrupted_import_continues_with_its_checkpoint(
     assert len(office.emulator.lists) == 1
 
 
+def test_interrupt_of_a_new_list_says_where_to_look(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command would be refused if the list was created."""
+    interrupt_at(office, monkeypatch, "create_list", after=True)
+
+    result = office.invoke("import", "members.csv", "--list-name", "會員")
+
+    assert result.exit_code == 130
+    assert "No contacts were imported.\n" in result.stderr
+    assert "newsleopard lists --search 會員" in result.stderr or "--list " in result.stderr
+    assert "run the same command again" not in result.stderr
+
+
 def test_interrupt_before_anything_was_sent_says_so(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
