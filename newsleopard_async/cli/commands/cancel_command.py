@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from newsleopard_async.cli.results.campaign_target import TargetKind, target_argument
 from newsleopard_async.cli.results.cancelling import CancelInput, cancel_campaign
+from newsleopard_async.cli.runs.campaign_target import TargetKind, target_argument
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import (
     any_url_option,

@@ -8,10 +8,10 @@ import anyio
 import click
 
 from newsleopard_async.cli.completion_values import complete_send_key
+from newsleopard_async.cli.runs.kept_sends import forget_send
 from newsleopard_async.cli.runs.sends import STATES, CommandOptions, list_runs, show_run
 from newsleopard_async.cli.runs.sends import resolve as decide
 from newsleopard_async.cli.runs.sends import retry as retry_send
-from newsleopard_async.cli.sending.resumable_send import forget_send
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import any_url_option, json_option, profile_option
 from newsleopard_async.workflows.decision import Decision

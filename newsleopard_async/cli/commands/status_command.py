@@ -6,8 +6,8 @@ from functools import partial
 
 import click
 
-from newsleopard_async.cli.results.campaign_target import TargetKind, target_argument
 from newsleopard_async.cli.results.shown_status import StatusInput, show_status
+from newsleopard_async.cli.runs.campaign_target import TargetKind, target_argument
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import any_url_option, json_option, profile_option
 from newsleopard_async.cli.translation import translated as _

@@ -11,8 +11,8 @@ from newsleopard_async.cli.completion_values import complete_target
 from newsleopard_async.cli.display.pipeline_display import DoneSteps
 from newsleopard_async.cli.display.terminal import write_json
 from newsleopard_async.cli.results.campaign_report import explaining_interrupt
-from newsleopard_async.cli.results.campaign_target import code_of
 from newsleopard_async.cli.results.summary_table import summaries_table
+from newsleopard_async.cli.runs.campaign_target import code_of
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.shared_options import json_option, profile_option
 from newsleopard_async.cli.translation import translated as _

@@ -16,9 +16,9 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.cli.display.pipeline_display import DoneSteps
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.results.campaign_facts import CampaignFacts, read_facts, with_known_zeros
-from newsleopard_async.cli.results.campaign_target import code_of
 from newsleopard_async.cli.results.funnel import funnel_table, stages_of
 from newsleopard_async.cli.results.report_rows import write_rows
+from newsleopard_async.cli.runs.campaign_target import code_of
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _

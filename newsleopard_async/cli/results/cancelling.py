@@ -17,14 +17,14 @@ from newsleopard_async.cli.display.shown_values import local_and_utc
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.failures import ExitStatus
 from newsleopard_async.cli.library_messages import in_users_language
-from newsleopard_async.cli.results.campaign_target import CampaignTarget, TargetKind, opened_target
 from newsleopard_async.cli.results.known_campaign import (
     campaign_table,
     read_campaign,
     read_total,
     run_table,
 )
-from newsleopard_async.cli.sending.resumable_send import forget_send
+from newsleopard_async.cli.runs.campaign_target import CampaignTarget, TargetKind, opened_target
+from newsleopard_async.cli.runs.kept_sends import forget_send
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import joined, ngettext
 from newsleopard_async.cli.translation import translated as _

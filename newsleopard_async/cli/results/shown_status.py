@@ -8,13 +8,13 @@ import attrs
 
 from newsleopard_async import CampaignSn, InUse, InvalidRequest, NewsLeopard, Polling, workflows
 from newsleopard_async.cli.display.terminal import write_json
-from newsleopard_async.cli.results.campaign_target import CampaignTarget, TargetKind, opened_target
 from newsleopard_async.cli.results.known_campaign import (
     KnownCampaign,
     campaign_table,
     read_campaign,
     run_table,
 )
+from newsleopard_async.cli.runs.campaign_target import CampaignTarget, TargetKind, opened_target
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models import CampaignStatus

@@ -18,8 +18,8 @@ from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.display.pipeline_display import step_name
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.library_messages import in_users_language
-from newsleopard_async.cli.results.campaign_target import CODE, checkpoint_at, state_at
 from newsleopard_async.cli.run_commands import RunCommands
+from newsleopard_async.cli.runs.campaign_target import CODE, checkpoint_at, state_at
 from newsleopard_async.cli.runs.locations import SendsLocation, needs_a_person
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import N_, joined, ngettext

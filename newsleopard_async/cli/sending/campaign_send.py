@@ -28,7 +28,7 @@ from newsleopard_async.cli.display.output_streams import OutputFailed
 from newsleopard_async.cli.display.pipeline_display import DoneSteps
 from newsleopard_async.cli.library_messages import in_users_language
 from newsleopard_async.cli.results.shown_status import wait_until_sent
-from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
+from newsleopard_async.cli.runs.kept_sends import KeptSends, ResumableSend
 from newsleopard_async.cli.sending.run_notes import is_in_doubt, notes_of, read_run, reword
 from newsleopard_async.cli.sending.send_preview import SendPreview, preview_of, print_preview
 from newsleopard_async.cli.sending.send_result import print_result

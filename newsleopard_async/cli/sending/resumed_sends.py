@@ -19,13 +19,13 @@ from newsleopard_async.cli.display.tables import headed_table
 from newsleopard_async.cli.display.terminal import safe_text, write_json
 from newsleopard_async.cli.failures import CommandFailure, ExitStatus, failure_of
 from newsleopard_async.cli.library_messages import in_users_language
+from newsleopard_async.cli.runs.kept_sends import KeptSends, ResumableSend
 from newsleopard_async.cli.sending.campaign_send import (
     explain,
     forget_accepted,
     refuse_changed_contacts,
     send_or_continue,
 )
-from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
 from newsleopard_async.cli.sending.run_notes import read_run
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import ngettext

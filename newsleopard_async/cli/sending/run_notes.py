@@ -9,9 +9,9 @@ from typing import Final
 
 from newsleopard_async.cli.cli_messages import send_message_for_command_line
 from newsleopard_async.cli.display.shown_values import local_and_utc
-from newsleopard_async.cli.results.campaign_target import checkpoint_at, state_at
 from newsleopard_async.cli.run_commands import RunCommands
-from newsleopard_async.cli.sending.resumable_send import ResumableSend
+from newsleopard_async.cli.runs.campaign_target import checkpoint_at, state_at
+from newsleopard_async.cli.runs.kept_sends import ResumableSend
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import (

@@ -16,8 +16,8 @@ from newsleopard_async.cli.confirmation import require_terminal
 from newsleopard_async.cli.contacts.contacts_input import ContactsInput
 from newsleopard_async.cli.contacts.piped_contacts import copy_from_pipe, is_pipe
 from newsleopard_async.cli.failures import ExitStatus
+from newsleopard_async.cli.runs.kept_sends import KeptSends, ResumableSend
 from newsleopard_async.cli.sending.campaign_input import CampaignInput
-from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.models.validation import raise_problems

@@ -15,7 +15,7 @@ from newsleopard_async.cli.display.pipeline_display import step_name
 from newsleopard_async.cli.display.shown_values import count_text, duration_text
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text
-from newsleopard_async.cli.sending.resumable_send import ResumableSend
+from newsleopard_async.cli.runs.kept_sends import ResumableSend
 from newsleopard_async.cli.translation import ngettext
 from newsleopard_async.cli.translation import translated as _
 from newsleopard_async.errors import APIError, UnexpectedResponse

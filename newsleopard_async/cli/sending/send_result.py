@@ -11,7 +11,7 @@ from rich.text import Text
 from newsleopard_async.cli.display.shown_values import count_text, local_and_utc
 from newsleopard_async.cli.display.tables import FactsTable
 from newsleopard_async.cli.display.terminal import safe_text, write_json
-from newsleopard_async.cli.sending.resumable_send import ResumableSend
+from newsleopard_async.cli.runs.kept_sends import ResumableSend
 from newsleopard_async.cli.sending.send_preview import schedule_text
 from newsleopard_async.cli.session import Session
 from newsleopard_async.cli.translation import translated as _

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from newsleopard_async import OutcomeUnknown
 from newsleopard_async.cli.command_line import newsleopard
 from newsleopard_async.cli.results import cancelling
-from newsleopard_async.cli.sending.resumable_send import KeptSends, ResumableSend
+from newsleopard_async.cli.runs.kept_sends import KeptSends, ResumableSend
 from newsleopard_async.stores import SqlStore
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import resolve

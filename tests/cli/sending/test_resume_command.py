@@ -18,7 +18,7 @@ import pytest
 
 from newsleopard_async import ConfigurationError, NewsLeopard, OutcomeUnknown, workflows
 from newsleopard_async.cli import ending_signals
-from newsleopard_async.cli.sending.resumable_send import KeptSends
+from newsleopard_async.cli.runs.kept_sends import KeptSends
 from newsleopard_async.stores import FileStore
 from tests.cli.interrupting import interrupt_at
 from tests.cli.offices import Office, an_office
