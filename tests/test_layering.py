@@ -53,6 +53,12 @@ NAMES_TYPES = "errors"
 BESIDE = ("emulator", "testing", "rehearsal", "cli", "durable")
 """The rooms beside the tower: they may import it, but it never imports them."""
 
+OF_COMMANDS = (
+    *("locale", "display", "runs", "accounts", "contacts", "doctor", "probing", "results"),
+    *("emulating", "sending", "commands"),
+)
+"""The folders of the command line; each may import only those before it."""
+
 EDGES = {
     "httpx": ("transport",),
     "httpcore": ("transport",),
@@ -395,3 +401,21 @@ def test_proper_import_is_let_through(module: str, source: str) -> None:
     found = imports_of(f"{PACKAGE}.{module}".rstrip("."), source, modules=known)
 
     assert [violation(one) for one in found if violation(one)] == []
+
+
+def test_folders_of_the_command_line_import_in_one_direction() -> None:
+    """A subject knows those that it is made of, and not those that use it."""
+    place = {name: number for number, name in enumerate(OF_COMMANDS)}
+
+    def folder(module: str) -> str:
+        return module.removeprefix(f"{PACKAGE}.cli.").split(".")[0]
+
+    wrong = [
+        str(each)
+        for each in all_imports()
+        if folder(each.importer) in place
+        and place.get(folder(each.imported), -1) > place[folder(each.importer)]
+    ]
+    assert wrong == []
+    folders = {path.name for path in (ROOT / "cli").iterdir() if path.is_dir()} - {"__pycache__"}
+    assert folders == set(OF_COMMANDS)
