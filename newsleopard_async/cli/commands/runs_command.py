@@ -41,8 +41,8 @@ def _chosen(url: str | None, profile_name: str | None, *, as_json: bool) -> Comm
 def runs(send_key: str | None, states: tuple[str, ...], **options: Any) -> None:
     """Show all sends, or all fields of the send with one KEY.
 
-    Sends are the durable sends of a database, or the runs with a send key in any other store. Sends
-    that need a person come first. The command changes nothing and blocks no worker.
+    Sends are the durable sends of a database, and the runs with a send key of any store. Sends that
+    need a person come first. The command changes nothing and blocks no worker.
 
     The exit status is 0; 1 if no send has this KEY; 2 if the store cannot be used; 5 if its server
     cannot be reached.
