@@ -47,9 +47,10 @@ async def check_limits(examination: Examination) -> Diagnosis:
         return passed(joined((limits, shared, used), "; "))
     if os.environ.get("NEWSLEOPARD_QUOTA", "").strip() == _PROCESS:
         alone = _("each process counts alone (NEWSLEOPARD_QUOTA=process)")
-        return passed(joined((limits, alone, used), "; "))
+        return passed(joined((limits, alone), "; "))
+    scope = _scope_of(examination)
     try:
-        _open_file(examination)
+        _try_file(scope)
     except ConfigurationError as error:
         return warned(
             joined((limits, error_text(error)), "; "),
@@ -57,7 +58,8 @@ async def check_limits(examination: Examination) -> Diagnosis:
         )
     folder = state_folder() / "quota"
     shared = _("shared by this user's processes through {folder}").format(folder=folder)
-    return passed(joined((limits, shared, used), "; "))
+    # A new emulator begins its day at zero, so the processes of this host do not share its count.
+    return passed(joined((limits, shared, *([used] if scope.has_day else ())), "; "))
 
 
 def _used(usage: Usage) -> str:
@@ -66,15 +68,18 @@ def _used(usage: Usage) -> str:
     return _("{used:,} of {limit:,} requests used today").format(used=usage.used, limit=usage.limit)
 
 
-def _open_file(examination: Examination) -> None:
+def _scope_of(examination: Examination) -> Scope:
+    assert examination.key is not None  # the check of the key has found it
+    return Scope.of("host", origin_of(examination.base_url), examination.key.reveal())
+
+
+def _try_file(scope: Scope) -> None:
     """Open the file of the limits as a client does, which locks it and can fail.
 
     Raises:
         ConfigurationError: the processes of this host cannot share it.
     """
-    assert examination.key is not None  # the check of the key has found it
-    origin = origin_of(examination.base_url)
-    store = Scope.of("host", origin, examination.key.reveal()).open_store(SystemClock())
+    store = scope.open_store(SystemClock())
     assert store is not None  # only a client that shares nothing has none
     store.close()
 

@@ -107,6 +107,21 @@ def test_good_setup_passes_with_two_requests(emulator: Emulator) -> None:
     assert KEY not in result.output
 
 
+@pytest.mark.usefixtures("no_names")
+def test_count_of_the_day_is_shown_where_it_is_shared(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the loopback and in a single process, each command counts from zero."""
+    monkeypatch.delenv("NEWSLEOPARD_QUOTA", raising=False)
+    here, _ = doctor()
+    monkeypatch.setenv("NEWSLEOPARD_BASE_URL", "https://api.invalid")
+    there, _ = doctor()
+
+    assert "used today" not in here["limits"]["found"]
+    assert there["limits"]["found"].endswith("0 of 10,000 requests used today")
+    assert emulator.requests
+
+
 def test_table_shows_marks_and_the_end(emulator: Emulator) -> None:
     """A person sees each result, and how many requests were sent."""
     result = CliRunner().invoke(newsleopard, ["doctor"])
