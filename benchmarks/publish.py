@@ -40,10 +40,9 @@ def put(page: str, name: str, output: str) -> str:
     """
     shown = f"$ python -m {' '.join(COMMANDS[name])}\n{output.strip()}"
     page, count = re.subn(
-        rf"(<!-- measured: {re.escape(name)} -->\n```text\n).*?(\n```\n)",
-        lambda place: f"{place[1]}{shown}{place[2]}",
+        rf"(<!-- measured: {re.escape(name)} -->\n```text\n)(?:(?!```).*\n)*(```\n)",
+        lambda place: f"{place[1]}{shown}\n{place[2]}",
         page,
-        flags=re.DOTALL,
     )
     if count != 1:
         raise ValueError(f"{PAGE.name} has {count} places for {name}, not one")

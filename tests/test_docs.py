@@ -102,6 +102,22 @@ async def test_table_of_sources_shows_their_results(
     assert [line for line in printed if "| asyncpg |" not in line] == without_postgres
 
 
+def test_output_of_a_benchmark_replaces_only_its_own() -> None:
+    """Also the first output of a new place, which is empty."""
+    from benchmarks.publish import put
+
+    place = "<!-- measured: {} -->\n```text\n{}```\n"
+    page = place.format("call", "") + "\n" + place.format("quota", "old\n")
+
+    new = put(page, "call", "1 ms\n")
+
+    assert new == (
+        place.format("call", "$ python -m benchmarks.call\n1 ms\n")
+        + "\n"
+        + place.format("quota", "old\n")
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_table_of_allowed_sends_shows_the_counted_requests() -> None:
