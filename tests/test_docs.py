@@ -102,6 +102,7 @@ async def test_table_of_sources_shows_their_results(
     assert [line for line in printed if "| asyncpg |" not in line] == without_postgres
 
 
+@pytest.mark.source_tree
 def test_output_of_a_benchmark_replaces_only_its_own() -> None:
     """Also the first output of a new place, which is empty."""
     from benchmarks.publish import put

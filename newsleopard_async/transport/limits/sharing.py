@@ -445,7 +445,7 @@ class SharedLimitState(LimitState):
         if is_open and not was_open:
             _log.info("the platform accepts requests again")
         if reply.interval_s and not (before is not None and before.interval_s):
-            # What others found before this client began is no event of its own.
+            # Other processes have already logged what happened before this client began.
             log = _log.info if before is None else _log.warning
             log(
                 "the server throttles below the configured limits; requests are now sent evenly, "

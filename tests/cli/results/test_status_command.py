@@ -217,7 +217,7 @@ def test_interrupt_says_that_the_answer_is_waited_for(
 def test_code_leads_to_its_campaign_despite_an_unreadable_run_of_that_name(
     office: Office,
 ) -> None:
-    """A campaign must be found, and be stoppable, by its code whatever is in the store."""
+    """A campaign must be found, and be stoppable, by its code if the store has a damaged run."""
     code = send(office)
     send(office, send_key=code)
     [file] = (each for each in office.store.folder.iterdir() if each.suffix == ".json")

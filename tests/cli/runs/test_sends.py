@@ -132,7 +132,7 @@ def test_one_key_shows_all_fields(url: str) -> None:
 
 
 def test_decision_needs_the_form_of_a_code(url: str) -> None:
-    """A mistyped code would make a run done whose campaign nobody knows."""
+    """A mistyped code would make a run done that has not sent its campaign."""
     result = invoke("resolve", "1-held", "sent", "--campaign-sn", "xyz", url=url)
 
     assert result.exit_code == 1

@@ -525,7 +525,7 @@ async def test_each_process_logs_the_server_behaviour_once(
     }
     with caplog.at_level(logging.INFO, "newsleopard_async"):
         await fleet.process().learn_day()
-    # For a process that begins later, the behaviour of the server is no news.
+    # A process that begins later does not warn again.
     assert [caplog.records[-1].levelname, len(caplog.records)] == ["INFO", 5]
     times = [at for at, _ in fleet.arrivals][1:]
     assert all(later - at >= 0.105 for at, later in pairwise(times))
