@@ -1,7 +1,7 @@
 """Values that a shell completes: names of profiles, and the send keys of this user's runs.
 
 A shell calls this at each press of the tab key. So no value needs a network, an unreadable file
-means that there are no values, and reading ends after a moment.
+means no values, and reading ends after a moment.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def require_terminal(*, yes: bool, has_data_on_stdin: bool = False) -> None:
             terminal itself.
 
     Raises:
-        click.UsageError: there is no terminal, and ``--yes`` is missing.
+        click.UsageError: a terminal and ``--yes`` are missing.
     """
     if yes:
         return

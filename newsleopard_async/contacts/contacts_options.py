@@ -191,7 +191,7 @@ def _problem_of(path: Path, others: tuple[object, ...]) -> tuple[str, str] | Non
     if path.is_dir():
         return "file", f"{path} is a folder; name the file itself"
     if not path.parent.is_dir():
-        return "folder", f"there is no folder {path.parent}; create it first"
+        return "folder", f"the folder {path.parent} does not exist; create it first"
     return None
 
 

@@ -45,7 +45,7 @@ async def spool(
         append(path, piece)
         return feed(piece)
 
-    # The file must exist even if there is no piece, and a folder that is read-only fails early.
+    # The file must exist even without a piece, and a folder that is read-only fails early.
     await in_thread(partial(append, path, b""))
     async with in_pieces(source) as pieces:
         async for piece in pieces:

@@ -286,7 +286,7 @@ def result_of_error(
 
     Args:
         error: The exception.
-        run: The state of the run after the attempt; None if there is no record.
+        run: The state of the run after the attempt; None without a record.
         number: The number of the attempt.
         now: The current time.
     """

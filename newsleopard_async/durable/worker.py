@@ -249,7 +249,7 @@ class Worker:
                     await anyio.lowlevel.checkpoint()
                 for scope in tuple(self._scopes):
                     scope.cancel()
-        # If the database does not answer, the others notice that there are no heartbeats.
+        # If the database does not answer, the others notice that heartbeats are missing.
         with anyio.move_on_after(_SPARE_S):
             await self._forget()
         self._is_launched = False

@@ -172,7 +172,7 @@ def preheader_field() -> str | None:
 
 
 def problems_of_preheader(field: str, value: object) -> Iterator[Problem]:
-    """Yield the problems of a preheader; None means that there is no preheader.
+    """Yield the problems of a preheader; None means none.
 
     An empty preheader is refused, because it is probably a mistake, and the platform does not
     document it.

@@ -125,7 +125,7 @@ def _find_places(mail_html: str) -> tuple[int, int]:
 
     Returns: The position of the policy, which is after the doctype or at the beginning; and of the
         block, which is after ``<body>``, or after the last of doctype, ``<html>`` and the whole
-        head if there is no ``<body>``.
+        head without a ``<body>``.
     """
     policy = place = 0
     has_begun = False

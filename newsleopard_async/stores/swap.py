@@ -193,7 +193,9 @@ def _lost(path: Path, lock: Path) -> str:
 def _unlockable(path: Path, lock: Path, error: OSError) -> ConfigurationError:
     folder = path.parent
     if not folder.is_dir():
-        return ConfigurationError(f"{path} cannot be used: there is no folder {folder}; create it")
+        return ConfigurationError(
+            f"{path} cannot be used: its folder {folder} does not exist; create it"
+        )
     if not os.access(folder, os.W_OK):
         return ConfigurationError(
             f"{path} cannot be used: this user cannot write into {folder} ({error.strerror}); "

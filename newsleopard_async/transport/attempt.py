@@ -89,7 +89,7 @@ class Attempt(Generic[T]):
         self.call.queue()
         slot = await self._turn(again=again)
         try:
-            # A cancellation is raised here, and other tasks run, even if there was no wait.
+            # A cancellation is raised here, and other tasks run, even without a wait.
             await anyio.lowlevel.checkpoint()
             begin()
             async with self.pools.connection(self.purpose, self.clock, within_s=pool_s) as free:

@@ -1,6 +1,6 @@
 """Keeps the key and personal data in the texts of a server out of errors and logs.
 
-Servers echo what they received, in any notation. So there is no list of forbidden forms. The text
+Servers echo what they received, in any notation. So no list has all forbidden forms. The text
 is decoded until it no longer changes, and then only words are shown: pieces that cannot be an
 address, phone number, URL, parameter or token. Anything else is replaced by a mark.
 """

@@ -26,7 +26,7 @@ def read_key(given: Secret | None) -> Secret:
     """
     key = _trimmed(given)
     if not key.reveal():
-        raise ConfigurationError("there is no API key: pass api_key, or set NEWSLEOPARD_API_KEY")
+        raise ConfigurationError("the API key is missing: pass api_key, or set NEWSLEOPARD_API_KEY")
     if not key.is_visible_ascii:
         raise ConfigurationError(
             "the API key contains a character other than visible ASCII; copy the key alone, "

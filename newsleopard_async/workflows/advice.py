@@ -62,7 +62,7 @@ def advice_for_campaign(state: CampaignState) -> str:
     Source: the names of the states in the notes of 2026; their meaning is inferred (T124).
     """
     reason = {
-        "STOP": "it was stopped, and the remaining mails are not sent; there is no documented way "
+        "STOP": "it was stopped, and the remaining mails are not sent; no documented way exists "
         "to continue it",
         "OVER_LIMIT": "the balance does not cover it; top up (儲值)",
         "EMPTY_RECIPIENT": "no recipient was left; check its lists, exclude_lists, and the "

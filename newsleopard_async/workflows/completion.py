@@ -73,7 +73,7 @@ _LONGEST_SLEEP_S: Final = 3_600.0
 
 _LONGEST_SCHEDULE: Final = timedelta(days=366)
 """Chosen: no mailing is planned more than a year ahead. A later time, such as 9999-12-31, means
-that there is no time, and must not be waited for."""
+that the time is missing, and must not be waited for."""
 
 _MOST_MOVES: Final = 10
 """How often the time of a campaign can be moved while it is waited for.

@@ -7,7 +7,7 @@ server-sent events, needs a loop that runs at its own speed:
   pipeline, for example in the background. A loop can begin late and end early.
 - `events` runs the pipeline itself, within a block, and ends with the block.
 
-There is no generator that runs a pipeline and yields its events. A generator that is not exhausted
+No generator runs a pipeline and yields its events. A generator that is not exhausted
 is closed by the garbage collector, at any time and in any task, and that breaks a task group.
 """
 
@@ -202,7 +202,7 @@ class PipelineRun(Generic[T]):
         """
         if self._feed.error is not None or not self._feed.is_over:
             raise RuntimeError(
-                "there is no outcome: the pipeline is still running, was stopped, or failed"
+                "no outcome exists: the pipeline is still running, was stopped, or failed"
             )
         outcome: T = self._feed.outcome
         return outcome

@@ -1,6 +1,6 @@
 """Send a campaign to contacts that are uploaded for it and belong to no list.
 
-There is no import and no file of rejected rows. So contacts are checked before anything is sent,
+It has no import and no file of rejected rows. So contacts are checked before anything is sent,
 and afterwards they are compared with the number of recipients that the platform counts.
 """
 
@@ -96,7 +96,7 @@ async def send_once(
     """Send a campaign or an A/B test, once, to contacts that belong to no list.
 
     Contacts and campaign are checked first, as by `send_campaign`. Then the campaign is prepared,
-    and the upload of the contacts sends it. There is no import and no file of rejected
+    and the upload of the contacts sends it. It has no import and no file of rejected
     rows, so errors in the contacts must be found before.
 
     Args:
@@ -267,7 +267,7 @@ async def _compared(run: Runner, outcome: OnceOutcome, status: CampaignStatus) -
     if recipients is not None and recipients < outcome.addresses:
         _log.warning(
             "campaign %s went to %d recipients, and %d addresses were uploaded; the others were "
-            "excluded, had unsubscribed, or were rejected. There is no file of rejected rows",
+            "excluded, had unsubscribed, or were rejected. No file of rejected rows exists",
             outcome.campaign_sn,
             recipients,
             outcome.addresses,

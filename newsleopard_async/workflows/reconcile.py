@@ -101,7 +101,7 @@ async def submit_or_find(
 async def sent_earlier(run: Runner, marker: str | EllipsisType | None) -> SentCampaign | None:
     """Search for a campaign of the same send key that a run without a record has sent.
 
-    The record can be in another store, or lost. Without a marker there is no search.
+    The record can be in another store, or lost. Without a marker nothing is searched.
 
     Args:
         run: The runner of the pipeline; the result is stored.

@@ -233,7 +233,7 @@ async def send_campaign(
             check_mailing, campaign, of_rows, target, tolerance=tolerance, hold=hold
         )
         if found is not None and found.report.fatal_errors:
-            # Without usable contacts there is no fingerprint, but the checkpoint shows the run.
+            # Unusable contacts have no fingerprint, but the checkpoint shows the run.
             problems = (await check_now(now=nl.clock.now())).problems
             raise await with_checkpoint(InvalidRequest(problems), kept)
         fingerprint = _fingerprint_of(
@@ -412,7 +412,7 @@ def target_of(
         raise InvalidRequest.of(
             "contacts",
             "required",
-            "list_sn and list_name select the list for contacts, and there are no contacts; pass "
+            "list_sn and list_name select the list for contacts, and contacts are missing; pass "
             "contacts=, or name the lists to send to in the campaign",
         )
     return None

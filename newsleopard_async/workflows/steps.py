@@ -341,7 +341,7 @@ async def get_report_state(nl: NewsLeopard, campaign_sn: CampaignSn) -> tuple[Re
 def answer_of(unknown: OutcomeUnknown) -> str:
     """Describe in a few words the answer to a request whose outcome is unknown."""
     if unknown.status is None:
-        return "there was no answer"
+        return "no answer came"
     return f"the answer was HTTP {unknown.status}" + (unknown.excerpt and f" ({unknown.excerpt})")
 
 

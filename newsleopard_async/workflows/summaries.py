@@ -64,7 +64,7 @@ async def summarize(
         does not know a campaign, its numbers are None, and a warning is logged.
 
     Raises:
-        InvalidRequest: there is no campaign, or a code is not valid.
+        InvalidRequest: no campaign is given, or a code is not valid.
         StorageError: a report file could not be downloaded.
     Source: POST /v1/report/campaigns/metrics; notes 2026
     """

@@ -1,6 +1,6 @@
 """Prepare a campaign and upload its contacts, once, and find out the outcome.
 
-Nothing can be sent before the upload, because there are no recipients. So the upload is the real
+Nothing can be sent before the upload, because the recipients are missing. So the upload is the real
 submit. The checkpoint decides how a run continues:
 
 - The reply to the preparation was lost: a person decides. The campaign should send nothing without

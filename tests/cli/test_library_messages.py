@@ -164,7 +164,7 @@ def test_no_finding_about_a_campaign_is_in_english(in_chinese: None) -> None:
 
 REQUEST = "POST /v1/campaign/normal/submit"
 ERRORS: Sequence[errors.NewsLeopardError] = (
-    errors.ConfigurationError("there is no API key: pass api_key, or set NEWSLEOPARD_API_KEY"),
+    errors.ConfigurationError("the API key is missing: pass api_key, or set NEWSLEOPARD_API_KEY"),
     errors.InvalidRequest(
         [
             errors.Problem(

@@ -367,7 +367,7 @@ def test_pipe_in_the_place_of_the_lock_is_refused(at: World) -> None:
 
 def test_missing_folder_is_named(at: World) -> None:
     """The message names the folder, not an internal file."""
-    with pytest.raises(ConfigurationError, match=r"there is no folder .*nowhere"):
+    with pytest.raises(ConfigurationError, match=r"its folder .*nowhere does not exist"):
         send(at, at.folder / "nowhere" / "checkpoint.json")
 
     assert at.emulator.requests == ()

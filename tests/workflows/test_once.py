@@ -372,7 +372,7 @@ async def test_url_that_expires_is_replaced_in_the_same_run() -> None:
 async def test_end_is_waited_for_and_recipients_are_compared(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Missing recipients are logged: there is no file of rejected rows."""
+    """Missing recipients are logged: no file of rejected rows exists."""
     async with connected(**VENDOR) as bench:
         outcome = await send(bench, wait="sent")
         bad = csv_of(8) + "absent,誰\n"

@@ -190,7 +190,7 @@ async def test_export_that_never_began_reaches_the_deadline() -> None:
     async with sent() as (bench, sn):
         bench.emulator.drop_request("export_report")
         with pytest.raises(
-            DeadlineExceeded, match=r"whether its export has begun: there was no answer"
+            DeadlineExceeded, match=r"whether its export has begun: no answer came"
         ) as caught:
             await workflows.export_report(bench.nl, sn, polling=Polling(deadline_s=600))
 

@@ -46,7 +46,7 @@ def list_profiles(session: Session) -> None:
             session.console.print()
         _print_profile(session, data)
     if not described:
-        text = _("There is no profile in {path}. Create one: newsleopard profile set NAME")
+        text = _("{path} has no profile. Create one: newsleopard profile set NAME")
         _say(session, text)
 
 

@@ -66,8 +66,8 @@ def store_key(name: str | None, read: Callable[[str], str]) -> str:
         read: Reads the key; it is called with the profile's name after all other checks.
 
     Raises:
-        ConfigurationError: there is no such profile, it reads its key elsewhere, the key cannot be
-            sent, or the keyring cannot store it.
+        ConfigurationError: the profile does not exist, it reads its key elsewhere, the key cannot
+            be sent, or the keyring cannot store it.
     """
     default, profiles = read_profiles() if name is None else existing_profiles(name)
     name = name or default or NO_PROFILE

@@ -137,7 +137,7 @@ def chosen_profile(name: str | None) -> Profile:
     if name not in profiles:
         known = ", ".join(profiles) or _("none")
         message = _(
-            "there is no profile {name!r} in {path}; it has {known}. Create it: newsleopard "
+            "{path} has no profile {name!r}; it has {known}. Create it: newsleopard "
             "profile set {name}"
         )
         raise ConfigurationError(message.format(name=name, path=profiles_path(), known=known))

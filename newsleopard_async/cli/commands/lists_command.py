@@ -36,7 +36,9 @@ def lists(*, show_all: bool, search: str, profile_name: str | None, as_json: boo
     elif found.lists:
         session.console.print(lists_table(found.lists, width=session.console.width))
     else:
-        text = _("No list has {search!r} in its name.") if search else _("There are no lists.")
+        text = (
+            _("No list has {search!r} in its name.") if search else _("The account has no lists.")
+        )
         session.errors.print(safe_text(text.format(search=search)))
     if found.has_more:
         text = _("Only the first {count} lists are shown; --all shows all.")

@@ -49,7 +49,7 @@ class ConfigFile:
         [close] = difflib.get_close_matches(name, [*self._options, SWITCHES], n=1) or [""]
         hint = _("did you mean {name}?").format(name=close) if close else ""
         hint = hint or _("--help lists all options")
-        raise ValueError(_("there is no option {name!r}; {hint}").format(name=name, hint=hint))
+        raise ValueError(_("no option has the name {name!r}; {hint}").format(name=name, hint=hint))
 
 
 def _read(path: Path) -> Mapping[str, Any]:

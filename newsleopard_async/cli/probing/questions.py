@@ -78,7 +78,7 @@ class ProbeReply:
         status: The HTTP status.
         headers: The names of its headers, in lower case.
         data: The parsed body; None without a body.
-        is_empty: Whether there is no body.
+        is_empty: Whether the body is empty.
         is_json: Whether the body is JSON, or missing.
     """
 

@@ -70,7 +70,7 @@ def cancel_campaign(session: Session, given: CancelInput) -> ExitStatus:
     With ``yes`` nothing is read first, because each second can be a thousand mails.
 
     Raises: as `opened_target` and `workflows.call_off`.
-        click.UsageError: it must ask, and there is no terminal.
+        click.UsageError: it must ask, and has no terminal.
         click.Abort: the answer is no.
     """
     require_terminal(yes=given.yes)

@@ -186,7 +186,7 @@ async def _of_checkpoint(text: str, kind: TargetKind | None) -> CampaignTarget |
 
 
 async def checkpoint_at(path: str) -> Checkpoint | None:
-    """Read the checkpoint in a file; None if there is no file, or it is of another kind.
+    """Read the checkpoint in a file; None if it is missing, or of another kind.
 
     A file of another kind can have the name of a send key.
     """

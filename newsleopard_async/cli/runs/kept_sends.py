@@ -116,7 +116,7 @@ class ResumableSend(Plain):
     def identity(self) -> str | None:
         """Return what distinguishes the contacts, and those to leave out, from changed ones.
 
-        None means that there are no contacts.
+        None without contacts.
         """
         if self.contacts is None:
             return None
@@ -204,7 +204,7 @@ class KeptSends:
         """Keep a send instead of an earlier one of the same run.
 
         Raises:
-            ConfigurationError: it cannot be written, or there is no folder.
+            ConfigurationError: it cannot be written, or the folder is missing.
         """
         path = self._path_of(send.profile, send.target)
         earlier = None
@@ -240,7 +240,7 @@ class KeptSends:
         """Return a new path for contacts from a pipe.
 
         Raises:
-            ConfigurationError: there is no folder.
+            ConfigurationError: the folder is missing.
         """
         return self.require() / f"piped-{secrets.token_hex(8)}.csv"
 

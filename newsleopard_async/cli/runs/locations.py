@@ -163,7 +163,7 @@ def _refuse_missing_file(url: str) -> None:
     path = Path(file.partition("?")[0])
     if scheme.startswith("sqlite") and file and not path.exists():
         message = _(
-            "there is no database {path}; check the path, or start a send, which creates it"
+            "the database {path} does not exist; check the path, or start a send, which creates it"
         )
         raise ConfigurationError(message.format(path=path))
 

@@ -69,7 +69,7 @@ class WorkerOptions:
 
     Attributes:
         app: ``module:name`` of a `Durable`, or of a function that returns one.
-        url: The URL of the database, if there is no ``app``.
+        url: The URL of the database, without an ``app``.
         slots: The number of simultaneous attempts; None for the default of `Durable.worker`.
         health: The address of the health server; None for no server.
         as_json: Whether events are written as JSON.

@@ -94,7 +94,7 @@ def _zone_of(name: str) -> tzinfo:
     close = difflib.get_close_matches(name, zones, n=1, cutoff=_CLOSE)
     hint = _("did you mean {zone}?").format(zone=close[0]) if close else ""
     raise ValueError(
-        _("there is no time zone {name!r}; {hint}").format(
+        _("no time zone has the name {name!r}; {hint}").format(
             name=name, hint=hint or _("newsleopard timezones lists names")
         )
     )

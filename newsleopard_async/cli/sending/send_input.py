@@ -166,7 +166,7 @@ def rehearse_instead(session: Session, given: SendInput, *, others: Sequence[str
         others: The options of the command that a rehearsal does not have.
 
     Raises:
-        click.UsageError: there are no contacts, or there is such an option.
+        click.UsageError: contacts are missing, or such an option is given.
         InvalidRequest: an argument cannot be used.
     """
     from newsleopard_async.cli.sending.rehearsal_display import RehearsalInput, run_rehearsal

@@ -59,7 +59,7 @@ def _cells_of(raw: bytes, separator: bytes) -> tuple[list[bytes], bytes]:
     """Return the cells without quotes, and the bytes that replace a separator inside a cell.
 
     A line feed is the first byte of the next cell; the last line feed is a cell of its own. If the
-    quotes are not well-formed, there are no cells.
+    quotes are not well-formed, it has no cells.
     """
     if b'"' not in raw:
         return _cut(raw, separator), _HIDDEN

@@ -1,6 +1,6 @@
 """The scheduled changes of an account's state.
 
-There are no background tasks. Each read or change of the state first catches up: it applies all
+It has no background tasks. Each read or change of the state first catches up: it applies all
 changes that are due, so the state is a function of the clock. The present never goes back, so a
 change stays applied if the wall clock is set back. A request prepares long work in slices before
 it applies a change. Between the slices, other requests get answers from the state before.

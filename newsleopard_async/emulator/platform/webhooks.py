@@ -37,7 +37,7 @@ class Delivery:
         url: The URL of the receiver.
         at: When the webhook was due.
         body: The JSON.
-        status: The status of the receiver's answer; None if there was no answer, or no request.
+        status: The status of the receiver's answer; None without an answer, or without a request.
         refused: Whether no request was sent, because the host is not loopback and not allowed.
     """
 

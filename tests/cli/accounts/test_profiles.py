@@ -91,7 +91,7 @@ def test_profile_is_named_by_option_then_by_variable_then_by_the_file() -> None:
     assert "the profile shop reads" in used()
     assert "the profile crm has" in used(variable="crm")
     assert "the profile shop reads" in used("--profile", "shop", variable="crm")
-    assert "there is no profile 'none'" in used(variable="none")
+    assert "has no profile 'none'" in used(variable="none")
 
 
 @pytest.mark.asyncio

@@ -191,7 +191,7 @@ def test_import_in_parts_shows_each_part(office: Office) -> None:
 def test_file_that_could_not_be_written_is_refused_before_the_import(office: Office) -> None:
     """A missing folder, a file that is an input; nothing is sent."""
     for path, text in (
-        ("nowhere/rejected.csv", "there is no folder nowhere; create it first"),
+        ("nowhere/rejected.csv", "the folder nowhere does not exist; create it first"),
         ("members.csv", "members.csv is an input or another output"),
     ):
         result = office.invoke(

@@ -324,11 +324,11 @@ def test_command_line_overrides_the_file(begin: Callable[..., Served], tmp_path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prot = 1", "there is no option 'prot'; did you mean port?"),
-        ("zzz = 1", "there is no option 'zzz'; --help lists all"),
-        ("switch = {}", "there is no option 'switch'"),
-        ("config = 'x'", "there is no option 'config'"),
-        ("api_key = 'x'", "there is no option 'api_key'; did you mean api-key?"),
+        ("prot = 1", "no option has the name 'prot'; did you mean port?"),
+        ("zzz = 1", "no option has the name 'zzz'; --help lists all"),
+        ("switch = {}", "no option has the name 'switch'"),
+        ("config = 'x'", "no option has the name 'config'"),
+        ("api_key = 'x'", "no option has the name 'api_key'; did you mean api-key?"),
         ("port = true", "port must be text or a number, not true or false"),
         ("quiet = 1", "quiet must be true or false"),
         ("port = [1]", "port must be text or a number"),

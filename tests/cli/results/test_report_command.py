@@ -155,8 +155,11 @@ def test_two_outputs_are_refused(sent: Sent, options: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (("--html", "nowhere/a.html"), "--html: there is no folder nowhere; create it first"),
-        (("--rows", "open", "--csv", "nowhere/a"), "--csv: there is no folder nowhere"),
+        (
+            ("--html", "nowhere/a.html"),
+            "--html: the folder nowhere does not exist; create it first",
+        ),
+        (("--rows", "open", "--csv", "nowhere/a"), "--csv: the folder nowhere does not exist"),
         (("--rows", "open", "--csv", "a", "--html", "a"), "--html: a is an input or another"),
     ],
 )

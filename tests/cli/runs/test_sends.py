@@ -175,7 +175,7 @@ def test_reading_changes_nothing(url: str, tmp_path: Path) -> None:
 
     assert [each.exit_code for each in results] == [0, 0, 0, 1, 2]
     assert "No sends in" in results[2].stdout
-    assert "there is no database" in results[4].stderr
+    assert "does not exist; check the path" in results[4].stderr
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
 
 

@@ -115,7 +115,7 @@ def test_health_without_a_port_is_refused(text: str, message: str) -> None:
             "must be sqlite:////folder/runs.db or",
         ),
         ([], {"NEWSLEOPARD_DURABLE_URL": "x://me:s3cret@host/x"}, "must be sqlite:////"),
-        (["keyless_app:durable"], {}, "there is no API key: set NEWSLEOPARD_API_KEY"),
+        (["keyless_app:durable"], {}, "the API key is missing: set NEWSLEOPARD_API_KEY"),
         (["fileless_app:durable"], {}, "refused it: no.toml: No such file or directory"),
     ],
 )

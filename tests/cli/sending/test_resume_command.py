@@ -6,10 +6,7 @@ import json
 import os
 import re
 import signal
-import threading
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +14,9 @@ import anyio
 import pytest
 
 from newsleopard_async import ConfigurationError, NewsLeopard, OutcomeUnknown, workflows
-from newsleopard_async.cli import ending_signals
 from newsleopard_async.cli.runs.kept_sends import KeptSends
 from newsleopard_async.stores import FileStore
-from tests.cli.interrupting import interrupt_at
+from tests.cli.interrupting import interrupt_at, notice_at_once
 from tests.cli.offices import Office, an_office
 from tests.constants import CAMPAIGN, KEY
 
@@ -159,27 +155,7 @@ def test_interrupt_says_that_the_answer_is_waited_for(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a person presses Ctrl-C again, which leaves the outcome unknown."""
-
-    class Timer:
-        """A timer whose time has come."""
-
-        def __init__(self, _seconds: float, call: Callable[..., None], arguments: Any) -> None:
-            self.finished = threading.Event()
-            self._say = partial(call, *arguments)
-
-        def is_alive(self) -> bool:
-            """Return whether it still has to act."""
-            return False
-
-        def start(self) -> None:
-            """Act."""
-            self.finished.set()
-            self._say()
-
-        def cancel(self) -> None:
-            """Do nothing: it has acted, or was not started."""
-
-    monkeypatch.setattr(ending_signals, "Timer", Timer)
+    notice_at_once(monkeypatch)
     interrupt_at(office, monkeypatch, "submit_campaign")
 
     result = office.invoke(*NEW)

@@ -537,7 +537,7 @@ def test_json_is_the_outcome_alone(office: Office) -> None:
         ((*NEW, "--send-key", " k"), 1, "KEY: has white space"),
         ((*NEW, "--name", "n" * 201), 1, "name: is 201 characters long"),
         (("mail.toml",), 1, "lists: is empty; add at least one list: --list SN, or --contacts"),
-        (("mail.toml", "--list-name", "x", "--list", "y"), 1, "there are no contacts"),
+        (("mail.toml", "--list-name", "x", "--list", "y"), 1, "contacts are missing"),
         ((*NEW, "--subject", "${POINTS}"), 1, "POINTS"),
         (
             ("mail.toml", "--contacts", "-", "--list-name", "x", "--fix", "leave-out-bad-rows"),

@@ -81,7 +81,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "one of the emulator's keys; they are not shown here": ("模擬器設定的金鑰之一；此處不顯示"),
     "any key; a request without a key is refused": "任意；未附金鑰的請求會被拒絕",
     "Control API": "控制 API",
-    "There are no requests yet. These lines create a list and import its first contact:": (
+    "No request has arrived yet. These lines create a list and import its first contact:": (
         "還沒有任何請求。三行程式就能建立群組並匯入第一位會員："
     ),
     "Latest campaigns": "最新活動",
@@ -177,7 +177,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "balance too low": "餘額不足",
     "sender is not verified": "寄件人未驗證",
     # Lists, contacts and imports.
-    "There is no list yet.": "還沒有群組。",
+    "No list exists yet.": "還沒有群組。",
     "New list": "新增群組",
     "Create the list": "建立群組",
     "segment": "區隔",
@@ -193,13 +193,13 @@ CHINESE: Final[Mapping[str, str]] = {
     "Excluded since": "成為無效會員的時間",
     "part of an address": "信箱的一部分",
     "No contact matches.": "沒有符合條件的會員。",
-    "There is no contact here yet; import contacts first.": "這裡還沒有會員；會員由匯入產生。",
+    "No contact is here yet; import contacts first.": "這裡還沒有會員；會員由匯入產生。",
     "Excluded: gets no mail since": "無效會員，不再收到信件，自",
     "No mail has been sent to this contact.": "還沒有信件寄給這位會員。",
     "Exclude this contact": "設為無效會員",
     "Exclude this contact from all mails?": "要將這位會員設為無效會員嗎？",
     "Import": "匯入",
-    "There are no imports yet.": "還沒有任何匯入。",
+    "No import exists yet.": "還沒有任何匯入。",
     "State": "狀態",
     "List": "群組",
     "Rows": "總列數",
@@ -225,7 +225,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "not a number": "不是數字",
     "not a date": "不是日期",
     # Requests and webhooks.
-    "There are no requests yet.": "還沒有任何請求。",
+    "No request has arrived yet.": "還沒有任何請求。",
     "No request matches.": "沒有符合條件的請求。",
     "Time": "時間",
     "Request": "請求",
